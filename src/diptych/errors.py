@@ -1,0 +1,48 @@
+"""Errors a reader can act on: each names the fault, the place and the remedy."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+
+class DiptychError(ValueError):
+    """An expected failure: the command line prints its message without a traceback and exits with 2."""
+
+
+class ConfigError(DiptychError):
+    """An option or a recipe is wrong."""
+
+
+class DataError(DiptychError):
+    """A picture or a folder of pictures cannot be used as it is."""
+
+
+class ModelError(DiptychError):
+    """A model file or folder cannot be used as it is."""
+
+
+class WeightsError(DiptychError):
+    """Pretrained weights are missing or are not what they should be."""
+
+
+class StorageError(DiptychError):
+    """Something could not be written: no space, no permission."""
+
+
+class TrainingError(DiptychError):
+    """Training cannot go on."""
+
+
+def need(module: str, *, extra: str) -> ModuleType:
+    """Import an optional library, or say which extra of the package brings it.
+
+    >>> need("json", extra="none").__name__
+    'json'
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module.partition(".")[0]:
+            raise
+        raise ConfigError(f"this needs the library {error.name!r}: pip install 'diptych[{extra}]'") from None
