@@ -1,0 +1,31 @@
+"""Bytes to array to tensor in [-1, 1] and back, without losing bits, channels, alpha or the picture's orientation.
+
+A *picture* is an array `H W C` with C >= 1, of uint8, uint16 or float32; a batch is `B C H W`, float, in [-1, 1].
+Nothing is decoded before its header has passed a limit of pixels, and no decoder's exception leaves this package.
+"""
+
+from diptych.images.picture import FORMATS, LIMIT_MP, SUFFIXES, Header, Picture
+from diptych.images.reading import from_pillow, header, read
+from diptych.images.showing import grid
+from diptych.images.values import fitting_range, from_unit, match_channels, resize, to_unit, value_range
+from diptych.images.writing import encode, write
+
+__all__ = [
+    "FORMATS",
+    "LIMIT_MP",
+    "SUFFIXES",
+    "Header",
+    "Picture",
+    "encode",
+    "fitting_range",
+    "from_pillow",
+    "from_unit",
+    "grid",
+    "header",
+    "match_channels",
+    "read",
+    "resize",
+    "to_unit",
+    "value_range",
+    "write",
+]

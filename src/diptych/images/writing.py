@@ -1,0 +1,106 @@
+"""Pictures to files: the suffix decides on the format, and a format that would lose bits or channels is refused."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from diptych.errors import DataError
+from diptych.files import write_bytes
+from diptych.images.picture import FORMATS, SUFFIXES
+from diptych.images.values import match_channels
+
+_EIGHT, _SIXTEEN, _ALL = ("uint8",), ("uint8", "uint16"), ("uint8", "uint16", "float32")
+_COLOURS, _ANY = (1, 3), range(1, 1 << 16)
+_HOLDS: dict[str, tuple[tuple[str, ...], Sequence[int], bool]] = {  # dtypes, channels, alpha
+    "PNG": (_SIXTEEN, _COLOURS, True),
+    "JPEG": (_EIGHT, _COLOURS, False),
+    "WEBP": (_EIGHT, _COLOURS, True),
+    "AVIF": (_EIGHT, _COLOURS, True),
+    "BMP": (_EIGHT, _COLOURS, False),
+    "GIF": (_EIGHT, _COLOURS, True),
+    "TIFF": (_ALL, _ANY, True),
+    "NPY": (_ALL, _ANY, False),
+}
+
+
+def write(path: Path | str, array: np.ndarray, *, alpha: np.ndarray | None = None, quality: int = 95) -> Path:
+    """Write `H W C` in the format that the suffix names: the whole file appears at once, or nothing does.
+
+    Folders on the way are made. Raises DataError where the format cannot hold the array, and says which can;
+    StorageError where the disk cannot.
+    """
+    path = Path(path)
+    format = FORMATS.get(path.suffix.lower())
+    if format is None:
+        suffix = path.suffix or "no suffix"
+        raise DataError(f"{path}: {suffix} names no format: use one of {' '.join(sorted(SUFFIXES))}")
+    try:
+        data = encode(array, format, alpha=alpha, quality=quality)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    write_bytes(path, data, durable=False)  # a picture can be made again: a folder of them should not wait for the disk
+    return path
+
+
+def encode(array: np.ndarray, format: str, *, alpha: np.ndarray | None = None, quality: int = 95) -> bytes:
+    """The bytes of a file of that format (PNG, JPEG, WEBP, AVIF, BMP, GIF, TIFF, NPY); quality is 1..100."""
+    array = array if array.ndim == 3 else array[..., None]
+    _check_it_fits(array, alpha, format)
+    if format == "NPY":
+        stream = io.BytesIO()
+        np.save(stream, array, allow_pickle=False)
+        return stream.getvalue()
+    if format in ("PNG", "TIFF"):
+        joined = array if alpha is None else np.dstack([array, alpha.astype(array.dtype)])
+        return _encode_png(joined) if format == "PNG" else _encode_tiff(joined, array.shape[2], alpha is not None)
+    return _encode_pillow(array, alpha, format, quality)
+
+
+def _check_it_fits(array: np.ndarray, alpha: np.ndarray | None, format: str) -> None:
+    def fits(name: str) -> bool:
+        dtypes, channels, transparent = _HOLDS[name]
+        return array.dtype.name in dtypes and array.shape[2] in channels and (alpha is None or transparent)
+
+    if not fits(format):
+        what = f"{array.shape[2]} channel(s) of {array.dtype}" + (" with alpha" if alpha is not None else "")
+        able = ", ".join(name for name in _HOLDS if fits(name))
+        raise DataError(f"{format} cannot hold {what}: " + (f"use {able}" if able else f"convert it to one of {_ALL}"))
+
+
+def _encode_png(array: np.ndarray) -> bytes:
+    import imagecodecs
+
+    return bytes(imagecodecs.png_encode(np.ascontiguousarray(array), level=4))
+
+
+def _encode_tiff(array: np.ndarray, colours: int, alpha: bool) -> bytes:
+    import tifffile
+
+    stream = io.BytesIO()
+    base = 3 if colours == 3 else 1
+    extra = ["unspecified"] * (colours - base) + ["unassalpha"] * alpha
+    tifffile.imwrite(
+        stream,
+        array if array.shape[2] > 1 else array[..., 0],
+        photometric="rgb" if base == 3 else "minisblack",
+        planarconfig="contig" if array.shape[2] > 1 else None,
+        extrasamples=extra or None,
+        compression="zlib",
+        metadata=None,
+    )
+    return stream.getvalue()
+
+
+def _encode_pillow(array: np.ndarray, alpha: np.ndarray | None, format: str, quality: int) -> bytes:
+    if array.shape[2] == 1 and (alpha is not None or format in ("WEBP", "AVIF")):  # they have no grey
+        array = match_channels(array, 3)
+    joined = array.squeeze(2) if array.shape[2] == 1 else array if alpha is None else np.dstack([array, alpha])
+    options = {"subsampling": 0} if format == "JPEG" else {}
+    stream = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(joined)).save(stream, format, quality=quality, **options)
+    return stream.getvalue()
