@@ -1,0 +1,168 @@
+"""Recipes: nested options, from YAML and `key=value`, checked against signatures, every fault named at once."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from diptych.errors import ConfigError
+
+Sections = Mapping[str, Callable[..., Any]]
+
+
+def schema(function: Callable[..., Any], *, without: tuple[str, ...] = ()) -> type[BaseModel]:
+    """A pydantic model with one field for each parameter of `function` (a class: of its `__init__`)."""
+    annotated = function.__init__ if inspect.isclass(function) else function
+    hints = get_type_hints(annotated, include_extras=True)
+    parameters = {
+        name: parameter
+        for name, parameter in inspect.signature(function).parameters.items()
+        if name not in without and parameter.kind is not parameter.VAR_KEYWORD
+    }
+    fields: dict[str, Any] = {
+        name: (hints[name], ... if parameter.default is parameter.empty else parameter.default)
+        for name, parameter in parameters.items()
+    }
+    return create_model(function.__name__, __config__=ConfigDict(extra="forbid", protected_namespaces=()), **fields)
+
+
+def defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    """The options of `function` that have a default, with it."""
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
+def check(sections: Sections, given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Complete and convert the options of every section.
+
+    Raises ConfigError that lists all unknown, missing and ill-typed options, each with the nearest right one.
+    """
+    faults = [unknown(name, list(sections)) for name in given if name not in sections]
+    completed: dict[str, dict[str, Any]] = {}
+    for name, function in sections.items():
+        options = given.get(name) or {}
+        if isinstance(options, Mapping):
+            completed[name], more = complete(function, options, prefix=f"{name}.")
+            faults += more
+        else:
+            faults.append(f"{name} must hold options, not {options!r}")
+    if faults:
+        raise ConfigError("\n".join(dict.fromkeys(faults)))
+    return completed
+
+
+def complete(
+    function: Callable[..., Any], options: Mapping[str, Any], *, prefix: str = "", without: tuple[str, ...] = ()
+) -> tuple[dict[str, Any], list[str]]:
+    """The options of `function` completed by its defaults and converted to its types, and what is wrong with them."""
+    fields = schema(function, without=without)
+    try:
+        return fields(**options).model_dump(), []
+    except ValidationError as error:
+        return {}, [explain(prefix, list(fields.model_fields), dict(fault)) for fault in error.errors()]
+
+
+def explain(prefix: str, known: list[str], fault: dict[str, Any]) -> str:
+    name = prefix + str(fault["loc"][0])
+    if fault["type"] == "extra_forbidden":
+        return unknown(name, [prefix + option for option in known])
+    if fault["type"] == "missing":
+        return f"{name} must be given"
+    return f"{name} = {fault['input']!r}: {fault['msg'].removeprefix('Value error, ')}"
+
+
+def unknown(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
+    return f"{name} is not an option; {hint}"
+
+
+def assignments(arguments: list[str]) -> dict[str, Any]:
+    """Turn `["train.batch=8", "data.size=256"]` into nested options; values are read as YAML."""
+    options: dict[str, Any] = {}
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if not equals or not all(key.split(".")):
+            raise ConfigError(f"{argument!r} is not of the form section.option=value, as in train.batch=8")
+        *path, last = key.split(".")
+        inner = options
+        for part in path:
+            inner = inner.setdefault(part, {})
+            if not isinstance(inner, dict):
+                raise ConfigError(f"{argument!r}: {part} already has a value")
+        inner[last] = parse(value, argument)
+    return options
+
+
+def parse(text: str, where: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"{where}: the value is not valid YAML; put it in quotes") from None
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the options of `over` laid on top, section by section."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = merge(below, value) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
+    return merged
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """The options in a YAML file. Raises ConfigError naming the file, and the line where it is not YAML."""
+    try:
+        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the recipe {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark else ""
+        raise ConfigError(f"the recipe {path}{place} is not YAML: {getattr(error, 'problem', error)}") from None
+    if not isinstance(recipe, dict):
+        raise ConfigError(f"the recipe {path} must hold sections such as method: and data:")
+    return recipe
+
+
+def dump(recipe: Mapping[str, Any]) -> str:
+    """A recipe as YAML, in the order given."""
+    return yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True)
+
+
+def describe(section: str, function: Callable[..., Any], *, without: tuple[str, ...] = ()) -> str:
+    """The options of `function` for a reader: name, default, type, and what its docstring says of them."""
+    fields = schema(function, without=without).model_fields
+    lines = [f"{section}:"]
+    for name, field in fields.items():
+        default = "required" if field.is_required() else field.default
+        lines.append(f"  {section}.{name} = {default}".ljust(44) + type_name(field.annotation, field.metadata))
+    text = inspect.getdoc(function) or ""
+    return "\n".join([*lines, "", *(f"    {line}".rstrip() for line in text.splitlines()), ""])
+
+
+def type_name(annotation: Any, metadata: list[Any]) -> str:
+    """A type in words: `one of lsgan, hinge`, `int > 0`."""
+    if get_origin(annotation) is Literal:
+        return "one of " + ", ".join(map(str, get_args(annotation)))
+    if get_origin(annotation) in (Union, UnionType):
+        return " or ".join(type_name(option, []) for option in get_args(annotation))
+    if get_origin(annotation) is Annotated:
+        inner, *bounds = get_args(annotation)
+        return type_name(inner, bounds)
+    signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+    bounds = [
+        f"{sign} {value:g}"
+        for m in metadata
+        for key, sign in signs.items()
+        if (value := getattr(m, key, None)) is not None
+    ]
+    name = "nothing" if annotation is NoneType else getattr(annotation, "__name__", str(annotation))
+    return " ".join([name, " and ".join(bounds)]).strip()

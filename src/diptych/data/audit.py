@@ -1,0 +1,262 @@
+"""An audit of a folder of pictures: every file is decoded once, and what a user should know is said on one screen."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import median_low
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from diptych import images
+from diptych.data.ahead import ahead
+from diptych.data.folders import Fault, Folder, Item, recognise
+from diptych.errors import DataError
+
+AT_MOST = 10  # lines of one list
+PLURAL = {"side by side": "pairs", "two folders": "pairs", "unpaired": "pictures", "photos": "pictures"}
+TITLE = {
+    "side by side": "pairs, side by side in one file",
+    "two folders": "pairs, by name in two folders",
+    "unpaired": "two kinds of pictures, unpaired",
+    "photos": "photos, without partners",
+}
+
+
+class Seen(NamedTuple):
+    """What decoding one file told."""
+
+    sha256: str
+    ranges: tuple[tuple[float, float], ...]  # per half where it has halves
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The pictures of one kind, summed up. Sizes are (width, height)."""
+
+    name: str
+    count: int
+    smallest: tuple[int, int]
+    median: tuple[int, int]
+    largest: tuple[int, int]
+    channels: dict[int, int]  # number of channels: how many pictures
+    dtypes: dict[str, int]
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The findings, with paths relative to the folder."""
+
+    root: str
+    kind: str
+    counts: dict[str, tuple[int, ...]]  # by split: pairs, or the pictures of each domain
+    domains: tuple[Domain, ...]
+    faults: tuple[tuple[str, str], ...]  # file, what is wrong with it
+    duplicates: tuple[tuple[str, ...], ...]  # groups of files with the same bytes
+    leaks: tuple[tuple[str, ...], ...]  # those of them that lie in more than one split
+    blank: tuple[str, ...]  # pictures of one single value
+    notes: tuple[str, ...]  # how pictures are converted in reading
+    advice: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, as JSON can hold it."""
+        return asdict(self)
+
+    def to_text(self) -> str:
+        """One screen to read; long lists are cut."""
+        lines = [f"{self.root}: {TITLE[self.kind]}"]
+        lines += [f"  {split:<6} {_counted(self.kind, count, self.domains)}" for split, count in self.counts.items()]
+        width = max(6, *(len(domain.name) for domain in self.domains))
+        lines += [f"  {domain.name:<{width}} {_described(domain)}" for domain in self.domains]
+        lines += _listed("Converted in reading", self.notes)
+        lines += _listed("Left out", [f"{file}: {what}" for file, what in self.faults])
+        across = set(self.leaks)
+        copies = [" = ".join(group) + (" (across splits)" if group in across else "") for group in self.duplicates]
+        lines += _listed("Exact duplicates", sorted(copies, key=lambda line: "(across" not in line))
+        lines += _listed("Blank pictures", self.blank)
+        return "\n".join([*lines, *_listed("Advice", self.advice, count=False)])
+
+
+def check(
+    root: Path | str,
+    *,
+    kind: str = "auto",
+    direction: str = "a2b",
+    limit_mp: float = images.LIMIT_MP,
+    progress: Callable[[int, int], None] | None = None,
+) -> Audit:
+    """Recognise a folder, decode all of its pictures in threads, and sum up what was found.
+
+    `direction` (photo2label) chooses two of several domains; `progress(done, total)` is called after every file.
+    Raises DataError when no picture can be used.
+    """
+    folder = recognise(root, kind=kind, direction=direction, limit_mp=limit_mp)
+    seen, faults = _look(folder, limit_mp, progress)
+    folder = _without(folder, faults)
+    if not any(folder.splits.values()):
+        raise DataError(f"{root}: none of its pictures can be decoded: {faults[0].path.name} {faults[0].what}")
+    duplicates, leaks = _duplicates(folder, seen)
+    domains = tuple(_domain(folder, side, seen) for side in range(len(set(folder.names))))
+    return Audit(
+        root=str(root),
+        kind=folder.kind,
+        counts=_counts(folder),
+        domains=domains,
+        faults=tuple((str(folder.relative(path)), what) for path, what in folder.faults),
+        duplicates=duplicates,
+        leaks=leaks,
+        blank=tuple(_blank(folder, seen)),
+        notes=tuple(folder.conversions()),
+        advice=tuple(_advice(folder, domains, leaks)),
+    )
+
+
+# --- Looking ---------------------------------------------------------------------------------------------------------
+
+
+def _look(
+    folder: Folder, limit_mp: float, progress: Callable[[int, int], None] | None
+) -> tuple[dict[Path, Seen], list[Fault]]:
+    def look(path: Path) -> Seen | Fault:
+        try:
+            array = images.read(path, limit_mp=limit_mp).array
+            return Seen(hashlib.sha256(path.read_bytes()).hexdigest(), _ranges(array, folder.kind == "side by side"))
+        except (DataError, OSError) as error:
+            return Fault(path, str(error).removeprefix(f"{path}: "))
+
+    paths = list(dict.fromkeys([*folder.files(0), *folder.files(1)]))
+    seen: dict[Path, Seen] = {}
+    faults = []
+    for done, (path, found) in enumerate(zip(paths, ahead(look, paths), strict=True), 1):
+        if isinstance(found, Seen):
+            seen[path] = found
+        else:
+            faults.append(found)
+        if progress:
+            progress(done, len(paths))
+    return seen, faults
+
+
+def _ranges(array: np.ndarray, halves: bool) -> tuple[tuple[float, float], ...]:
+    middle = array.shape[1] // 2
+    parts = (array[:, :middle], array[:, middle:]) if halves else (array,)
+    return tuple((float(part.min()), float(part.max())) for part in parts)
+
+
+def _without(folder: Folder, faults: Sequence[Fault]) -> Folder:
+    broken = {fault.path for fault in faults}
+
+    def whole(splits: dict[str, tuple[Item, ...]]) -> dict[str, tuple[Item, ...]]:
+        return {split: tuple(i for i in items if not {i.a, i.b} & broken) for split, items in splits.items()}
+
+    kept = (*folder.faults, *faults)
+    return replace(folder, splits=whole(folder.splits), second=whole(folder.second), faults=kept)
+
+
+# --- Summing up ------------------------------------------------------------------------------------------------------
+
+
+def _counts(folder: Folder) -> dict[str, tuple[int, ...]]:
+    tables = (folder.splits, folder.second) if folder.kind == "unpaired" else (folder.splits,)
+    splits = [split for split in ("train", "val", "test") if any(split in table for table in tables)]
+    return {split: tuple(len(table.get(split, ())) for table in tables) for split in splits}
+
+
+def _domain(folder: Folder, side: int, seen: dict[Path, Seen]) -> Domain:
+    files = folder.files(side)
+    sizes = sorted((folder.size(path)[::-1] for path in files), key=lambda size: (size[0] * size[1], size))
+    ranges = [seen[path].ranges[side if folder.kind == "side by side" else 0] for path in files]
+    return Domain(
+        name=folder.names[side],
+        count=len(files),
+        smallest=sizes[0] if sizes else (0, 0),
+        median=median_low(sizes) if sizes else (0, 0),
+        largest=sizes[-1] if sizes else (0, 0),
+        channels=dict(Counter(folder.headers[path].channels for path in files)),
+        dtypes=dict(Counter(folder.headers[path].dtype for path in files)),
+        low=min((low for low, _ in ranges), default=0.0),
+        high=max((high for _, high in ranges), default=0.0),
+    )
+
+
+def _duplicates(folder: Folder, seen: dict[Path, Seen]) -> tuple[tuple[tuple[str, ...], ...], ...]:
+    """Groups of files with the same bytes, and those groups of which two lie in different splits."""
+    groups: dict[str, list[Path]] = defaultdict(list)
+    for path, found in seen.items():
+        groups[found.sha256].append(path)
+    same = [sorted(paths) for paths in groups.values() if len(paths) > 1]
+    split_of = {
+        path: split
+        for table in (folder.splits, folder.second)
+        for split, items in table.items()
+        for item in items
+        for path in (item.a, item.b)
+    }
+    leaks = [paths for paths in same if len({split_of.get(path) for path in paths}) > 1]
+    return tuple(tuple(tuple(str(folder.relative(path)) for path in paths) for paths in some) for some in (same, leaks))
+
+
+def _blank(folder: Folder, seen: dict[Path, Seen]) -> Iterable[str]:
+    for path, found in seen.items():
+        if any(low == high for low, high in found.ranges):
+            yield str(folder.relative(path))
+
+
+def _advice(folder: Folder, domains: Sequence[Domain], leaks: Sequence[object]) -> Iterable[str]:
+    train, paired = folder.splits.get("train", ()), folder.kind in ("side by side", "two folders")
+    if leaks:
+        yield f"{len(leaks)} picture(s) lie in more than one split: remove one of each, or the test flatters the model"
+    if "test" not in folder.splits:
+        yield "there is no test/: move some pictures there before training, to measure on what was never seen"
+    if paired and train and "val" not in folder.splits:
+        yield "there is no val/: 5 % of train/ (at most 50 pairs) will be held out for validation"
+    if paired and train and (least := min(min(folder.size(item.a)) for item in train)) < 256:
+        size = least // 32 * 32 or least
+        yield f"the smallest side of a training picture is {least}: data.size={size}, or data.enlarge=true"
+    if folder.kind == "two folders" and len({folder.size(item.a) for item in train}) > 1:
+        yield "sizes differ: data.resize=short keeps every picture's aspect, the default makes all of them square"
+    if folder.kind == "unpaired" and _same_names(folder):
+        yield "the names of the two kinds match: if they are pairs, say so by data.kind='two folders'"
+    for domain in domains:
+        if set(domain.dtypes) == {"uint8"} and domain.high < 64:
+            yield f"{domain.name} goes up to {domain.high:g} of 255: class ids? As pictures they are almost black"
+    if len(train) + len(folder.second.get("train", ())) < 20:
+        yield "these are few pictures to train on: the result will learn them by heart"
+
+
+def _same_names(folder: Folder) -> bool:
+    a, b = ({item.name for item in table.get("train", ())} for table in (folder.splits, folder.second))
+    said = {name for name in a & b if not name.isdigit()}  # numbers match by themselves
+    return bool(said) and 2 * len(said) >= min(len(a), len(b))
+
+
+# --- Saying it -------------------------------------------------------------------------------------------------------
+
+
+def _counted(kind: str, counts: tuple[int, ...], domains: Sequence[Domain]) -> str:
+    if kind == "unpaired":
+        return ", ".join(f"{count} {domain.name}" for count, domain in zip(counts, domains, strict=True))
+    return f"{counts[0]} {PLURAL[kind]}"
+
+
+def _described(domain: Domain) -> str:
+    sizes = [f"{width}x{height}" for width, height in (domain.smallest, domain.median, domain.largest)]
+    size = sizes[0] if domain.smallest == domain.largest else f"{sizes[0]} to {sizes[2]} (median {sizes[1]})"
+    channels = " or ".join(f"{channels}" for channels in sorted(domain.channels))
+    plural = "channel" if channels == "1" else "channels"
+    dtypes = " or ".join(sorted(domain.dtypes))
+    values = f"values {domain.low:g} to {domain.high:g}"
+    return f"{domain.count} pictures, {size}, {channels} {plural}, {dtypes}, {values}"
+
+
+def _listed(title: str, things: Sequence[str], *, count: bool = True) -> list[str]:
+    if not things:
+        return []
+    more = [f"  and {len(things) - AT_MOST} more"] if len(things) > AT_MOST else []
+    return [f"{title} ({len(things)}):" if count else f"{title}:", *(f"  {thing}" for thing in things[:AT_MOST]), *more]

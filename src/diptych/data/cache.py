@@ -1,0 +1,216 @@
+"""Pictures decoded and resized once, kept in one memory-mapped file that every process shares.
+
+The file appears under its fingerprint by one rename when it is whole, so a killed writer leaves nothing that is read.
+What does not fit (the bound, the disk) is decoded each time instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from diptych.data.ahead import ahead
+from diptych.data.augment import Augment
+from diptych.data.folders import Item
+from diptych.errors import DataError
+from diptych.images import Picture
+
+Progress = Callable[[int, int], None]  # done, total
+Decode = Callable[[Item], tuple[Picture, Picture]]
+Prepared = tuple[np.ndarray, np.ndarray]
+Entry = tuple[int, tuple[int, ...], tuple[int, ...]]  # offset in the file, the two shapes
+
+PICTURES, INDEX, UNFINISHED = "pictures.bin", "index.json", "unfinished-"
+ABANDONED_S = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Cache:
+    """What one pass over all pairs found: where each is in the file, and which cannot be decoded."""
+
+    folder: Path | None
+    dtypes: tuple[str, str] = ("uint8", "uint8")
+    entries: dict[str, Entry] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)  # by the item's name
+    notes: tuple[str, ...] = ()
+
+    def get(self, name: str) -> Prepared | None:
+        """The prepared pair as views of the file, or None where it has to be decoded."""
+        if (entry := self.entries.get(name)) is None:
+            return None
+        offset, *shapes = entry
+        first, second = (int(np.prod(s)) * np.dtype(d).itemsize for s, d in zip(shapes, self.dtypes, strict=True))
+        a = self._bytes[offset : offset + first].view(self.dtypes[0]).reshape(shapes[0])
+        return a, self._bytes[offset + first : offset + first + second].view(self.dtypes[1]).reshape(shapes[1])
+
+    @cached_property
+    def _bytes(self) -> np.ndarray:
+        assert self.folder is not None
+        return np.memmap(self.folder / PICTURES, np.uint8, mode="r")
+
+    def __getstate__(self) -> dict[str, object]:
+        """For spawned workers: each maps the file itself, instead of getting a copy of its bytes."""
+        return {name: value for name, value in self.__dict__.items() if name != "_bytes"}
+
+
+def fill(
+    place: Path | None,
+    items: Sequence[Item],
+    decode: Decode,
+    augment: Augment,
+    *,
+    kind: str,
+    dtypes: tuple[str, str],
+    limit_gb: float,
+    progress: Progress | None = None,
+) -> Cache:
+    """Decode every pair once, in threads, and keep them below `place` up to `limit_gb`; reuse what is there already.
+
+    Args:
+        place: a folder for caches, each below its fingerprint; None keeps nothing.
+        kind: whatever else, besides files and resizing, decides on the decoded pictures (direction, channels).
+    """
+    folder = place / fingerprint(items, augment, kind, limit_gb) if place else None
+    if folder and (found := _load(folder)):
+        return found
+    writer = _Writer(folder, limit_gb)
+    faults = {}
+
+    def prepare(item: Item) -> Prepared | str:
+        try:
+            first, second = decode(item)
+        except DataError as error:
+            return str(error)
+        return augment.prepare(first.array), augment.prepare(second.array)
+
+    with writer:
+        for done, (item, pair) in enumerate(zip(items, ahead(prepare, items), strict=True), 1):
+            if isinstance(pair, str):
+                faults[item.name] = pair
+            else:
+                writer.add(item.name, pair)
+            if progress:
+                progress(done, len(items))
+        return writer.finish(dtypes, faults)
+
+
+def fingerprint(items: Sequence[Item], augment: Augment, kind: str, limit_gb: float) -> str:
+    """Changes with any file (by name, size, time of change) and with any option that shows in the prepared pictures."""
+    sha = hashlib.sha256(repr((kind, limit_gb, {**asdict(augment), "flip": None})).encode())
+    for item in items:
+        for path in (item.a, item.b):
+            stat = path.stat() if path else None
+            sha.update(repr((item.name, str(path), stat and (stat.st_size, stat.st_mtime_ns))).encode())
+    return sha.hexdigest()[:24]
+
+
+def _load(folder: Path) -> Cache | None:
+    try:
+        index = json.loads((folder / INDEX).read_text())
+        if (folder / PICTURES).stat().st_size != index["bytes"]:
+            return None
+    except (OSError, ValueError):
+        return None
+    entries = {name: (offset, tuple(a), tuple(b)) for name, (offset, a, b) in index["entries"].items()}
+    return Cache(folder, tuple(index["dtypes"]), entries, index["faults"], tuple(index["notes"]))
+
+
+class _Writer:
+    """Appends pairs to an unfinished cache; gives up, with a note, where the bound or the disk ends."""
+
+    def __init__(self, folder: Path | None, limit_gb: float) -> None:
+        self.folder, self.limit = folder, limit_gb * 1e9
+        self.entries: dict[str, Entry] = {}
+        self.notes: list[str] = []
+        self.bytes = 0
+        self.unfinished: Path | None = None
+        self.file: BinaryIO | None = None
+
+    def __enter__(self) -> _Writer:
+        if self.folder and self.limit > 0:
+            with self._giving_up():
+                self.folder.parent.mkdir(parents=True, exist_ok=True)
+                _sweep(self.folder.parent)
+                self.unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=self.folder.parent))
+                self.file = open(self.unfinished / PICTURES, "wb")  # closed by _drop
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._drop()
+
+    def add(self, name: str, pair: Prepared) -> None:
+        if self.file is None:
+            return
+        if self.bytes + sum(side.nbytes for side in pair) > self.limit:
+            self._note_the_bound()
+            return
+        with self._giving_up():
+            for side in pair:
+                self.file.write(np.ascontiguousarray(side).data)
+            self.entries[name] = (self.bytes, pair[0].shape, pair[1].shape)
+            self.bytes += sum(side.nbytes for side in pair)
+
+    def finish(self, dtypes: tuple[str, str], faults: dict[str, str]) -> Cache:
+        """Make the cache appear under its name, whole."""
+        with self._giving_up():
+            if self.file and self.folder and self.unfinished and self.bytes:
+                self.file.flush()
+                os.fsync(self.file.fileno())
+                index = {"bytes": self.bytes, "dtypes": dtypes, "entries": self.entries, "faults": faults}
+                (self.unfinished / INDEX).write_text(json.dumps({**index, "notes": self.notes}))
+                _move(self.unfinished, self.folder)
+                return Cache(self.folder, dtypes, self.entries, faults, tuple(self.notes))
+        return Cache(None, dtypes, {}, faults, tuple(self.notes))
+
+    @contextmanager
+    def _giving_up(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.notes.append(f"the cache could not be written ({error.strerror}): pictures are decoded each time")
+            self._drop()
+
+    def _drop(self) -> None:
+        """Leave no half of a cache behind: the disk may be needed for checkpoints."""
+        if self.file:
+            with suppress(OSError):
+                self.file.close()
+            self.file = None
+        if self.unfinished:
+            shutil.rmtree(self.unfinished, ignore_errors=True)
+
+    def _note_the_bound(self) -> None:
+        note = f"the cache is full ({self.limit / 1e9:g} GB, data.cache_gb): the other pictures are decoded each time"
+        if note not in self.notes:
+            self.notes.append(note)
+
+
+def _move(unfinished: Path, folder: Path) -> None:
+    """Rename; where another process has finished the same cache meanwhile, its copy is as good."""
+    if _load(folder) is None:
+        shutil.rmtree(folder, ignore_errors=True)
+    try:
+        os.rename(unfinished, folder)
+    except OSError:
+        if _load(folder) is None:
+            raise
+
+
+def _sweep(place: Path) -> None:
+    """Remove what killed writers left a day ago or longer."""
+    for folder in place.glob(f"{UNFINISHED}*"):
+        with suppress(OSError):
+            if time.time() - folder.stat().st_mtime > ABANDONED_S:
+                shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,99 @@
+"""A folder of samples to start with: pairs of pictures in the layout that every paired method reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from PIL import Image
+
+from diptych.data.samples.street import Street, street
+from diptych.errors import ConfigError, DataError, StorageError
+
+KINDS = ("street",)
+MOST = 1_000_000
+SIDES: dict[str, Callable[[Street], np.ndarray]] = {
+    "labels": lambda scene: scene.label_picture,
+    "ids": lambda scene: scene.labels,
+    "day": lambda scene: scene.day,
+    "night": lambda scene: scene.night,
+    "edges": lambda scene: scene.edges[..., 0],
+    "instances": lambda scene: scene.instances,
+}
+
+
+def write_samples(
+    kind: str,
+    out: Path | str,
+    *,
+    count: int,
+    size: int = 128,
+    seed: int = 0,
+    sides: Sequence[str] = ("labels", "day"),
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Write `count` scenes to OUT/{train,val,test}/{side}/0001.png, ... and return OUT.
+
+    `kind` is "street". `sides` are two or more of: labels (in the colours of CLASSES), ids (the same as 8-bit class
+    ids), day, night, edges, and instances (16 bit). Two sides make a paired dataset; its domains are called like the
+    sides and stand in the order of the alphabet, so that of ("labels", "day") a is day, b is labels, and
+    labels-to-photo is direction "labels2day".
+
+    Of ten scenes eight go to train, one to val and one to test; three are enough for one in each. Scene number n
+    (0, 1, ...) is `street(1_000_000 * seed + n, size)`, so that a larger count adds scenes and changes none.
+    `progress` is called with the number of scenes done and their count.
+
+    Nothing appears in OUT before all is drawn. Raises ConfigError for an argument out of its range, DataError if OUT
+    is a file or not empty, StorageError if it cannot be written to.
+    """
+    out = Path(out)
+    _check(kind, count, seed, sides)
+    _check_empty(out)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=out, prefix=".drawing-") as work:
+            _draw(Path(work), count, size, seed, sides, progress)
+            for part in sorted(Path(work).iterdir()):
+                os.replace(part, out / part.name)
+    except OSError as error:
+        raise StorageError(f"cannot write samples to {out}: {error.strerror or error}; choose another folder") from None
+    return out
+
+
+def _check(kind: str, count: int, seed: int, sides: Sequence[str]) -> None:
+    if kind not in KINDS:
+        raise ConfigError(f"there are no samples of kind {kind!r}; there are: {', '.join(KINDS)}")
+    if not 1 <= count <= MOST:
+        raise ConfigError(f"count is {count}: choose a number of scenes from 1 to {MOST}")
+    if seed < 0:
+        raise ConfigError(f"seed is {seed}: choose 0 or more")
+    if unknown := [side for side in sides if side not in SIDES]:
+        raise ConfigError(f"there is no side {unknown[0]!r}; there are: {', '.join(SIDES)}")
+    if isinstance(sides, str) or len(sides) < 2 or len(set(sides)) < len(sides):
+        raise ConfigError(f"sides are {sides!r}: choose two or more different ones of: {', '.join(SIDES)}")
+
+
+def _check_empty(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise DataError(f"{out} is a file: samples need a folder; choose another name")
+    if out.is_dir() and any(out.iterdir()):
+        raise DataError(f"{out} is not empty, and samples overwrite nothing: choose a new folder, or empty this one")
+
+
+def _draw(
+    folder: Path, count: int, size: int, seed: int, sides: Sequence[str], progress: Callable[[int, int], None] | None
+) -> None:
+    written = {"train": 0, "val": 0, "test": 0}
+    for number in range(count):
+        split = {1: "val", 2: "test"}.get(number % 10, "train")
+        written[split] += 1
+        scene = street(MOST * seed + number, size)
+        for side in sides:
+            path = folder / split / side / f"{written[split]:04}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(SIDES[side](scene)).save(path)
+        if progress is not None:
+            progress(number + 1, count)

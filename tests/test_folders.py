@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pictures import hash_of, noise, ramp, save, side_by_side, two_folders
+
+from diptych.data import check, open_data, recognise
+from diptych.data.dataset import parse_size
+from diptych.data.folders import Item, hold_out
+from diptych.errors import ConfigError, DataError
+
+
+def test_pairs_side_by_side_are_recognised_and_cut(tmp_path: Path) -> None:
+    root = side_by_side(side_by_side(tmp_path, 4), 2, split="test")
+    folder = recognise(root)
+    assert (folder.kind, folder.names) == ("side by side", ("left", "right"))
+    assert {split: len(items) for split, items in folder.splits.items()} == {"train": 4, "test": 2}
+    name, source, target = next(open_data(folder=str(root), direction="b2a", size=16).pairs("test"))
+    whole = noise(16, 32, seed=hash_of("test", 0))
+    assert name == "000"
+    np.testing.assert_array_equal(np.hstack([target.array, source.array]), whole)
+
+
+def test_two_folders_are_recognised_in_either_nesting(tmp_path: Path) -> None:
+    two_folders(tmp_path / "outer")
+    for name in ("label", "photo"):
+        shutil.copytree(tmp_path / "outer" / "train" / name, tmp_path / "inner" / name / "train")
+        shutil.copytree(tmp_path / "outer" / "train" / name, tmp_path / "flat" / name)
+    for layout in ("outer", "inner", "flat"):
+        folder = recognise(tmp_path / layout)
+        assert (folder.kind, folder.names) == ("two folders", ("label", "photo"))
+        assert [item.name for item in folder.splits["train"]] == [f"{i:03d}" for i in range(6)]
+        assert (folder.channels, folder.dtypes) == ((1, 3), ("uint8", "uint8"))
+
+
+def test_partners_may_have_different_formats(tmp_path: Path) -> None:
+    save(tmp_path / "a" / "1.png", ramp())
+    save(tmp_path / "b" / "1.jpg", ramp())
+    assert recognise(tmp_path).kind == "two folders"
+
+
+def test_lettered_folders_are_unpaired_unless_asked_otherwise(tmp_path: Path) -> None:
+    for letter in "AB":
+        for i in range(3):
+            save(tmp_path / f"train{letter}" / f"{i}.png", noise(seed=i))
+    folder = recognise(tmp_path)
+    assert (folder.kind, folder.names) == ("unpaired", ("A", "B"))
+    assert len(folder.splits["train"]) == len(folder.second["train"]) == 3
+    assert recognise(tmp_path, kind="two folders").kind == "two folders"
+
+
+def test_two_folders_without_common_names_are_unpaired(tmp_path: Path) -> None:
+    for name in ("cats", "dogs"):
+        for i in range(3):
+            save(tmp_path / "train" / name / f"{name}{i}.png")
+    assert recognise(tmp_path).kind == "unpaired"
+    with pytest.raises(DataError, match="unpaired pictures, not pairs: put the two"):
+        open_data(folder=str(tmp_path))
+
+
+def test_other_pictures_are_photos_and_no_pairs(tmp_path: Path) -> None:
+    save(tmp_path / "a.png")
+    assert recognise(tmp_path).kind == "photos"
+    with pytest.raises(DataError, match="holds single photos, not pairs"):
+        open_data(folder=str(tmp_path))
+
+
+def test_of_several_domains_the_direction_chooses_two(tmp_path: Path) -> None:
+    for name in ("day", "edges", "labels", "night"):
+        save(tmp_path / "train" / name / "1.png")
+    with pytest.raises(DataError, match=r"4 folders.*day, edges, labels, night.*direction=day2edges"):
+        recognise(tmp_path)
+    assert open_data(folder=str(tmp_path), direction="labels2day", val=0, size=8).names == ("labels", "day")
+
+
+def test_a_wrong_direction_names_the_right_ones(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"direction=a2c is unknown: use label2photo .* or photo2label"):
+        open_data(folder=str(two_folders(tmp_path)), direction="a2c", size=16)
+
+
+def test_the_direction_turns_everything(tmp_path: Path) -> None:
+    data = open_data(folder=str(two_folders(tmp_path, dtypes=("uint16", "uint8"))), direction="photo2label", size=16)
+    assert (data.names, data.channels) == (("photo", "label"), (3, 1))
+    assert (data.dtype, data.range) == (("uint8", "uint16"), ((0, 255), (0, 65535)))
+    _, source, target = next(data.pairs("train"))
+    assert (source.array.shape[2], target.array.dtype) == (3, np.uint16)
+
+
+def test_the_range_of_deep_pictures_is_measured(tmp_path: Path) -> None:
+    for i in range(3):
+        save(tmp_path / "a" / f"{i}.png", noise(16, 16, 1, "uint16", seed=i) // 16)
+        save(tmp_path / "b" / f"{i}.tif", noise(16, 16, 1, "float32", seed=i) * 10 - 5)
+    (low, high), (minimum, maximum) = open_data(folder=str(tmp_path), size=16).range
+    assert (low, high) == (0, 4095)
+    assert -5 <= minimum < -4.5
+    assert 4.5 < maximum <= 5
+
+
+def test_the_same_pictures_are_held_out_every_time(tmp_path: Path) -> None:
+    data = open_data(folder=str(side_by_side(tmp_path, 20, side=4)), size=4, val=0.2)
+    assert [item.name for item in data.val] == ["000", "010", "015", "018"]
+    assert len(data.train) == 16
+    assert not set(data.val) & set(data.train)
+    assert len(open_data(folder=str(tmp_path), size=4, val=0).train) == 20
+
+
+def test_no_more_than_fifty_are_held_out_and_at_least_one() -> None:
+    items = tuple(Item(str(i), Path(str(i))) for i in range(3000))
+    assert [len(held) for held in hold_out(items, 0.05)] == [2950, 50]
+    assert [len(held) for held in hold_out(items[:5], 0.05)] == [4, 1]
+    assert set(hold_out(items[::-1], 0.05)[1]) == set(hold_out(items, 0.05)[1])
+
+
+def test_a_val_folder_is_used_and_nothing_is_held_out(tmp_path: Path) -> None:
+    root = side_by_side(side_by_side(tmp_path, 4), 2, split="validation")
+    data = open_data(folder=str(root), size=16)
+    assert (len(data.train), len(data.val)) == (4, 2)
+
+
+def test_the_fingerprint_follows_the_files_and_not_the_place(tmp_path: Path) -> None:
+    first = open_data(folder=str(side_by_side(tmp_path / "x")), size=16).fingerprint
+    shutil.copytree(tmp_path / "x", tmp_path / "y")
+    assert open_data(folder=str(tmp_path / "y"), size=16).fingerprint == first
+    save(tmp_path / "y" / "train" / "000.png", noise(16, 32)[:, :, :1].repeat(3, 2))
+    assert open_data(folder=str(tmp_path / "y"), size=16).fingerprint != first
+
+
+@pytest.mark.parametrize(("size", "parsed"), [(256, (256, 256)), ("64", (64, 64)), ("320x256", (256, 320))])
+def test_sizes_are_width_by_height(size: int | str, parsed: tuple[int, int]) -> None:
+    assert parse_size(size) == parsed
+
+
+@pytest.mark.parametrize("size", ["big", "1x2x3", "0", "-4", ""])
+def test_other_words_are_no_size(size: str) -> None:
+    with pytest.raises(ConfigError, match="is not a size: write 256"):
+        parse_size(size)
+
+
+# --- The audit -------------------------------------------------------------------------------------------------------
+
+
+def test_the_audit_sums_up_a_folder_of_pairs(tmp_path: Path) -> None:
+    audit = check(two_folders(two_folders(tmp_path, 5), 2, split="test"))
+    assert audit.counts == {"train": (5,), "test": (2,)}
+    assert [(d.name, d.count, d.median, d.channels, d.dtypes) for d in audit.domains] == [
+        ("label", 7, (16, 16), {1: 7}, {"uint8": 7}),
+        ("photo", 7, (16, 16), {3: 7}, {"uint8": 7}),
+    ]
+    assert not audit.faults + audit.duplicates + audit.leaks + audit.blank
+    text = audit.to_text()
+    assert "pairs, by name in two folders" in text
+    assert "5 pairs" in text
+    assert "16x16, 3 channels, uint8" in text
+    assert json.loads(json.dumps(audit.to_dict()))["kind"] == "two folders"
+
+
+def test_the_audit_finds_duplicates_leaks_blanks_and_damage(tmp_path: Path) -> None:
+    root = side_by_side(side_by_side(tmp_path, 4), 2, split="test")
+    shutil.copy(root / "train" / "000.png", root / "train" / "copy.png")
+    shutil.copy(root / "train" / "001.png", root / "test" / "leak.png")
+    save(root / "train" / "blank.png", np.zeros((16, 32, 3), np.uint8))
+    whole = (root / "train" / "003.png").read_bytes()
+    (root / "train" / "003.png").write_bytes(whole[: len(whole) // 2])
+    audit = check(root)
+    assert audit.leaks == (("test/leak.png", "train/001.png"),)
+    assert set(audit.duplicates) == {("train/000.png", "train/copy.png"), *audit.leaks}
+    assert audit.blank == ("train/blank.png",)
+    assert [file for file, _ in audit.faults] == ["train/003.png"]
+    assert audit.counts["train"] == (5,)
+    assert "test/leak.png = train/001.png (across splits)" in audit.to_text()
+
+
+def test_the_audit_names_the_odd_ones_of_a_domain(tmp_path: Path) -> None:
+    side_by_side(tmp_path, 5)
+    save(tmp_path / "train" / "grey.png", noise(16, 32, 1))
+    audit = check(tmp_path)
+    assert audit.domains[0].channels == {3: 5, 1: 1}
+    assert "1 of 6 pictures in left: grey converted to RGB, as train/grey.png" in audit.notes
+    shapes = {source.array.shape for _, source, _ in open_data(folder=str(tmp_path), size=16, val=0).pairs("train")}
+    assert shapes == {(16, 16, 3)}
+
+
+def test_long_lists_are_cut(tmp_path: Path) -> None:
+    side_by_side(tmp_path, 2)
+    for i in range(15):
+        (tmp_path / "train" / f"broken{i}.png").write_bytes(b"nothing")
+    text = check(tmp_path).to_text()
+    assert "Left out (15):" in text
+    assert "and 5 more" in text
+
+
+def test_the_audit_does_not_wait_for_torch() -> None:
+    code = "import sys, diptych.data; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
