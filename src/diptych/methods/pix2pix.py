@@ -1,0 +1,102 @@
+"""pix2pix: a conditional GAN learns from pairs what a picture should become.
+
+Isola, Zhu, Zhou, Efros: Image-to-Image Translation with Conditional Adversarial Networks, CVPR 2017.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from diptych.methods.method import Method, Step
+from diptych.nn.discriminators import PatchGAN, PixelGAN
+from diptych.nn.gan import Gan, gan_loss, generator_loss, gradient_penalty
+from diptych.nn.generators import ResNet, UNet
+from diptych.nn.norms import Norm, Statistics, use_statistics
+
+Generator = Literal["unet_512", "unet_256", "unet_128", "unet_64", "unet_32", "resnet_9blocks", "resnet_6blocks"]
+
+
+class Pix2Pix(Method):
+    """Generator G and discriminator D play min_G max_D GAN(G, D) + l1 * E|y - G(x)|, D judging the pair (x, y).
+
+    source_channels, target_channels: channels of the pictures, read from the data.
+    generator: unet_N halves down to one pixel at N pixels, sizes are multiples of N; resnet_Nblocks, multiples of 4.
+    width, discriminator_width: channels of the first layer of G and D.
+    discriminator: patch (PatchGAN) or pixel; discriminator_layers: the patch grows with it, 3 sees 70 pixels.
+    norm, dropout: in G and D, and in G.
+    gan, l1: the adversarial loss (none: the ablation of §4.1), and the weight of the mean absolute error.
+    penalty: weight of wgan-gp's gradient penalty.
+    test_statistics, test_dropout: in use, G normalises by the picture's own statistics (batch) or by the averages
+    gathered in training (running), and dropout stays on. The paper's way is batch statistics with dropout (§3.3).
+    """
+
+    keep = ("g",)
+
+    def __init__(
+        self,
+        *,
+        source_channels: int = 3,
+        target_channels: int = 3,
+        generator: Generator = "unet_256",
+        width: int = 64,
+        discriminator: Literal["patch", "pixel"] = "patch",
+        discriminator_layers: int = 3,
+        discriminator_width: int = 64,
+        norm: Norm = "batch",
+        dropout: bool = True,
+        gan: Gan | Literal["none"] = "vanilla",
+        l1: float = 100.0,
+        penalty: float = 10.0,
+        test_statistics: Statistics = "batch",
+        test_dropout: bool = True,
+    ) -> None:
+        super().__init__()
+        self.gan, self.l1, self.penalty, self.test_dropout = gan, l1, penalty, test_dropout
+        family, _, size = generator.partition("_")
+        options: dict[str, Any] = {"width": width, "norm": norm, "dropout": dropout}
+        self.g: UNet | ResNet
+        if family == "unet":
+            self.granularity = int(size)
+            self.g = UNet(source_channels, target_channels, depth=self.granularity.bit_length() - 1, **options)
+        else:
+            self.granularity = 4
+            self.g = ResNet(source_channels, target_channels, blocks=int(size.removesuffix("blocks")), **options)
+        use_statistics(self.g, test_statistics)
+        pair, options = source_channels + target_channels, {"width": discriminator_width, "norm": norm}
+        self.d: nn.Module
+        if discriminator == "patch":
+            self.d = PatchGAN(pair, layers=discriminator_layers, **options)
+        else:
+            self.d = PixelGAN(pair, **options)
+
+    def groups(self) -> dict[str, list[nn.Module]]:
+        return {"G": [self.g], "D": [self.d]}
+
+    def steps(self, source: Tensor, target: Tensor) -> Iterator[Step]:
+        output = self.g(source)
+        l1 = self.l1 * F.l1_loss(output, target)
+        if self.gan == "none":
+            yield Step("G", l1=l1)
+            return
+        real, fake = torch.cat([source, target], dim=1), torch.cat([source, output], dim=1)
+        yield Step("D", **self.discriminator_terms(real, fake.detach(), self.gan))
+        yield Step("G", gan=generator_loss(self.d(fake), self.gan), l1=l1)
+
+    def discriminator_terms(self, real: Tensor, fake: Tensor, gan: Gan) -> dict[str, Tensor]:
+        terms = {"fake": 0.5 * gan_loss(self.d(fake), False, gan), "real": 0.5 * gan_loss(self.d(real), True, gan)}
+        if gan == "wgan-gp" and self.penalty:
+            terms["penalty"] = self.penalty * gradient_penalty(self.d, real, fake)
+        return terms
+
+    def translate(self, x: Tensor, *, seed: int = 0) -> Tensor:
+        """Translate `B C H W` in [-1, 1]; `seed` fixes the dropout masks, the same for every picture of a batch."""
+        if not self.test_dropout:
+            return self.g(x)
+        height, width = x.shape[-2:]
+        masks = self.g.masks(height, width, torch.Generator().manual_seed(seed))
+        return self.g(x, [mask.to(x) for mask in masks])

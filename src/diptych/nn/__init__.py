@@ -1,0 +1,1 @@
+"""Networks and losses in plain torch; they know no device, file, logger or option object."""

@@ -1,0 +1,168 @@
+"""Generators: a picture in, a picture of the same size out, both `B C H W` in [-1, 1]."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from diptych.nn.blocks import Dropout, initialise
+from diptych.nn.norms import Norm, needs_bias, norm_layer
+
+Masks = Sequence[Tensor]
+
+
+class Down(nn.Module):
+    """Halve the size: leaky ReLU, 4x4 convolution of stride 2, norm."""
+
+    def __init__(self, inputs: int, outputs: int, norm: Norm, *, bias: bool, first: bool = False) -> None:
+        super().__init__()
+        self.slope = None if first else 0.2
+        self.conv = nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=bias)
+        self.norm = norm_layer(norm, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.conv(x if self.slope is None else F.leaky_relu(x, self.slope)))
+
+
+class Up(nn.Module):
+    """Double the size: ReLU, 4x4 transposed convolution of stride 2, norm, perhaps dropout."""
+
+    def __init__(self, inputs: int, outputs: int, norm: Norm, *, bias: bool, dropout: bool = False) -> None:
+        super().__init__()
+        self.channels = outputs
+        self.conv = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=bias)
+        self.norm = norm_layer(norm, outputs)
+        self.dropout = Dropout() if dropout else None
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        x = self.norm(self.conv(F.relu(x)))
+        return x if self.dropout is None else self.dropout(x, mask)
+
+
+class UNet(nn.Module):
+    """The U-Net of pix2pix: `depth` halvings, as many doublings, skips between equal sizes (Isola et al. 2017, §6.1.1).
+
+    Height and width must be multiples of `2**depth`. Dropout acts in the middle, where there are `8 * width` channels.
+    """
+
+    def __init__(
+        self,
+        source_channels: int,
+        target_channels: int,
+        *,
+        depth: int = 8,
+        width: int = 64,
+        norm: Norm = "batch",
+        dropout: bool = False,
+    ) -> None:
+        super().__init__()
+        self.depth = depth
+        bias = needs_bias(norm)  # the outermost down convolution too, though no norm follows it
+        c = [min(width * 2**level, width * 8) for level in range(depth)]
+        edges = {0, depth - 1}  # neither the outermost nor the innermost halving is normalised
+        self.downs = nn.ModuleList(
+            Down(c[i - 1] if i else source_channels, c[i], "none" if i in edges else norm, bias=bias, first=i == 0)
+            for i in range(depth)
+        )
+        self.ups = nn.ModuleList(
+            Up(c[i] * (1 if i == depth - 1 else 2), c[i - 1], norm, bias=bias, dropout=dropout and 3 < i < depth - 1)
+            for i in reversed(range(1, depth))
+        )
+        self.ups.append(Up(c[0] * 2, target_channels, "none", bias=True))
+        initialise(self)
+
+    def forward(self, x: Tensor, masks: Masks = ()) -> Tensor:
+        skips = []
+        for down in self.downs:
+            x = down(x)
+            skips.append(x)
+        x = skips.pop()
+        remaining = iter(masks)
+        for up in self.ups:
+            x = up(x, next(remaining, None) if up.dropout else None)
+            if skips:
+                x = torch.cat([skips.pop(), x], dim=1)
+        return torch.tanh(x)
+
+    def masks(self, height: int, width: int, generator: torch.Generator) -> Masks:
+        """Dropout masks for one picture of this size, to be handed to `forward`."""
+        levels = zip(reversed(range(self.depth)), self.ups, strict=True)
+        sizes = [(up, (height >> level, width >> level)) for level, up in levels if isinstance(up, Up)]
+        return [up.dropout.mask((1, up.channels, *size), generator) for up, size in sizes if up.dropout]
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions with mirrored borders, added to the input (He et al. 2016, without the last ReLU)."""
+
+    def __init__(self, channels: int, norm: Norm, *, dropout: bool = False) -> None:
+        super().__init__()
+        self.channels, bias = channels, needs_bias(norm)
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect", bias=bias)
+        self.norm1 = norm_layer(norm, channels)
+        self.dropout = Dropout() if dropout else None
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect", bias=bias)
+        self.norm2 = norm_layer(norm, channels)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        hidden = F.relu(self.norm1(self.conv1(x)))
+        if self.dropout is not None:
+            hidden = self.dropout(hidden, mask)
+        return x + self.norm2(self.conv2(hidden))
+
+
+class ResNet(nn.Module):
+    """The generator of Johnson et al. (2016) as CycleGAN uses it: two halvings, residual blocks, two doublings.
+
+    Height and width must be multiples of 4. Nine blocks are usual from 256 pixels on, six below.
+    """
+
+    def __init__(
+        self,
+        source_channels: int,
+        target_channels: int,
+        *,
+        blocks: int = 9,
+        width: int = 64,
+        norm: Norm = "instance",
+        dropout: bool = False,
+    ) -> None:
+        super().__init__()
+        bias = needs_bias(norm)
+
+        def layer(conv: nn.Module, channels: int) -> nn.Sequential:
+            return nn.Sequential(conv, norm_layer(norm, channels), nn.ReLU())
+
+        def wide(inputs: int, outputs: int, *, bias: bool) -> nn.Conv2d:
+            return nn.Conv2d(inputs, outputs, 7, padding=3, padding_mode="reflect", bias=bias)
+
+        def double(inputs: int) -> nn.ConvTranspose2d:
+            return nn.ConvTranspose2d(inputs, inputs // 2, 3, stride=2, padding=1, output_padding=1, bias=bias)
+
+        self.stem = layer(wide(source_channels, width, bias=bias), width)
+        self.downs = nn.ModuleList(
+            layer(nn.Conv2d(c, 2 * c, 3, stride=2, padding=1, bias=bias), 2 * c) for c in (width, 2 * width)
+        )
+        self.blocks = nn.ModuleList(ResidualBlock(4 * width, norm, dropout=dropout) for _ in range(blocks))
+        self.ups = nn.ModuleList(layer(double(c), c // 2) for c in (4 * width, 2 * width))
+        self.head = wide(width, target_channels, bias=True)
+        initialise(self)
+
+    def forward(self, x: Tensor, masks: Masks = ()) -> Tensor:
+        x = self.stem(x)
+        for down in self.downs:
+            x = down(x)
+        for block, mask in zip_longest(self.blocks, masks):
+            x = block(x, mask)
+        for up in self.ups:
+            x = up(x)
+        return torch.tanh(self.head(x))
+
+    def masks(self, height: int, width: int, generator: torch.Generator) -> Masks:
+        """Dropout masks for one picture of this size, to be handed to `forward`."""
+        blocks = [block for block in self.blocks if isinstance(block, ResidualBlock)]
+        size = (height // 4, width // 4)
+        return [block.dropout.mask((1, block.channels, *size), generator) for block in blocks if block.dropout]

@@ -1,0 +1,1 @@
+"""One file per task: what a pair *is*, once, for training and for use."""
