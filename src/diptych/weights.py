@@ -1,0 +1,147 @@
+"""Pretrained parts: found on disk, fetched from their publishers when asked, and never used unless the sha256 is right.
+
+A part is looked for in the folder `$DIPTYCH_WEIGHTS`, then in the user's cache (`$XDG_CACHE_HOME/diptych/weights`, by
+default `~/.cache/diptych/weights`), which is also where `fetch` puts it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from diptych.errors import WeightsError
+from diptych.files import atomic
+
+Progress = Callable[[int, int | None], None]
+"""Called with the bytes fetched and the bytes in all, where the publisher says how many."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One pretrained part, the files that may hold it, and what else is needed to use it.
+
+    `files` maps a name to the sha256 digests that are right for it; the first name and its first digest are what
+    the publisher's `url` gives.
+    """
+
+    what: str
+    url: str
+    files: dict[str, tuple[str, ...]]
+    terms: str
+    alongside: tuple[str, ...] = ()
+
+
+PARTS = {
+    "squeezenet": Part(
+        what="SqueezeNet 1.1 trained on ImageNet, torchvision's IMAGENET1K_V1",
+        url="https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth",
+        files={
+            "squeezenet1_1-b8a52dc0.pth": ("b8a52dc049b60e4b6ab68ad0df457362afab8b6304b2febdc1650a5dab4d7e7b",),
+            "squeezenet1_1-imagenet.fp16.safetensors": (
+                "dc37df819f435ca744e441728cb8e7ce003dfb718f9fd0b003c30488a1977bbe",  # rounded to half precision
+            ),
+        },
+        terms="BSD-3-Clause (torchvision)",
+    ),
+    "lpips_squeeze": Part(
+        what="the linear layers of LPIPS v0.1 for SqueezeNet",
+        url="https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1/squeeze.pth",
+        files={
+            "lpips-v0.1-squeeze.pth": (
+                "4a5350f23600cb79923ce65bb07cbf57dca461329894153e05a1346bd531cf76",
+                "f732bec3233d68632c8d2350c90fcf095f7867c5af2c7228ed15dbe29ee3cd22",  # the same tensors, saved anew
+            )
+        },
+        terms="BSD-2-Clause (Richard Zhang)",
+        alongside=("squeezenet",),
+    ),
+}
+
+
+def locate(name: str) -> Path:
+    """The verified file of the part `name`.
+
+    Raises WeightsError when there is none, naming the folders searched, any file there that is not what it should be,
+    and the command that fetches it.
+    """
+    part, faults = _part(name), []
+    for path in (folder / file for folder in folders() for file in part.files):
+        if path.is_file():
+            digest = sha256(path)
+            if digest in part.files[path.name]:
+                return path
+            faults.append(f"{path} is damaged or another file (sha256 {digest[:8]}...)")
+    searched = "; ".join(faults) or f"there is no {' or '.join(part.files)} in {' or '.join(map(str, folders()))}"
+    raise WeightsError(f"{part.what}: {searched}. To fetch it: diptych weights fetch {name}")
+
+
+def fetch(name: str, *, url: str | None = None, progress: Progress | None = None, timeout: float = 30) -> Path:
+    """Fetch the part `name`, and what it is used with, into the user's cache; what is there already stays.
+
+    url: a mirror to take `name` itself from; the digest must be right all the same. timeout: seconds without a byte.
+    Raises WeightsError when the server cannot be reached, breaks off or sends something else, StorageError when the
+    file cannot be written; nothing is left behind then.
+    """
+    part = _part(name)
+    for other in part.alongside:
+        fetch(other, progress=progress, timeout=timeout)
+    try:
+        return locate(name)
+    except WeightsError:
+        file, (digest, *_) = next(iter(part.files.items()))
+        return _download(url or part.url, folders()[-1] / file, digest, timeout=timeout, progress=progress)
+
+
+def folders() -> list[Path]:
+    """Where parts are looked for, first to last; the last is the user's cache, where they are fetched to."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "diptych" / "weights"
+    chosen = os.environ.get("DIPTYCH_WEIGHTS")
+    return [Path(chosen), cache] if chosen else [cache]
+
+
+def sha256(path: Path) -> str:
+    """The digest of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _part(name: str) -> Part:
+    if name not in PARTS:
+        raise WeightsError(f"no pretrained part is called {name!r}; there are: {', '.join(PARTS)}")
+    return PARTS[name]
+
+
+def _download(url: str, path: Path, digest: str, *, timeout: float, progress: Progress | None) -> Path:
+    with atomic(path) as file:
+        for block in _blocks(url, timeout, progress):
+            file.write(block)
+        if (found := file.sha256.hexdigest()) != digest:
+            raise WeightsError(f"{url} is not the published file: its sha256 is {found}, not {digest}; name a mirror")
+    return path
+
+
+def _blocks(url: str, timeout: float, progress: Progress | None) -> Iterator[bytes]:
+    """What the server sends, block by block; WeightsError when it does not send all of it."""
+    try:
+        with urllib.request.urlopen(url, timeout=timeout) as answer:
+            total = int(answer.headers["Content-Length"]) if answer.headers["Content-Length"] else None
+            done = 0
+            while block := answer.read(1 << 16):
+                done += len(block)
+                yield block
+                if progress:
+                    progress(done, total)
+    except urllib.error.HTTPError as error:
+        raise WeightsError(
+            f"{url}: the server answers {error.code} {error.reason}; try later or name a mirror"
+        ) from None
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise WeightsError(f"{url} could not be fetched: {error}; check the connection or name a mirror") from None
+    if total is not None and done < total:
+        raise WeightsError(f"{url}: the connection broke off after {done} of {total} bytes; try again")
