@@ -1,0 +1,30 @@
+"""Diptych turns pictures of one kind into pictures of another.
+
+`import diptych` is quick: its names are loaded on first use. Each method has a class of its name, such as `Pix2Pix`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from diptych.methods import names
+
+if TYPE_CHECKING:
+    from diptych.images import Picture as Picture
+    from diptych.translator import Translator as Translator
+
+__version__ = "0.1.0"
+
+NAMES = {"Translator": "diptych.translator", "Picture": "diptych.images"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in NAMES:
+        value = getattr(importlib.import_module(NAMES[name]), name)
+    elif name.lower() in names():
+        value = importlib.import_module("diptych.facade").facade(name.lower())
+    else:
+        raise AttributeError(f"module 'diptych' has no attribute {name!r}")
+    globals()[name] = value
+    return value

@@ -1,0 +1,169 @@
+"""Translate many files: decoding, translating and encoding overlap, and one bad file never stops the others."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from diptych import images
+from diptych.errors import ConfigError, DataError, DiptychError
+from diptych.images import Picture
+from diptych.translator import Translator
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to translate, and where the result goes."""
+
+    source: Path
+    target: Path
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a job: the file written, or the fault; and notes on how the picture was read."""
+
+    job: Job
+    written: Path | None = None
+    fault: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def plan(inputs: Iterable[Path], out: Path) -> list[Job]:
+    """Find the pictures in files and folders, and the place of each result.
+
+    Below `out` a folder's own structure is kept; one file may also go to a file, when `out` ends like a picture.
+    Raises DataError when there is nothing to translate, ConfigError when results would replace one another or inputs.
+    """
+    inputs = list(inputs)
+    if len(inputs) == 1 and inputs[0].is_file() and out.suffix.lower() in images.SUFFIXES:
+        jobs = [Job(inputs[0], out)]
+    else:
+        jobs = [Job(path, out / relative) for given in inputs for path, relative in pictures(given)]
+    if not jobs:
+        endings = " ".join(sorted(images.SUFFIXES))
+        raise DataError(f"no pictures in {', '.join(map(str, inputs))}: pictures are files ending in {endings}")
+    sources = {job.source.resolve() for job in jobs}
+    places: dict[Path, Path] = {}
+    for job in jobs:
+        place = job.target.resolve()
+        if place in sources:
+            raise ConfigError(f"{job.target} is one of the pictures to translate: choose another --out")
+        if place in places:
+            raise ConfigError(f"{job.source} and {places[place]} would both become {job.target}: translate them apart")
+        places[place] = job.source
+    return jobs
+
+
+def pictures(given: Path) -> Iterator[tuple[Path, Path]]:
+    """The pictures at `given`, each with its path relative to it."""
+    if given.is_dir():
+        for path in sorted(given.rglob("*")):
+            if path.suffix.lower() in images.SUFFIXES and path.is_file():
+                yield path, path.relative_to(given)
+    elif given.exists():
+        yield given, Path(given.name)
+    else:
+        raise DataError(f"{given} does not exist")
+
+
+def translate_files(
+    translator: Translator,
+    jobs: list[Job],
+    *,
+    batch: int = 8,
+    threads: int = 4,
+    limit_mp: float = images.LIMIT_MP,
+    report: Callable[[Result], None] = lambda result: None,
+    **controls: Any,
+) -> list[Result]:
+    """Carry out `jobs`; neighbours of one size share a batch. `report` hears of each result as it is there."""
+    translator.checked(controls)
+    results: list[Result] = []
+
+    def done(result: Result) -> None:
+        results.append(result)
+        report(result)
+
+    with ThreadPoolExecutor(threads) as readers, ThreadPoolExecutor(threads) as writers:
+        opened = ahead(readers, lambda job: read(job, limit_mp), jobs, 2 * batch + threads)
+        writing: deque[Future[Result]] = deque()
+        for some in alike(opened, batch, done):
+            outputs = translated(translator, some, controls, done)
+            writing.extend(writers.submit(write, job, output) for job, output in outputs)
+            while len(writing) > 2 * batch or (writing and writing[0].done()):
+                done(writing.popleft().result())
+        for future in writing:
+            done(future.result())
+    return results
+
+
+def ahead(pool: ThreadPoolExecutor, function: Callable[[Job], Any], jobs: Iterable[Job], depth: int) -> Iterator[Any]:
+    """The results of `function` in order, at most `depth` of them computed ahead."""
+    waiting = iter(jobs)
+    running = deque(pool.submit(function, job) for job in islice(waiting, depth))
+    while running:
+        yield running.popleft().result()
+        running.extend(pool.submit(function, job) for job in islice(waiting, 1))
+
+
+def read(job: Job, limit_mp: float) -> tuple[Job, Picture | str]:
+    try:
+        return job, images.read(job.source, limit_mp=limit_mp)
+    except DiptychError as error:
+        return job, str(error)
+
+
+def alike(
+    opened: Iterable[tuple[Job, Picture | str]], batch: int, done: Callable[[Result], None]
+) -> Iterator[list[tuple[Job, Picture]]]:
+    """Group neighbours of one shape into batches; what could not be read goes to `done`."""
+    group: list[tuple[Job, Picture]] = []
+    for job, picture in opened:
+        if isinstance(picture, str):
+            done(Result(job, fault=picture))
+            continue
+        if group and (len(group) == batch or kind(group[0][1]) != kind(picture)):
+            yield group
+            group = []
+        group.append((job, picture))
+    if group:
+        yield group
+
+
+def kind(picture: Picture) -> tuple[Any, ...]:
+    return (*picture.array.shape, picture.array.dtype)
+
+
+def translated(
+    translator: Translator, group: list[tuple[Job, Picture]], controls: dict[str, Any], done: Callable[[Result], None]
+) -> list[tuple[Job, Picture]]:
+    """Translate one group; when that fails for want of memory or sense, each picture by itself."""
+    try:
+        outputs = list(translator.many([picture for _, picture in group], batch=len(group), **controls))
+    except (DiptychError, RuntimeError, MemoryError) as error:
+        if len(group) == 1:
+            done(Result(group[0][0], fault=f"{group[0][0].source} could not be translated: {error}"))
+            return []
+        return [pair for one in group for pair in translated(translator, [one], controls, done)]
+    return [(job, output) for (job, _), output in zip(group, outputs, strict=True)]
+
+
+def write(job: Job, picture: Picture) -> Result:
+    """Write one result in the format of its source, or as PNG or TIFF where that format cannot hold it."""
+    for target in (job.target, job.target.with_suffix(".png"), job.target.with_suffix(".tif")):
+        try:
+            written = images.write(target, picture.array, alpha=picture.alpha)
+        except DataError as error:  # the format cannot hold such a picture
+            fault = str(error)
+        except DiptychError as error:
+            return Result(job, fault=str(error))
+        else:
+            other = () if target == job.target else (f"written as {target.name}, which can hold it",)
+            return Result(job, written=written, notes=(*picture.notes, *other))
+    return Result(job, fault=fault)

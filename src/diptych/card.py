@@ -1,0 +1,85 @@
+"""The card of a translator: what it was made from, for what, and how well it does; for programs and for people."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from diptych import __version__
+
+SCHEMA_VERSION = 1
+
+
+class Side(BaseModel):
+    """The pictures on one side: their domain's name, channels, type and range of values."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    channels: int = Field(gt=0)
+    dtype: Literal["uint8", "uint16", "float32"] = "uint8"
+    low: float = 0.0
+    high: float = 255.0
+
+
+class Card(BaseModel):
+    """What a translator folder says of itself in `card.json`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    schema_version: int = SCHEMA_VERSION
+    made_with: str = f"diptych {__version__}"
+    method: str
+    options: dict[str, Any]
+    source: Side
+    target: Side
+    task: str = "pairs"
+    images_seen: int = 0
+    data: dict[str, Any] = {}
+    scores: dict[str, Any] = {}
+    licence: str = "not stated"
+    intended_use: str = "not stated"
+
+    def to_markdown(self) -> str:
+        """The model card for people (Mitchell et al. 2019)."""
+        options = "\n".join(f"- `{name}`: {value}" for name, value in self.options.items())
+        scores = score_table(self.scores) if self.scores else "Not measured."
+        seen = f"Trained on {self.images_seen} images." if self.images_seen else "Its training is not recorded."
+        data = "\n".join(f"- {name}: {value}" for name, value in self.data.items())
+        return f"""# {self.source.name} to {self.target.name}, by {self.method}
+
+Turns {describe(self.source)} into {describe(self.target)}. {seen} {self.made_with}.
+
+## Use
+
+    diptych translate THIS_FOLDER picture.png --out translated/
+
+Intended use: {self.intended_use}. Licence: {self.licence}.
+What it produces is made up by a machine from what it saw in training: it is no record of anything real.
+
+## Training data
+
+{data or "- not recorded"}
+
+## Scores
+
+{scores}
+
+## Options
+
+{options}
+"""
+
+
+def describe(side: Side) -> str:
+    channels = "one channel" if side.channels == 1 else f"{side.channels} channels"
+    return f"*{side.name}* pictures ({channels}, {side.dtype}, values {side.low:g} to {side.high:g})"
+
+
+def score_table(scores: dict[str, Any]) -> str:
+    rows = [
+        f"| {name} | {score['value']:.4f} | {score['low']:.4f} to {score['high']:.4f} | {score['count']} |"
+        for name, score in scores.items()
+    ]
+    return "\n".join(["| metric | value | 95 % interval | pictures |", "|---|---|---|---|", *rows])

@@ -1,0 +1,44 @@
+"""The command line: thin, one function for each command; nothing imports it.
+
+Exit codes: 0 all went well; 1 some pictures failed and the others were done; 2 a fault in the input, named on standard
+error; 128 + n stopped by signal n.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from diptych.errors import DiptychError
+
+app = typer.Typer(
+    help="Turn pictures of one kind into pictures of another.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def main() -> None:
+    """Run the command line; a fault is one message and an exit code, never a traceback."""
+    from diptych.cli import data, models, train, translate
+
+    for commands in (train, translate, models, data):
+        commands.register(app)
+    try:
+        app()
+    except DiptychError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        fail("stopped", code=130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)
+
+
+def fail(message: str, *, code: int = 2) -> None:
+    """Print what is wrong and leave."""
+    print(f"diptych: {message}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,52 @@
+"""`diptych data`: check a folder of pictures, make sample pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+data = typer.Typer(help="Check folders of pictures, make sample pictures.", no_args_is_help=True, rich_markup_mode=None)
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(data, name="data")
+
+
+@data.command()
+def check(
+    folder: Annotated[Path, typer.Argument()],
+    kind: Annotated[str, typer.Option(help="auto, 'side by side', 'two folders', unpaired or photos.")] = "auto",
+    limit_mp: Annotated[float, typer.Option(help="Largest picture accepted, in million pixels.")] = 50.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Say what a folder holds: kind, counts, sizes, channels, splits, and every faulty file by name."""
+    from diptych.data.audit import check as audit
+
+    found = audit(folder, kind=kind, limit_mp=limit_mp)
+    print(json.dumps(found.to_dict(), indent=2) if as_json else found.to_text())
+
+
+@data.command()
+def samples(
+    kind: Annotated[str, typer.Argument(help="street")],
+    out: Annotated[Path, typer.Option(help="Folder to make.")],
+    count: Annotated[int, typer.Option(min=1, help="Scenes.")] = 200,
+    size: Annotated[int, typer.Option(min=32, help="Height and width in pixels.")] = 128,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    sides: Annotated[str, typer.Option(help="Of each scene: labels,day,night,edges,instances,ids.")] = "labels,day",
+) -> None:
+    """Draw sample pictures, exactly registered: labels, day, night, edges and instances of made-up streets."""
+    from rich.progress import Progress
+
+    from diptych.data.samples import write_samples
+
+    with Progress(transient=True) as progress:
+        task = progress.add_task("drawing", total=count)
+        place = write_samples(
+            kind, out, count=count, size=size, seed=seed, sides=tuple(sides.split(",")),
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )  # fmt: skip
+    print(f"{count} scenes in {place}")

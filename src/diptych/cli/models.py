@@ -1,0 +1,79 @@
+"""Commands that show methods and models, and exchange models with other projects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from diptych.errors import ConfigError
+
+
+def register(app: typer.Typer) -> None:
+    for command in (methods, options, info, convert, weights):
+        app.command()(command)
+
+
+def methods() -> None:
+    """List the methods."""
+    from diptych.methods import summaries
+
+    for name, summary in summaries().items():
+        print(f"{name:12} {summary}")
+
+
+def options(method: Annotated[str, typer.Argument()]) -> None:
+    """List everything that can be set when training METHOD, with types and defaults."""
+    from diptych.config import describe
+    from diptych.training.recipe import sections
+
+    for section, function in sections(method).items():
+        print(describe(section, function))
+
+
+def info(model: Annotated[Path, typer.Argument(help="A translator folder or a run folder.")]) -> None:
+    """Say what a model is: method, options, pictures, scores, controls."""
+    from diptych.config import describe
+    from diptych.translator import inspect_card, method_of
+
+    card = inspect_card(model)
+    print(card.to_markdown())
+    print(describe("controls", method_of(card, model).translate, without=("self", "x")))
+
+
+def convert(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...|MODEL")],
+    out: Annotated[Path, typer.Option(help="The translator folder to make, or with --to the file.")],
+    to: Annotated[str | None, typer.Option(help="Write MODEL in another project's layout: junyanz.")] = None,
+) -> None:
+    """Turn another project's checkpoint into a translator folder, or back; nothing in the file is executed."""
+    from diptych.convert import convert as import_files
+    from diptych.convert import export
+
+    if to is None:
+        print(f"translator: {import_files(files, out)}")
+        return
+    if len(files) != 1:
+        raise ConfigError("--to takes one model")
+    for path in export(files[0], to, out):
+        print(f"written: {path}")
+
+
+def weights(
+    action: Annotated[str, typer.Argument(help="list, or fetch.")] = "list",
+    name: Annotated[str | None, typer.Argument(help="lpips_squeeze, squeezenet.")] = None,
+) -> None:
+    """List the pretrained parts that metrics use, or fetch one from its publisher."""
+    from diptych.weights import PARTS, fetch, locate
+
+    if action not in ("list", "fetch") or (action == "fetch") != (name is not None):
+        raise ConfigError("diptych weights list, or diptych weights fetch NAME")
+    if name is not None:
+        print(f"fetched: {fetch(name)}")
+        return
+    for part in PARTS:
+        try:
+            print(f"{part:16} {locate(part)}")
+        except ValueError:
+            print(f"{part:16} not here; diptych weights fetch {part}")

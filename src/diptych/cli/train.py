@@ -1,0 +1,65 @@
+"""`diptych train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from diptych.errors import ConfigError
+
+Arguments = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="METHOD|RECIPE.yaml [KEY=VALUE]...", help="What to train, and options: train.batch=8"),
+]
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(train)
+
+
+def train(
+    arguments: Arguments = None,
+    data: Annotated[str | None, typer.Option(help="Folder of pictures.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder; by default runs/METHOD-FOLDER.")] = None,
+    direction: Annotated[str | None, typer.Option(help="a2b, b2a, or with the sides' names: labels2photo.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
+) -> None:
+    """Train a method on a folder of pictures. See `diptych options METHOD` for all that can be set."""
+    given = options(arguments or [], data, direction)
+    if resume and out is None:
+        raise ConfigError("--resume needs --out, the folder of the run to go on with")
+    place = out or default_place(given)
+    from diptych.training.run import Stopped
+    from diptych.training.run import train as run
+
+    try:
+        run(given, place, resume=resume, dry_run=dry_run)
+    except Stopped as stopped:
+        raise typer.Exit(128 + stopped.number) from None
+
+
+def options(arguments: list[str], data: str | None, direction: str | None) -> dict[str, Any]:
+    """The recipe that a command line gives: a file or a method's name, then options laid on top."""
+    from diptych.config import assignments, merge, read_recipe
+
+    named = [argument for argument in arguments if "=" not in argument]
+    if len(named) > 1:
+        raise ConfigError(f"one method or recipe, not {len(named)}: {' '.join(named)} (options are written key=value)")
+    given: dict[str, Any] = {}
+    if named:
+        is_file = Path(named[0]).suffix in (".yaml", ".yml")
+        given = read_recipe(Path(named[0])) if is_file else {"method": {"name": named[0]}}
+    if isinstance(given.get("method"), str):
+        given["method"] = {"name": given["method"]}
+    flags = {key: value for key, value in (("folder", data), ("direction", direction)) if value is not None}
+    given = merge(given, {"data": flags} if flags else {})
+    return merge(given, assignments([argument for argument in arguments if "=" in argument]))
+
+
+def default_place(given: dict[str, Any]) -> Path:
+    name = str((given.get("method") or {}).get("name", "run"))
+    folder = Path(str((given.get("data") or {}).get("folder", ""))).resolve().name
+    return Path("runs") / f"{name}-{folder}".strip("-")

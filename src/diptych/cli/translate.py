@@ -1,0 +1,97 @@
+"""`diptych translate` and `diptych evaluate`: a trained model in use."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from diptych.translator import Translator
+
+Model = Annotated[Path, typer.Argument(help="A translator folder or a run folder.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")]
+Bf16 = Annotated[bool, typer.Option("--bf16", help="Faster arithmetic with a slight loss; see docs/benchmarks.md.")]
+Compile = Annotated[bool, typer.Option("--compile", help="Fused code: a minute at the start, then faster.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(translate)
+    app.command()(evaluate)
+
+
+def load(model: Path, device: str, bf16: bool, compile: bool) -> Translator:
+    from diptych.speed import Speed
+    from diptych.translator import Translator
+
+    return Translator.load(model, speed=Speed(bf16=bf16, compile=compile), device=device)
+
+
+def translate(
+    model: Model,
+    pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE|FOLDER... [CONTROL=VALUE]...")],
+    out: Annotated[Path, typer.Option(help="Folder for the results; for one picture also a file.")],
+    batch: Annotated[int, typer.Option(min=1, help="Pictures of one size translated at once.")] = 8,
+    device: Device = "auto",
+    bf16: Bf16 = False,
+    compile: Compile = False,
+    limit_mp: Annotated[float, typer.Option(help="Largest picture accepted, in million pixels.")] = 50.0,
+) -> None:
+    """Translate pictures of any size: same size and format out. One bad file does not stop the others.
+
+    Controls of the method, such as seed=7, are given among the pictures; `diptych info MODEL` lists them.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from diptych.bulk import Result, plan, translate_files
+    from diptych.config import assignments
+
+    controls = assignments([str(path) for path in pictures if "=" in str(path) and not path.exists()])
+    jobs = plan([path for path in pictures if path.exists() or "=" not in str(path)], out)
+    translator = load(model, device, bf16, compile)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("translating", total=len(jobs))
+
+        def report(result: Result) -> None:
+            progress.advance(task)
+            for line in [result.fault] if result.fault else [f"{result.job.source}: {note}" for note in result.notes]:
+                progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+        results = translate_files(translator, jobs, batch=batch, limit_mp=limit_mp, report=report, **controls)
+    failed = sum(1 for result in results if result.fault)
+    print(f"{len(results) - failed} of {len(results)} pictures translated into {out}")
+    if failed:
+        raise typer.Exit(2 if failed == len(results) else 1)
+
+
+def evaluate(
+    model: Model,
+    data: Annotated[str, typer.Option(help="Folder of pairs; by default its test split is used.")],
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    direction: Annotated[str | None, typer.Option(help="As in training; by default the model's own.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for report.html and the picture grid.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many pairs.")] = None,
+    device: Device = "auto",
+    bf16: Bf16 = False,
+    compile: Compile = False,
+) -> None:
+    """Score a model on pairs it has never seen, with 95 % intervals, and write a report."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from diptych.evaluation.command import evaluate_folder
+    from diptych.training.log import records
+
+    translator = load(model, device, bf16, compile)
+    place = out or (model if (model / "recipe.yaml").exists() else Path(f"{model.resolve().name}-evaluation"))
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("evaluating", total=None)
+        evaluation, page = evaluate_folder(
+            translator, data, split=split, direction=direction, limit=limit, out=place, log=records(model),
+            progress=lambda done: progress.update(task, completed=done),
+        )  # fmt: skip
+    print(json.dumps(evaluation.to_dict(), indent=2) if as_json else f"{evaluation.to_text()}\nreport: {page}")

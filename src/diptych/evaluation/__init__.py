@@ -1,0 +1,1 @@
+"""How good a translator is: scores with their intervals and protocols, and a report to look at."""

@@ -1,0 +1,91 @@
+"""A method with its data and its training in one object, for a notebook or a script.
+
+model = Pix2Pix("facades/", direction="b2a")
+model.train(epochs=20)
+model.translate("sketch.png").save("photo.png")
+model.save("facades-model")
+"""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import Any, ClassVar
+
+from diptych.config import defaults, unknown
+from diptych.data.dataset import open_data
+from diptych.errors import ConfigError, ModelError
+from diptych.evaluation.evaluate import Evaluation, evaluate
+from diptych.images import Picture
+from diptych.methods import find
+from diptych.speed import Speed
+from diptych.training.recipe import Train
+from diptych.training.run import train
+from diptych.translator import Image, Translator
+
+
+class Model:
+    """A method to be trained on a folder of pictures, and used.
+
+    folder: the pictures (see `diptych data check`). out: the run folder, by default `runs/METHOD-FOLDER`. options:
+    those of the method and of the data, by their names alone: `direction="b2a", size=128, width=32`.
+    Raises ConfigError for an option that does not exist.
+    """
+
+    method: ClassVar[str]
+
+    def __init__(self, folder: str | PathLike[str], *, out: str | PathLike[str] | None = None, **options: Any) -> None:
+        self.folder = Path(folder)
+        self.out = Path(out) if out else Path("runs") / f"{self.method}-{self.folder.resolve().name}"
+        self.sections = sort_options(options, {"method": find(self.method), "data": open_data})
+        self.loaded: Translator | None = None
+
+    def train(self, **options: Any) -> Path:
+        """Train and return the run folder; options are those of training and speed (`epochs=20, batch=8, bf16=False`).
+
+        A run that was interrupted goes on. Raises a DiptychError as `diptych train` does.
+        """
+        given = {"method": {"name": self.method}, "data": {"folder": str(self.folder)}, "train": {}, "speed": {}}
+        for sections in (self.sections, sort_options(options, {"train": Train, "speed": Speed})):
+            for section, some in sections.items():
+                given[section].update(some)
+        self.loaded = None
+        return train(given, self.out)
+
+    @property
+    def translator(self) -> Translator:
+        """The trained translator. Raises ModelError before training."""
+        if self.loaded is None:
+            try:
+                self.loaded = Translator.load(self.out)
+            except ModelError:
+                raise ModelError(f"there is no trained model in {self.out} yet: call train() first") from None
+        return self.loaded
+
+    def translate(self, image: Image, **controls: Any) -> Picture:
+        """Translate one picture: a path, an array, a Pillow image or a Picture."""
+        return self.translator(image, **controls)
+
+    def evaluate(self, split: str = "test") -> Evaluation:
+        """Score the model on the pairs of one split."""
+        data = open_data(folder=str(self.folder), **self.sections["data"])
+        return evaluate(self.translator, data, split)
+
+    def save(self, folder: str | PathLike[str]) -> Path:
+        """Write the trained translator to a folder of its own, for `Translator.load`."""
+        return self.translator.save(folder)
+
+
+def sort_options(options: dict[str, Any], sections: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Put each option into the section that knows it. Raises ConfigError that names all unknown ones."""
+    known = {name: section for section, function in sections.items() for name in defaults(function)}
+    faults = [unknown(name, list(known)) for name in options if name not in known]
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return {section: {k: v for k, v in options.items() if known[k] == section} for section in sections}
+
+
+def facade(name: str) -> type[Model]:
+    """The facade of the built-in method called `name`, as a class with the name of the method's own."""
+    method = find(name)
+    return type(method.__name__, (Model,), {"method": name, "__doc__": method.__doc__, "__module__": "diptych"})

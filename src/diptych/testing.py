@@ -1,0 +1,226 @@
+"""The battery that every method passes, ours and third parties': `check_method(MyMethod)`.
+
+Each check is a function of a method class and options for small networks; `CHECKS` lists them, so that a test suite can
+run them one by one and say which one failed.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from diptych.card import Card, Side
+from diptych.config import schema
+from diptych.methods.method import Method, parameters
+from diptych.speed import PLAIN, Speed
+from diptych.training.trainer import Trainer
+from diptych.translator import Translator, split_state
+
+Options = dict[str, Any]
+SIZE, IMAGES = 32, 64
+
+
+def check_method(method: type[Method], **options: Any) -> None:
+    """Run every check on `method`, with `options` that make its networks small and fit for 32x32 pixels.
+
+    Raises AssertionError that says what is wrong.
+    """
+    for check in CHECKS:
+        check(method, options)
+
+
+def options_are_a_schema(method: type[Method], options: Options) -> None:
+    """Every option has a type and a default, and so has every control of `translate`."""
+    for function, without in ((method, ()), (method.translate, ("self", "x"))):
+        fields = schema(function, without=without).model_fields
+        missing = [name for name, field in fields.items() if field.is_required()]
+        assert not missing, f"{method.__name__}: {', '.join(missing)} has no default"
+
+
+def groups_hold_every_parameter_once(method: type[Method], options: Options) -> None:
+    """Every parameter moves in exactly one group, and each group has an optimiser."""
+    made = method(**options)
+    grouped = [id(p) for networks in made.groups().values() for p in parameters(networks)]
+    assert sorted(grouped) == sorted(id(p) for p in made.parameters() if p.requires_grad)
+    assert made.optimisers().keys() == made.groups().keys()
+    assert all(hasattr(made, part) for part in made.keep), "keep names parts that do not exist"
+
+
+def every_group_learns(method: type[Method], options: Options) -> None:
+    """After a few steps on one batch every weight has moved (a bias may have no say), and every loss is a number."""
+    trainer = begin(method, options)
+    before = copy.deepcopy(trainer.method.state_dict())
+    for _ in range(3):
+        trainer.step(batch(trainer.method))
+    trainer.losses()
+    names = {name for name, p in trainer.method.named_parameters() if p.requires_grad and p.dim() > 1}
+    still = [name for name in names if torch.equal(before[name], trainer.method.state_dict()[name])]
+    assert not still, f"never moved: {', '.join(sorted(still))}"
+
+
+def steps_move_their_groups_alone(method: type[Method], options: Options) -> None:
+    """The gradients of a step reach its own groups and are gone before the next."""
+    trainer = begin(method, options)
+    for step in trainer.method.steps(**batch(trainer.method)):
+        moving = {id(p) for p in trainer.parameters(step.groups)}
+        step.loss.backward(inputs=trainer.parameters(step.groups))
+        reached = {id(p) for p in trainer.method.parameters() if p.grad is not None}
+        assert reached, f"the step of {step.groups} has no gradient"
+        assert reached <= moving
+        trainer.optimise(step.groups)
+        assert all(p.grad is None for p in trainer.method.parameters())
+
+
+def training_repeats_bit_for_bit(method: type[Method], options: Options) -> None:
+    """The same seed gives the same weights, whatever was drawn elsewhere meanwhile."""
+    assert_equal(trained(method, options, images=6), trained(method, options, images=6, disturbed=True))
+
+
+def resuming_equals_going_on(method: type[Method], options: Options) -> None:
+    """Stopped, stored, loaded into new objects and continued, training ends with the same bits."""
+    through, stopped = begin(method, options, ema=0.9), begin(method, options, ema=0.9)
+    for number in range(6):
+        through.step(batch(through.method, number))
+        if number < 3:
+            stopped.step(batch(stopped.method, number))
+    with tempfile.NamedTemporaryFile() as file:
+        torch.save(stopped.state(), file.name)
+        state = torch.load(file.name, weights_only=True)
+    resumed = begin(method, options, ema=0.9, init=1)
+    resumed.load(state)
+    for number in range(3, 6):
+        resumed.step(batch(resumed.method, number))
+    assert_equal(through.method.state_dict(), resumed.method.state_dict())
+    assert_equal(through.trained(), resumed.trained())
+
+
+def micro_batches_equal_the_whole_batch(method: type[Method], options: Options) -> None:
+    """A batch in parts gives the gradients of the whole, where no picture's result depends on its neighbours."""
+    independent = {"norm": "instance", "dropout": False}
+    options = options | {k: v for k, v in independent.items() if k in inspect.signature(method).parameters}
+    gradients = []
+    for micro_batch in (0, 2):
+        trainer = begin(method, options, micro_batch=micro_batch, lr=0.0)
+        seen: dict[str, Tensor] = {}
+        trainer.optimise = lambda groups, t=trainer, seen=seen: seen.update(take_gradients(t))  # type: ignore
+        torch.manual_seed(0)
+        trainer.step(batch(trainer.method, size=4))
+        gradients.append(seen)
+    for name, whole in gradients[0].items():
+        tolerance = 1e-4 * float(whole.abs().max()) + 1e-6
+        assert torch.allclose(whole, gradients[1][name], rtol=0, atol=tolerance), f"{name} differs"
+
+
+def translation_keeps_size_and_is_pure(method: type[Method], options: Options) -> None:
+    """Any size comes back as it was; twice gives the same bits; neither the model nor the global chance is touched."""
+    translator = bundle(method, options)
+    before, chance = copy.deepcopy(translator.method.state_dict()), torch.get_rng_state()
+    for height, width in ((SIZE, SIZE), (37, 51), (5, 70)):
+        pictures = torch.rand(2, translator.card.source.channels, height, width) * 2 - 1
+        chance = torch.get_rng_state()
+        first, second = translator.batch(pictures), translator.batch(pictures)
+        assert first.shape == (2, translator.card.target.channels, height, width)
+        assert torch.equal(first, second), "the same picture and seed gave two answers"
+        assert torch.equal(chance, torch.get_rng_state()), "translate draws from the global random numbers"
+    assert_equal(before, translator.method.state_dict())
+
+
+def neighbours_in_a_batch_do_not_matter(method: type[Method], options: Options) -> None:
+    """A picture is translated alike alone and in company."""
+    translator = bundle(method, options)
+    pictures = torch.rand(3, translator.card.source.channels, SIZE, SIZE) * 2 - 1
+    together = translator.batch(pictures)
+    alone = torch.cat([translator.batch(picture[None]) for picture in pictures])
+    assert torch.allclose(together, alone, atol=1e-5)
+
+
+def a_saved_translator_is_the_same(method: type[Method], options: Options) -> None:
+    """Saved and loaded, it gives the same bits, and needs no more than the parts it keeps."""
+    translator = bundle(method, options)
+    pictures = torch.rand(1, translator.card.source.channels, SIZE, SIZE) * 2 - 1
+    with tempfile.TemporaryDirectory() as folder:
+        loaded = Translator.load(translator.save(Path(folder) / "model"), device="cpu")
+    assert {name for name, _ in loaded.method.named_children()} == set(method.keep)
+    assert torch.equal(translator.batch(pictures), loaded.batch(pictures))
+    assert split_state(loaded.method)[1] == {}
+
+
+def it_trains_in_bfloat16(method: type[Method], options: Options) -> None:
+    """With every speed option but compilation, losses stay close to those of plain arithmetic."""
+    plain, fast = (begin(method, options, speed=speed) for speed in (PLAIN, Speed()))
+    for trainer in (plain, fast):
+        trainer.step(batch(trainer.method))
+    for (name, exact), rounded in zip(plain.losses().items(), fast.losses().values(), strict=True):
+        assert abs(exact - rounded) <= 0.1 * abs(exact) + 0.05, f"{name}: {exact} became {rounded}"
+
+
+CHECKS: tuple[Callable[[type[Method], Options], None], ...] = (
+    options_are_a_schema,
+    groups_hold_every_parameter_once,
+    every_group_learns,
+    steps_move_their_groups_alone,
+    training_repeats_bit_for_bit,
+    resuming_equals_going_on,
+    micro_batches_equal_the_whole_batch,
+    translation_keeps_size_and_is_pure,
+    neighbours_in_a_batch_do_not_matter,
+    a_saved_translator_is_the_same,
+    it_trains_in_bfloat16,
+)
+
+
+def begin(method: type[Method], options: Options, *, init: int = 0, speed: Speed = PLAIN, **training: Any) -> Trainer:
+    """A trainer of small networks with fixed initial weights."""
+    torch.manual_seed(init)
+    return Trainer(method(**options), images=IMAGES, speed=speed, **training)
+
+
+def batch(method: Method, number: int = 0, size: int = 2) -> dict[str, Tensor]:
+    """Random pictures for every argument of the method's `steps`; those called NAME have `NAME_channels` channels."""
+    generator = torch.Generator().manual_seed(number)
+    names = [name for name in inspect.signature(method.steps).parameters if name != "self"]
+    channels = {name: channels_of(type(method), name) for name in names}
+    return {name: torch.rand(size, c, SIZE, SIZE, generator=generator) * 2 - 1 for name, c in channels.items()}
+
+
+def channels_of(method: type[Method], name: str) -> int:
+    option = inspect.signature(method).parameters.get(f"{name}_channels")
+    return 3 if option is None else int(option.default)
+
+
+def trained(method: type[Method], options: Options, *, images: int, disturbed: bool = False) -> dict[str, Tensor]:
+    trainer = begin(method, options)
+    for number in range(images // 2):
+        if disturbed:
+            torch.rand(number + 1)
+        trainer.step(batch(trainer.method, number))
+    return trainer.method.state_dict()
+
+
+def bundle(method: type[Method], options: Options) -> Translator:
+    """A translator with random weights."""
+    torch.manual_seed(0)
+    module = method.__module__.rpartition(".")
+    name = module[2] if module[0] == "diptych.methods" else method.__module__
+    source, target = (Side(name=side, channels=channels_of(method, side)) for side in ("source", "target"))
+    return Translator(method(**options), Card(method=name, options=options, source=source, target=target), device="cpu")
+
+
+def take_gradients(trainer: Trainer) -> Iterator[tuple[str, Tensor]]:
+    """The gradients that are there, by name; they are cleared."""
+    for name, parameter in trainer.method.named_parameters():
+        if parameter.grad is not None:
+            yield name, parameter.grad.clone()
+            parameter.grad = None
+
+
+def assert_equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
+    different = [name for name in one if not torch.equal(one[name], other[name])]
+    assert not different, f"not equal: {', '.join(different[:5])}"

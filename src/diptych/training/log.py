@@ -1,0 +1,110 @@
+"""What a run says: progress on the terminal, lines of JSON, TensorBoard; all fed at ticks only."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from diptych.files import storing, write_text
+
+FILE = "log.jsonl"
+
+
+class Log:
+    """The log of one run in `folder`; `total` images in all, of which `done` are behind.
+
+    On a terminal there is a progress bar, elsewhere a line each tick. Records beyond `done` are dropped: they belong to
+    work that was lost with a crash and is done again.
+    """
+
+    def __init__(self, folder: Path, console: Console, *, total: int, done: int = 0, tensorboard: bool = True) -> None:
+        self.path, self.console, self.total = folder / FILE, console, total
+        kept = [record for record in records(folder) if record["images"] <= done]
+        write_text(self.path, "".join(json.dumps(record) + "\n" for record in kept))
+        self.file = self.path.open("a", encoding="utf-8")
+        self.tensorboard = summary_writer(folder / "tensorboard", done) if tensorboard else None
+        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+        self.bar = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
+        self.task = self.bar.add_task("images", total=total, completed=done)
+        self.bar.start()
+        self.since, self.images = time.monotonic(), done
+
+    def advance(self, images: int) -> None:
+        """Move the bar; nothing is computed for it."""
+        self.bar.update(self.task, completed=images)
+
+    def tick(self, images: int, losses: dict[str, float]) -> None:
+        """Record the mean losses since the last tick, and the speed."""
+        seconds = time.monotonic() - self.since
+        rate = (images - self.images) / max(seconds, 1e-9)
+        self.record({"images": images, "images_per_second": round(rate, 3), **losses})
+        terms = "  ".join(f"{name} {value:.3g}" for name, value in losses.items())
+        self.bar.update(self.task, completed=images, description=f"{rate:.1f}/s  {terms}")
+        if not self.console.is_terminal:
+            left = clock((self.total - images) / max(rate, 1e-9))
+            self.say(f"{images}/{self.total} images  {rate:.1f}/s  {left} left  {terms}")
+        self.restart_clock(images)
+
+    def restart_clock(self, images: int) -> None:
+        """Leave what happened since the last tick out of the next tick's speed."""
+        self.since, self.images = time.monotonic(), images
+
+    def record(self, values: dict[str, Any]) -> None:
+        """Write one record to every log. Raises StorageError."""
+        with storing(self.path):
+            self.file.write(json.dumps(values) + "\n")
+            self.file.flush()
+            for name, value in values.items():
+                if self.tensorboard and name != "images":
+                    self.tensorboard.add_scalar(name.replace(".", "/", 1), value, values["images"])
+
+    def picture(self, array: Any, images: int) -> None:
+        """Show a picture `H W 3` in TensorBoard."""
+        if self.tensorboard:
+            self.tensorboard.add_image("samples", array, images, dataformats="HWC")
+
+    def say(self, text: str) -> None:
+        """Print a line of text as it is."""
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def close(self) -> None:
+        self.bar.stop()
+        for file in (self.file, self.tensorboard):
+            with suppress(OSError):  # it was said already, by the record that could not be written
+                if file:
+                    file.close()
+
+
+def records(folder: Path) -> list[dict[str, Any]]:
+    """The records of the run in `folder`; a last line cut short by a crash is left out."""
+    path = folder / FILE
+    if not path.exists():
+        return []
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            found.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return found
+
+
+def summary_writer(folder: Path, done: int) -> Any:
+    from torch.utils.tensorboard import SummaryWriter
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    return SummaryWriter(str(folder), purge_step=done + 1)
+
+
+def clock(seconds: float) -> str:
+    """Seconds in words that fit: 42 s, 12 min, 3.5 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

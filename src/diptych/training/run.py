@@ -1,0 +1,424 @@
+"""A run: from a recipe to a folder with a trained translator, that can be killed at any moment and go on.
+
+RUN/recipe.yaml     every option, re-runnable        RUN/model/       the best translator so far
+RUN/log.jsonl       losses and scores by images      RUN/last/        the translator at the end
+RUN/samples/        picture grids                    RUN/checkpoint/  complete state
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal
+
+import torch
+import torch.distributed as dist
+from rich.console import Console
+from rich.progress import Progress
+
+from diptych import images, weights
+from diptych.config import dump, merge, read_recipe
+from diptych.data.dataset import Data, open_data
+from diptych.data.loader import Batches
+from diptych.errors import ConfigError, ModelError, TrainingError, WeightsError
+from diptych.files import UNFINISHED, clean_unfinished, recover_folder, storing, write_text
+from diptych.methods import find
+from diptych.methods.method import Method, parameters
+from diptych.speed import choose_device
+from diptych.training import checkpoint, snapshot
+from diptych.training.estimate import training_bytes
+from diptych.training.log import Log
+from diptych.training.recipe import Recipe, differences, resolve
+from diptych.training.schedule import EPOCHS
+from diptych.training.trainer import Trainer
+from diptych.translator import Translator, begin_from
+
+RECIPE, DONE = "recipe.yaml", "done"
+
+
+class Stopped(Exception):  # noqa: N818 (it is no error)
+    """The run was asked to stop by a signal; its state is saved."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+def train(
+    given: Mapping[str, Any],
+    folder: Path,
+    *,
+    resume: bool = False,
+    dry_run: bool = False,
+    console: Console | None = None,
+) -> Path:
+    """Train by the recipe `given`, in `folder`, and return the folder; a run of the same recipe there goes on.
+
+    resume: there must be a run in `folder`; what `given` leaves out is taken from its recipe. dry_run: only say what
+    would happen. Raises a DiptychError for bad options, data or files, Stopped after SIGINT or SIGTERM.
+    """
+    with processes():
+        console = console or Console(stderr=True)
+        if dist.is_initialized() and dist.get_rank():
+            console = Console(quiet=True)
+        if resume:
+            given = merge(read_recipe(existing(folder)), given)
+        run = Run(resolve(given), folder, console)
+        if dry_run:
+            run.check_folder()
+            run.introduce()
+        else:
+            run.start()
+        return folder
+
+
+def existing(folder: Path) -> Path:
+    path = folder / RECIPE
+    if not path.exists():
+        raise ConfigError(f"there is no run to resume in {folder}: it has no {RECIPE}")
+    return path
+
+
+@contextmanager
+def processes() -> Iterator[None]:
+    """Join the processes that torchrun started, if it did."""
+    if "RANK" not in os.environ:
+        yield
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+class Run:
+    """One run: recipe, data, trainer and folder brought together."""
+
+    def __init__(self, recipe: Recipe, folder: Path, console: Console) -> None:
+        self.folder, self.console = folder, console
+        self.first = not dist.is_initialized() or dist.get_rank() == 0
+        self.data = open_data(**recipe.data)
+        self.recipe = recipe = complete(recipe, self.data)
+        self.method_class = find(recipe.name)
+        Batches(recipe.train.batch, start=0, rank=0, world=process_count())  # refuses what cannot be shared
+        size = self.data.augment.size
+        method = self.build_meta()
+        if any(side % method.granularity for side in size):
+            raise ConfigError(
+                f"data.size = {size[1]}x{size[0]}: {recipe.name} with these options needs multiples of "
+                f"{method.granularity}; choose another size, or a generator with fewer halvings"
+            )
+        self.images = total_images(recipe, len(self.data.train))
+        self.count = {name: sum(p.numel() for p in parameters(nets)) for name, nets in method.groups().items()}
+        self.best: dict[str, dict[str, Any]] = {}
+        self.worse = 0
+        self.signal: int | None = None
+
+    def build_meta(self) -> Method:
+        with torch.device("meta"):
+            return self.method_class(**self.recipe.method)
+
+    # --- Before the first step -----------------------------------------------------------------------------------
+
+    def introduce(self) -> None:
+        """Say what will be trained on what, how big it is, and what is noteworthy about the data."""
+        recipe, data, say = self.recipe, self.data, self.say
+        height, width = data.augment.size
+        pairs = f"{len(data.train)} pairs to train on, {len(data.val)} to validate"
+        say(f"{recipe.name}: {data.names[0]} to {data.names[1]}, {pairs}")
+        for note in data.notes:
+            say(f"  {note}")
+        sizes = ", ".join(f"{name} {number / 1e6:.2f} M" for name, number in self.count.items())
+        say(f"parameters: {sizes}; pictures {width}x{height}, {data.channels[0]} to {data.channels[1]} channels")
+        say(f"memory: about {self.memory() / 1e9:.1f} GB and the libraries; {speed_in_words(recipe)}")
+        say(f"{self.images} images in batches of {recipe.train.batch}, into {self.folder}")
+
+    def memory(self) -> int:
+        train, (height, width) = self.recipe.train, self.data.augment.size
+        each = train.batch // process_count()
+        shapes = {
+            side: (each, channels, height, width)
+            for side, channels in zip(("source", "target"), self.data.channels, strict=True)
+        }
+        return training_bytes(lambda: self.method_class(**self.recipe.method), shapes, speed=self.recipe.speed)
+
+    def say(self, text: str) -> None:
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def claim_folder(self) -> None:
+        """Make the folder this run's, and clear away what a crash left in it. Raises ConfigError, StorageError."""
+        self.check_folder()
+        write_text(self.folder / RECIPE, dump(self.recipe.sections()))  # first: by it the folder is known as a run's
+        for name in ("model", "last"):
+            recover_folder(self.folder / name)
+        clean_unfinished(self.folder)
+        checkpoint.clean(self.folder / "checkpoint")
+        with storing(self.folder):
+            (self.folder / "samples").mkdir(exist_ok=True)
+
+    def check_folder(self) -> None:
+        """Raises ConfigError where the folder holds another run or something else; writes nothing."""
+        path = self.folder / RECIPE
+        if path.exists():
+            different = differences(read_recipe(path), self.recipe.sections())
+            if different:
+                raise ConfigError(
+                    f"{self.folder} holds a run with another recipe ({'; '.join(different)}): choose another --out, or "
+                    f"go on with that one by --resume"
+                )
+        elif self.folder.exists() and not is_free(self.folder):
+            raise ConfigError(f"{self.folder} exists and is not a run: choose another --out")
+
+    def prepare_data(self) -> None:
+        """Decode every picture once; what cannot be decoded is no longer counted on."""
+        with Progress(console=self.console, transient=True, disable=not self.console.is_terminal) as progress:
+            task = progress.add_task("decoding", total=len(self.data.train))
+            self.data.prepare(
+                self.folder / "cache", lambda done, total: progress.update(task, completed=done, total=total)
+            )
+        self.images = total_images(self.recipe, len(self.data.train))
+
+    # --- The run ---------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        if self.first:
+            self.claim_folder()
+            self.prepare_data()
+        barrier()
+        if not self.first:
+            self.prepare_data()
+        self.introduce()
+        if (self.folder / DONE).exists():
+            self.say(f"this run is complete: {self.folder / 'model'}")
+            return
+        train = self.recipe.train
+        device = choose_device(train.device)
+        torch.manual_seed(train.seed)
+        method = self.method_class(**self.recipe.method)
+        if train.start:
+            begin_from(method, train.start)
+        self.trainer = Trainer(
+            method, images=self.images, schedule=train.schedule, lr=train.lr_scale, micro_batch=train.micro_batch,
+            ema=train.ema, clip=train.clip, seed=train.seed, speed=self.recipe.speed, device=device,
+        )  # fmt: skip
+        self.restore()
+        self.log = Log(self.folder, self.console if self.first else Console(quiet=True), total=self.images,
+                       done=self.trainer.images_seen, tensorboard=self.first) if self.first else None  # fmt: skip
+        with self.signals():
+            try:
+                self.loop()
+            finally:
+                if self.log:
+                    self.log.close()
+
+    def restore(self) -> None:
+        state = checkpoint.read(self.folder / "checkpoint")
+        if state is None:
+            return
+        if state["recipe"] != self.recipe.name:
+            raise ConfigError(f"the checkpoint in {self.folder} is of {state['recipe']}, not of {self.recipe.name}")
+        try:
+            self.trainer.load(state)
+        except (RuntimeError, ValueError, KeyError, TypeError) as error:  # torch's, for other networks or optimisers
+            reason = " ".join(str(error).split())[:200]
+            raise ModelError(f"the checkpoint in {self.folder} does not fit its {RECIPE}: {reason}") from None
+        self.best, self.worse = state["best"], state["worse"]
+        self.heed_patience()
+        self.say(f"going on at {self.trainer.images_seen} of {self.images} images")
+
+    def loop(self) -> None:
+        trainer, batches, every_so_often = self.trainer, self.batches(), intervals(self.recipe, self.images)
+        while trainer.images_seen < self.images:
+            before = trainer.images_seen
+            trainer.step(next(batches))
+            now, last = trainer.images_seen, trainer.images_seen >= self.images
+            if self.log:
+                self.log.advance(now)
+            due = {
+                name for name, every in every_so_often.items() if every and (last or before // every != now // every)
+            }
+            stop = agreed(self.signal)
+            if due or stop is not None:
+                self.at_tick(now, due, stop)
+        self.finish()
+
+    def batches(self) -> Iterator[dict[str, torch.Tensor]]:
+        """Batches for this process on its device, in [-1, 1]."""
+        trainer, ranges = self.trainer, dict(zip(("source", "target"), self.data.range, strict=True))
+        batches = self.data.loader(
+            seed=self.recipe.train.seed, batch=self.recipe.train.batch, start=trainer.images_seen,
+            rank=trainer.rank, world=trainer.processes,
+        )  # fmt: skip
+        for batch in batches:
+            yield {
+                name: images.to_unit(x.to(trainer.device, non_blocking=True), *ranges[name])
+                for name, x in batch.items()
+            }
+
+    def at_tick(self, now: int, due: set[str], stop: int | None) -> None:
+        """What is done between steps: the first process does it, the others wait. Raises Stopped after a signal."""
+        with self.advising():
+            losses = self.trainer.losses()
+        if self.log:
+            if "tick" in due:
+                self.log.tick(now, losses)
+            if "sample" in due:
+                self.sample(now)
+            if "validate" in due and self.data.val:
+                self.validate(now)
+            if "checkpoint" in due or stop is not None:
+                self.save_state()
+            self.log.restart_clock(now)
+        if stop is not None:
+            self.say(f"stopped at {now} of {self.images} images, state saved; the same command goes on")
+            raise Stopped(stop)
+        self.worse = agreed(self.worse if self.first else None) or 0
+        self.heed_patience()
+
+    def heed_patience(self) -> None:
+        """Make this image the last one after as many scores without a better one as the recipe allows."""
+        if 0 < self.recipe.train.patience <= self.worse:
+            self.images = self.trainer.images_seen
+
+    @contextmanager
+    def advising(self) -> Iterator[None]:
+        """Add to the trainer's complaint what is left and what to try."""
+        try:
+            yield
+        except TrainingError as error:
+            state = self.folder / "checkpoint" / checkpoint.NOTE
+            good = f"the last good state is in {state.parent}" if state.exists() else "no state was saved before it"
+            raise TrainingError(
+                f"{error}; {good}. Try a lower train.lr_scale (0.5), train.clip=1, or speed.bf16=false"
+            ) from None
+
+    def save_state(self) -> None:
+        extra = {"recipe": self.recipe.name, "best": self.best, "worse": self.worse}
+        with self.advising():
+            state = self.trainer.state()
+        checkpoint.write(self.folder / "checkpoint", {**state, **extra})
+
+    def finish(self) -> None:
+        if not self.first:
+            return
+        self.save("last")
+        if not self.best:
+            self.save("model")
+        write_text(self.folder / DONE, f"{self.trainer.images_seen}\n")
+        self.say(f"done: {self.folder / 'model'}")
+
+    # --- What is seen of it ----------------------------------------------------------------------------------------
+
+    def translator(self) -> Translator:
+        return snapshot.translator(self.trainer, self.recipe, self.data, self.best)
+
+    def save(self, name: str) -> None:
+        translator = self.translator()
+        translator.save(self.folder / name, everything=True, preview=snapshot.preview(translator, self.data))
+
+    def sample(self, now: int) -> None:
+        picture = snapshot.preview(self.translator(), self.data)
+        images.write(self.folder / "samples" / f"{now:08d}.png", picture)
+        if self.log:
+            self.log.picture(picture, now)
+
+    def validate(self, now: int) -> None:
+        """Score the held-out pairs; the best translator so far becomes the run's model."""
+        metric = self.recipe.train.best
+        score = snapshot.score(self.translator(), self.data, str(metric))
+        if self.log:
+            self.log.record({"images": now, f"val.{metric}": score["value"]})
+        if snapshot.better(str(metric), score, self.best.get(str(metric))):
+            self.best, self.worse = {str(metric): score}, 0
+            self.save("model")
+        else:
+            self.worse += 1
+        best = self.best[str(metric)]["value"]
+        self.say(
+            f"  {metric} {score['value']:.4f} on {score['count']} validation pairs at {now} images; best {best:.4f}"
+        )
+
+    @contextmanager
+    def signals(self) -> Iterator[None]:
+        """Let the first SIGINT or SIGTERM end the step, and the second end the process."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def note(number: int, frame: FrameType | None) -> None:
+            self.signal = number
+            signal.signal(number, before[number])
+
+        before: dict[int, Any] = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def complete(recipe: Recipe, data: Data) -> Recipe:
+    """Fill in what depends on the data and on what is installed."""
+    method = dict(recipe.method)
+    for option, channels in zip(("source_channels", "target_channels"), data.channels, strict=True):
+        method[option] = channels
+    return replace(recipe, method=method, train=replace(recipe.train, best=recipe.train.best or default_metric(data)))
+
+
+def default_metric(data: Data) -> Literal["ssim", "lpips_squeeze"]:
+    """lpips_squeeze where its weights are at hand and it applies, else ssim."""
+    try:
+        weights.locate("lpips_squeeze")
+    except WeightsError:
+        return "ssim"
+    return "lpips_squeeze" if data.channels[1] in (1, 3) else "ssim"
+
+
+def is_free(folder: Path) -> bool:
+    """Whether a new run may begin in `folder`: it is empty, but for what a crash left before anything was done."""
+    return folder.is_dir() and all(path.name.startswith(UNFINISHED) for path in folder.iterdir())
+
+
+def total_images(recipe: Recipe, pairs: int) -> int:
+    train = recipe.train
+    return train.images or max(1, round((train.epochs or EPOCHS) * pairs))
+
+
+def intervals(recipe: Recipe, total: int) -> dict[str, int]:
+    """Images between two ticks, samples, scores and saved states, those that are wanted: as asked, or by default."""
+    parts = {"tick": 100, "sample": 20, "validate": 20, "checkpoint": 50}
+    asked = {name: getattr(recipe.train, f"{name}_every") for name in parts}
+    every = {name: max(1, total // parts[name]) if images is None else images for name, images in asked.items()}
+    return {name: images for name, images in every.items() if images}
+
+
+def speed_in_words(recipe: Recipe) -> str:
+    return "speed: " + (" ".join(name for name, on in vars(recipe.speed).items() if on) or "plain")
+
+
+def process_count() -> int:
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def barrier() -> None:
+    """Wait for the other processes, if there are any."""
+    if dist.is_initialized():
+        dist.barrier()
+
+
+def agreed(number: int | None) -> int | None:
+    """The largest number that any process brings, or None."""
+    if not dist.is_initialized():
+        return number
+    value = torch.tensor(-1 if number is None else number)  # on the host: no device is waited for
+    dist.all_reduce(value, dist.ReduceOp.MAX)
+    return int(value) if value >= 0 else None

@@ -1,0 +1,43 @@
+"""Learning-rate schedules: the factor on the base rate as a pure function of how far training is.
+
+`epoch` may be any real number; at whole numbers the factors are those of the published code.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+Schedule = Literal["linear", "cosine", "step", "constant"]
+
+EPOCHS = 200
+"""The published schedules last 200 epochs; here they stretch over whatever training was asked for."""
+
+
+def linear(epoch: float, hold: float = 100, decay: float = 100) -> float:
+    """One for `hold` epochs, then a straight line down over `decay` (pix2pix, CycleGAN)."""
+    return 1 - max(0.0, epoch + 1 - hold) / (decay + 1)
+
+
+def cosine(epoch: float, period: float = EPOCHS) -> float:
+    """Half a cosine from one to zero (Loshchilov and Hutter 2017)."""
+    return (1 + math.cos(math.pi * epoch / period)) / 2
+
+
+def step(epoch: float, every: float = 50, gamma: float = 0.1) -> float:
+    """Times `gamma` after `every` epochs, and again."""
+    return gamma ** (epoch // every)
+
+
+def constant(epoch: float) -> float:
+    """Always one."""
+    return 1.0
+
+
+def factor(schedule: Schedule, progress: float) -> float:
+    """The factor when `progress`, 0 to 1, of the training is done."""
+    functions: dict[Schedule, Callable[[float], float]] = {
+        "linear": linear, "cosine": cosine, "step": step, "constant": constant
+    }  # fmt: skip
+    return functions[schedule](progress * (EPOCHS - 1))

@@ -1,0 +1,196 @@
+"""The trainer moves a method's networks down its steps' losses; it counts images and knows nothing of GANs."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from diptych.errors import TrainingError
+from diptych.methods.method import Method, Step, parameters
+from diptych.nn.ema import Average
+from diptych.speed import Speed
+from diptych.training.schedule import Schedule, factor
+
+
+class Trainer:
+    """Trains `method` on batches, one after another.
+
+    images: how many images the training lasts; schedules are functions of the part of them that was seen.
+    schedule, lr: the learning-rate schedule, and a factor on the published rates.
+    micro_batch: at most so many images pass through the networks at once; 0 means the whole batch.
+    ema: decay of the average of the weights that translation uses; 0 means none.
+    clip: longest gradient allowed, as an L2 norm over a step's networks; 0 means any.
+    seed: every random draw is a function of it, the images seen and the process.
+
+    When torch.distributed runs, each process gets its part of every batch and gradients are averaged over all.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        *,
+        images: int,
+        schedule: Schedule = "linear",
+        lr: float = 1.0,
+        micro_batch: int = 0,
+        ema: float = 0.0,
+        clip: float = 0.0,
+        seed: int = 0,
+        speed: Speed | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.speed, self.device = speed or Speed(), torch.device(device)
+        self.method = method.to(self.device).train()
+        self.images, self.schedule, self.lr = images, schedule, lr
+        self.micro_batch, self.clip, self.seed = micro_batch, clip, seed
+        self.rank, self.processes = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+        self.groups = method.groups()
+        self.speed.prepare(net for group in self.groups.values() for net in group)
+        self.base_rates = {name: adam.lr for name, adam in method.optimisers().items()}
+        self.optimisers = {
+            name: torch.optim.Adam(
+                parameters(self.groups[name]), lr=adam.lr, betas=adam.betas, weight_decay=adam.weight_decay,
+                fused=self.speed.fused,
+            )
+            for name, adam in method.optimisers().items()
+        }  # fmt: skip
+        self.average = Average({name: getattr(method, name) for name in method.keep}, ema) if ema else None
+        self.images_seen = 0
+        self.sums: dict[str, Tensor] = {}
+        self.sums_images = 0
+
+    def step(self, batch: dict[str, Tensor]) -> None:
+        """Take all of a method's steps on one batch: this process's part of it, pictures `B C H W` in [-1, 1]."""
+        size = len(next(iter(batch.values())))
+        self.method.progress = min(1.0, self.images_seen / self.images)
+        torch.manual_seed(draw_seed(self.seed, self.images_seen, self.rank))
+        parts = [(len(next(iter(part.values()))) / size, self.method.steps(**part)) for part in self.parts(batch)]
+        while self.move(parts):
+            pass
+        if self.average:
+            self.average.update()
+        self.images_seen += size * self.processes
+        self.sums_images += 1
+
+    def parts(self, batch: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+        laid_out = {name: self.speed.layout(x) if x.dim() == 4 else x for name, x in batch.items()}
+        pieces = {name: x.split(self.micro_batch or len(x)) for name, x in laid_out.items()}
+        for piece in zip(*pieces.values(), strict=True):
+            yield dict(zip(pieces, piece, strict=True))
+
+    def move(self, parts: list[tuple[float, Iterator[Step]]]) -> bool:
+        """Take the next step of every part of the batch together; False when there is none."""
+        groups: tuple[str, ...] = ()
+        for share, steps in parts:
+            with self.speed.precision(self.device):  # left before the weights move: it caches their casts
+                step = next(steps, None)
+                if step is None:
+                    return False
+                loss = step.loss * share
+            groups = step.groups
+            loss.backward(inputs=self.parameters(groups))
+            self.note(step, share)
+            del step, loss  # the graph of this part goes before the next part's grows
+        self.optimise(groups)
+        return True
+
+    def parameters(self, groups: tuple[str, ...]) -> list[nn.Parameter]:
+        return parameters(net for name in groups for net in self.groups[name])
+
+    def note(self, step: Step, share: float) -> None:
+        """Add the step's terms to the sums, on the device: nothing waits for it."""
+        for name, term in step.terms.items():
+            key, value = f"{'+'.join(step.groups)}.{name}", term.detach().float() * share
+            self.sums[key] = self.sums[key] + value if key in self.sums else value
+
+    def optimise(self, groups: tuple[str, ...]) -> None:
+        moving = self.parameters(groups)
+        if self.processes > 1:
+            average_gradients(moving)
+        if self.clip:
+            nn.utils.clip_grad_norm_(moving, self.clip)
+        rate = self.lr * factor(self.schedule, self.method.progress)
+        for name in groups:
+            for group in self.optimisers[name].param_groups:
+                group["lr"] = self.base_rates[name] * rate
+            self.optimisers[name].step()
+            self.optimisers[name].zero_grad(set_to_none=True)
+
+    def losses(self) -> dict[str, float]:
+        """The mean of every term since the last call; the one place where the host waits for the device.
+
+        Raises TrainingError, naming the terms, when one is not a number.
+        """
+        if not self.sums:
+            return {}
+        values = torch.stack(list(self.sums.values())).div(self.sums_images)
+        if self.processes > 1:
+            dist.all_reduce(values)
+            values /= self.processes
+        means = dict(zip(self.sums, values.tolist(), strict=True))
+        self.sums, self.sums_images = {}, 0
+        wrong = [name for name, value in means.items() if not math.isfinite(value)]
+        if wrong:
+            raise TrainingError(f"the loss {', '.join(wrong)} is not a number after {self.images_seen} images")
+        return means
+
+    def trained(self) -> dict[str, Tensor]:
+        """The weights that translation uses: the average where there is one, else the present ones."""
+        if self.average:
+            return self.average.averages
+        return {
+            f"{name}.{key}": value
+            for name in self.method.keep
+            for key, value in getattr(self.method, name).state_dict().items()
+        }
+
+    def state(self) -> dict[str, Any]:
+        """All that changes in training; everything else is a function of the options and of the images seen.
+
+        Raises TrainingError when a weight is not a number: such a state is of no use to anybody.
+        """
+        wrong = [name for name in self.groups if not all_finite(self.parameters((name,)))]
+        if wrong:
+            raise TrainingError(f"weights of {', '.join(wrong)} are not numbers after {self.images_seen} images")
+        return {
+            "images_seen": self.images_seen,
+            "method": self.method.state_dict(),
+            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
+            "average": self.average.state() if self.average else None,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from `state`, bit for bit."""
+        self.images_seen = state["images_seen"]
+        self.method.load_state_dict(state["method"])
+        for name, optimiser in self.optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
+        if self.average:
+            self.average.load(state["average"])
+
+
+@torch.no_grad()
+def all_finite(tensors: Sequence[Tensor]) -> bool:
+    """Whether every value is a finite number; the host waits for the device."""
+    return not tensors or bool(torch.stack(torch._foreach_norm(tuple(tensors))).isfinite().all())
+
+
+def draw_seed(*numbers: int) -> int:
+    """A seed for torch that differs in every bit when one of the numbers changes."""
+    return int.from_bytes(hashlib.blake2b(repr(numbers).encode(), digest_size=8).digest()) >> 1
+
+
+def average_gradients(moving: list[nn.Parameter]) -> None:
+    """Replace each gradient by its mean over all processes, with one message for all of them."""
+    gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in moving]
+    flat = torch._utils._flatten_dense_tensors(gradients)
+    dist.all_reduce(flat)
+    flat /= dist.get_world_size()
+    for parameter, gradient in zip(moving, torch._utils._unflatten_dense_tensors(flat, gradients), strict=True):
+        parameter.grad = gradient

@@ -1,0 +1,281 @@
+"""A translator is a trained method as one folder: a picture in, its counterpart of the same size out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from diptych import images
+from diptych.card import SCHEMA_VERSION, Card
+from diptych.config import check, complete
+from diptych.errors import ConfigError, ModelError
+from diptych.files import SUMS, atomic_folder, older, write_bytes, write_text
+from diptych.images import Picture
+from diptych.methods import find, names
+from diptych.methods.method import Method
+from diptych.speed import Speed, choose_device
+
+Image = Any
+"""A picture, an array `H W` or `H W C`, a file's path, or a Pillow image."""
+
+CARD, WEIGHTS, TRAINING = "card.json", "weights.safetensors", "training.safetensors"
+
+
+class Translator:
+    """Translates pictures of any size with a trained method.
+
+    method: the method, holding trained weights. card: what it is. speed, device: how it runs.
+    """
+
+    def __init__(
+        self, method: Method, card: Card, *, speed: Speed | None = None, device: torch.device | str = "auto"
+    ) -> None:
+        self.card = card
+        self.device = choose_device(str(device))
+        self.speed = speed or Speed(bf16=False)
+        self.method = method.to(self.device).eval().requires_grad_(False)
+        self.speed.prepare(getattr(method, name) for name in method.keep)
+
+    def __call__(self, image: Image, **controls: Any) -> Picture:
+        """Translate one picture: same size, the target's channels and range; alpha and file format are carried over.
+
+        controls: the keyword arguments of the method's `translate`. Raises ConfigError for others.
+        """
+        return next(self.many([image], **controls))
+
+    def many(self, pictures: Iterable[Image], *, batch: int = 8, **controls: Any) -> Iterator[Picture]:
+        """Translate pictures in order; neighbours of one size share a batch."""
+        controls = self.checked(controls)
+        opened = (open_picture(image) for image in pictures)
+        for _, alike in groupby(opened, key=lambda picture: (picture.array.shape, picture.array.dtype)):
+            while some := list(islice(alike, batch)):
+                outputs = self.batch(torch.stack([self.prepare(picture) for picture in some]), **controls).cpu()
+                yield from (self.finish(output, picture) for output, picture in zip(outputs, some, strict=True))
+
+    def batch(self, pictures: Tensor, **controls: Any) -> Tensor:
+        """Translate a batch `B C H W` in [-1, 1], of any height and width."""
+        height, width = pictures.shape[-2:]
+        padded = mirror_pad(pictures.to(self.device), self.method.granularity)
+        with torch.inference_mode(), self.speed.precision(self.device):
+            outputs = self.method.translate(self.speed.layout(padded), **controls)
+        top, left = (padded.shape[-2] - height) // 2, (padded.shape[-1] - width) // 2
+        return outputs[..., top : top + height, left : left + width].float()
+
+    def checked(self, controls: dict[str, Any]) -> dict[str, Any]:
+        """The controls completed by their defaults. Raises ConfigError that names all wrong ones."""
+        completed, faults = complete(type(self.method).translate, controls, without=("self", "x"))
+        if faults:
+            raise ConfigError("\n".join(faults))
+        return completed
+
+    def prepare(self, picture: Picture) -> Tensor:
+        """A picture as the method wants it: `C H W` in [-1, 1], grey and colour made to match."""
+        side = self.card.source
+        array = images.match_channels(picture.array, side.channels)
+        same = array.dtype == side.dtype
+        low, high = (side.low, side.high) if same else images.value_range(array.dtype)
+        return images.to_unit(array, low, high)
+
+    def finish(self, output: Tensor, picture: Picture) -> Picture:
+        side = self.card.target
+        array = images.from_unit(output, np.dtype(side.dtype), side.low, side.high)
+        return Picture(array, alpha=picture.alpha, format=picture.format, notes=picture.notes)
+
+    def save(self, folder: str | PathLike[str], *, everything: bool = False, preview: np.ndarray | None = None) -> Path:
+        """Write the translator folder; it takes the place of an older one only when it is complete.
+
+        everything: also write what only training needs, such as the discriminator. preview: a picture `H W 3`.
+        Raises ModelError when something else is at `folder`, StorageError when it cannot be written.
+        """
+        folder = Path(folder)
+        if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / CARD).exists())):
+            raise ModelError(f"{folder} exists and is not a translator folder: choose another place")
+        kept, rest = split_state(self.method)
+        files = {CARD: self.card.model_dump_json(indent=2).encode(), WEIGHTS: safetensors.torch.save(kept)}
+        if everything:
+            files[TRAINING] = safetensors.torch.save(rest)
+        with atomic_folder(folder) as new:
+            for name, data in files.items():
+                write_bytes(new / name, data)
+            write_text(new / SUMS, manifest(files))
+            write_text(new / "README.md", self.card.to_markdown())
+            if preview is not None:
+                images.write(new / "preview.png", preview)
+        return folder
+
+    @classmethod
+    def load(
+        cls, folder: str | PathLike[str], *, speed: Speed | None = None, device: torch.device | str = "auto"
+    ) -> Translator:
+        """Load a translator folder, or the one in a run folder; nothing in it is executed.
+
+        Raises ModelError when it is incomplete, of a newer version, or changed by as much as a bit.
+        """
+        folder, files, card = opened(folder)
+        method = build(card, folder / CARD)
+        for name in [name for name, _ in method.named_children() if name not in method.keep]:
+            delattr(method, name)
+        fill(method, parse_weights(folder / WEIGHTS, files[WEIGHTS]), folder / WEIGHTS)
+        return cls(method, card, speed=speed, device=device)
+
+
+def load_method(folder: str | PathLike[str]) -> Method:
+    """The whole method of a translator folder; parts that it does not hold have fresh weights."""
+    folder, _, card = opened(folder)
+    method = method_of(card, folder / CARD)(**checked_options(card, folder / CARD))
+    begin_from(method, folder)
+    return method
+
+
+def begin_from(method: Method, folder: str | PathLike[str]) -> None:
+    """Give `method` the weights of a translator folder, to train it further; parts that it does not hold keep theirs.
+
+    Raises ModelError when it is of another method, or its networks are others.
+    """
+    folder, files, card = opened(folder)
+    if method_of(card, folder / CARD) is not type(method):
+        raise ModelError(f"{folder} is of the method {card.method}, not of {type(method).__name__}: choose another one")
+    state = parse_weights(folder / WEIGHTS, files[WEIGHTS])
+    if TRAINING in files:
+        state |= parse_weights(folder / TRAINING, files[TRAINING])
+    missing = set(method.state_dict()) - set(state)
+    fill(method, state | {name: tensor for name, tensor in method.state_dict().items() if name in missing}, folder)
+
+
+def inspect_card(folder: str | PathLike[str]) -> Card:
+    """The card of a translator folder or a run folder, its files verified. Raises ModelError."""
+    return opened(folder)[2]
+
+
+def opened(folder: str | PathLike[str]) -> tuple[Path, dict[str, bytes], Card]:
+    """Where the translator folder is, its verified files, and its card. Raises ModelError."""
+    folder = resolve(Path(folder))
+    files = verified(folder)
+    return folder, files, read_card(folder, files[CARD])
+
+
+def resolve(folder: Path) -> Path:
+    """The translator folder at `folder`, or the one inside it when it is a run folder."""
+    candidates = (folder, folder / "model")
+    for candidate in (*candidates, *map(older, candidates)):
+        if (candidate / CARD).exists():
+            return candidate
+    raise ModelError(f"{folder} holds no translator: a translator folder has a {CARD}, a run folder a model/{CARD}")
+
+
+def verified(folder: Path) -> dict[str, bytes]:
+    """The files of a translator folder, each compared with its sha256 before anything reads it."""
+    try:
+        noted = (folder / SUMS).read_text()
+        files = {name: (folder / name).read_bytes() for name in (CARD, WEIGHTS, TRAINING) if name in noted}
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder} is incomplete or damaged ({error}): copy it again") from None
+    changed = [name for name, data in files.items() if manifest({name: data}) not in noted]
+    if changed or manifest(files) != noted or not {CARD, WEIGHTS} <= set(files):
+        raise ModelError(f"{folder / (changed or [SUMS])[0]} is not what was saved (its sha256 differs): copy it again")
+    return files
+
+
+def manifest(files: dict[str, bytes]) -> str:
+    """A line for each file, as the program sha256sum writes and checks them."""
+    return "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in files.items())
+
+
+def read_card(folder: Path, data: bytes) -> Card:
+    try:
+        raw = json.loads(data)
+        if raw.get("schema_version", 0) > SCHEMA_VERSION:
+            raise ModelError(f"{folder} was made by a newer version, {raw.get('made_with')}: upgrade diptych")
+        return Card(**raw)
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(f"{folder / CARD} is not a card: {error}") from None
+
+
+def method_of(card: Card, place: Path | str) -> type[Method]:
+    """The card's method. Raises ModelError when to find it a module would have to be imported, that is, executed."""
+    if card.method not in names() and card.method not in sys.modules:
+        raise ModelError(
+            f"{place} names the method {card.method!r}, which is not built in. Its module is not imported for you, as "
+            f"that would execute it: if you trust it, import it first"
+        )
+    try:
+        return find(card.method)
+    except ConfigError as error:
+        raise ModelError(f"{place}: {error}") from None
+
+
+def checked_options(card: Card, place: Path | str) -> dict[str, Any]:
+    try:
+        return check({"method": method_of(card, place)}, {"method": card.options})["method"]
+    except ConfigError as error:
+        raise ModelError(f"{place} does not fit this version of its method: {error}") from None
+
+
+def build(card: Card, place: Path | str) -> Method:
+    """The card's method without memory for its weights, which `fill` brings. Raises ModelError naming `place`."""
+    with torch.device("meta"):
+        return method_of(card, place)(**checked_options(card, place))
+
+
+def parse_weights(path: Path, data: bytes) -> dict[str, Tensor]:
+    try:
+        return safetensors.torch.load(data)
+    except SafetensorError as error:
+        raise ModelError(f"{path} is no safetensors file: {error}") from None
+
+
+def fill(method: Method, state: dict[str, Tensor], path: Path | str) -> None:
+    """Give `method` its weights. Raises ModelError naming what does not fit."""
+    try:
+        method.load_state_dict(state, assign=True)
+    except RuntimeError as error:
+        lines = str(error).splitlines()
+        raise ModelError(f"{path} does not fit its method: {'; '.join(line.strip() for line in lines[1:4])}") from None
+
+
+def split_state(method: Method) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The tensors that translation needs, and the others; contiguous copies on the CPU."""
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in method.state_dict().items()}
+    kept = {name: tensor for name, tensor in state.items() if name.partition(".")[0] in method.keep}
+    return kept, {name: tensor for name, tensor in state.items() if name not in kept}
+
+
+def open_picture(image: Image) -> Picture:
+    """Any accepted kind of image as a Picture. Raises DataError or ConfigError."""
+    if isinstance(image, Picture):
+        return image
+    if isinstance(image, str | PathLike):
+        return images.read(Path(image))
+    if hasattr(image, "mode") and hasattr(image, "save"):  # Pillow's, without importing it here
+        return images.from_pillow(image)
+    if isinstance(image, np.ndarray) and image.ndim in (2, 3):
+        return Picture(image if image.ndim == 3 else image[..., None])
+    raise ConfigError(
+        f"{type(image).__name__} is not a picture: give a path, a Picture, a Pillow image or an array H W C"
+    )
+
+
+def mirror_pad(pictures: Tensor, multiple: int) -> Tensor:
+    """Grow both sizes to multiples of `multiple` by mirroring the borders, as often as it takes."""
+    for dim in (-2, -1):
+        size = pictures.shape[dim]
+        extra = -size % multiple
+        if extra:
+            period = np.concatenate([np.arange(size), np.arange(size - 2, 0, -1)]) if size > 1 else np.zeros(1, int)
+            index = period[np.arange(-(extra // 2), size + extra - extra // 2) % len(period)]
+            pictures = pictures.index_select(dim, torch.from_numpy(index).to(pictures.device))
+    return pictures

@@ -1,0 +1,158 @@
+"""The core carries methods it knows nothing of, and does with their steps exactly what it says."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from odd.encoder import Encoder
+from odd.sampler import Sampler
+from odd.three_optimisers import ThreeOptimisers
+from torch import nn
+
+from diptych.methods import find
+from diptych.methods.method import Adam, Method, Step
+from diptych.nn.ema import Average
+from diptych.speed import PLAIN, Speed
+from diptych.testing import CHECKS, batch, begin, check_method
+from diptych.training import schedule
+from diptych.training.estimate import training_bytes
+from diptych.training.trainer import Trainer
+
+SMALL = {"generator": "unet_32", "width": 4, "discriminator_width": 4, "discriminator_layers": 2}
+COMPARES_PARTS = "micro_batches_equal_the_whole_batch"
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("method", [ThreeOptimisers, Encoder, Sampler], ids=lambda method: method.__name__)
+def test_methods_unlike_pix2pix_pass_the_battery(method, check):
+    if check.__name__ == COMPARES_PARTS:
+        pytest.skip("their steps draw noise for each picture, so parts of a batch draw other noise than the whole")
+    check(method, {})
+
+
+class Scalar(Method):
+    """One weight w, one step whose loss is w * mean(x): every number can be told beforehand."""
+
+    keep = ("net",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(1, 1, bias=False)
+        nn.init.ones_(self.net.weight)
+
+    def groups(self):
+        return {"W": [self.net]}
+
+    def optimisers(self):
+        return {"W": Adam(lr=0.1, betas=(0.5, 0.9))}
+
+    def steps(self, source):
+        yield Step("W", product=self.net.weight.sum() * source.mean(), constant=torch.zeros(()))
+
+    def translate(self, x):
+        return x * self.net.weight.sum()
+
+
+def ones(size: int = 2) -> dict[str, torch.Tensor]:
+    return {"source": torch.ones(size, 1, 4, 4)}
+
+
+def test_a_step_moves_its_weight_by_the_learning_rate():
+    trainer = Trainer(Scalar(), images=100, speed=PLAIN, schedule="constant")
+    trainer.step(ones())
+    assert trainer.method.net.weight.item() == pytest.approx(0.9, abs=1e-6)
+    assert trainer.images_seen == 2
+    assert trainer.losses() == {"W.product": 1.0, "W.constant": 0.0}
+
+
+def test_the_schedule_and_the_scale_act_on_the_published_rate():
+    trainer = Trainer(Scalar(), images=10, speed=PLAIN, schedule="cosine", lr=0.5)
+    trainer.images_seen = 5
+    trainer.step(ones())
+    rate = 0.1 * 0.5 * schedule.factor("cosine", 0.5)
+    assert trainer.method.net.weight.item() == pytest.approx(1 - rate, abs=1e-6)
+
+
+def test_clipping_bounds_the_gradient_of_a_step():
+    trainer = Trainer(Scalar(), images=10, speed=PLAIN, clip=0.25)
+    norms = []
+    trainer.optimisers["W"].register_step_pre_hook(
+        lambda optimiser, *_: norms.append(optimiser.param_groups[0]["params"][0].grad.norm().item())
+    )
+    trainer.step({"source": torch.full((1, 1, 4, 4), 3.0)})
+    assert norms == [pytest.approx(0.25, rel=1e-4)]
+
+
+def test_the_average_follows_the_weights_and_is_what_translation_uses():
+    trainer = Trainer(Scalar(), images=100, speed=PLAIN, schedule="constant", ema=0.5)
+    trainer.step(ones())
+    first = 1 + (1 - 2 / 11) * (0.9 - 1)  # the warm-up keeps 2/11 of the average at the first step
+    assert trainer.trained()["net.weight"].item() == pytest.approx(first, abs=1e-6)
+    assert trainer.method.net.weight.item() == pytest.approx(0.9, abs=1e-6)
+
+
+def test_an_average_copies_counters_and_averages_the_rest():
+    network = nn.BatchNorm2d(2)
+    average = Average({"n": network}, 0.9)
+    network(torch.randn(4, 2, 3, 3))
+    average.update()
+    assert average.averages["n.num_batches_tracked"].item() == 1
+    assert not torch.equal(average.averages["n.running_mean"], network.running_mean)
+
+
+def test_a_loss_that_is_not_a_number_is_named():
+    trainer = Trainer(Scalar(), images=10, speed=PLAIN)
+    trainer.step({"source": torch.full((1, 1, 2, 2), math.nan)})
+    with pytest.raises(ValueError, match=r"W\.product is not a number after 1 images"):
+        trainer.losses()
+
+
+@pytest.mark.parametrize("name", ["linear", "cosine", "step", "constant"])
+def test_every_schedule_starts_at_one_and_never_rises(name):
+    factors = [schedule.factor(name, k / 100) for k in range(101)]
+    assert factors[0] == pytest.approx(1, abs=1e-6)
+    assert all(later <= earlier + 1e-12 for earlier, later in zip(factors, factors[1:], strict=False))
+    assert factors[-1] >= 0
+
+
+def test_the_linear_schedule_holds_for_half_and_ends_near_zero():
+    assert schedule.factor("linear", 0.49) == 1
+    assert 0 < schedule.factor("linear", 1.0) < 0.02
+
+
+def test_the_estimate_counts_state_and_activations():
+    def build():
+        return find("pix2pix")(**SMALL)
+
+    count = sum(p.numel() for p in build().parameters())
+    one, eight = (
+        training_bytes(build, dict.fromkeys(("source", "target"), (size, 3, 32, 32)), speed=PLAIN) for size in (1, 8)
+    )
+    assert one > 16 * count
+    assert 6 < (eight - 16 * count) / (one - 16 * count) <= 8
+
+
+def test_bfloat16_needs_less_memory_by_the_estimate():
+    shapes = dict.fromkeys(("source", "target"), (1, 3, 32, 32))
+    fast, plain = (training_bytes(lambda: find("pix2pix")(**SMALL), shapes, speed=s) for s in (Speed(), PLAIN))
+    assert fast < plain
+
+
+def test_the_battery_is_one_call_and_fails_where_a_method_is_wrong():
+    class Forgetful(Scalar):
+        def groups(self):
+            return {"W": []}
+
+    with pytest.raises((AssertionError, ValueError)):
+        check_method(Forgetful)
+
+
+def test_progress_is_told_to_the_method_before_each_batch():
+    trainer = begin(find("pix2pix"), SMALL)
+    seen = []
+    for number in range(3):
+        trainer.step(batch(trainer.method, number))
+        seen.append(trainer.method.progress)
+    assert seen == [0, 2 / 64, 4 / 64]

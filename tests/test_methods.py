@@ -1,0 +1,40 @@
+"""Every method, by name, passes the public battery; a new method is tested by existing."""
+
+from __future__ import annotations
+
+import pytest
+
+from diptych.errors import ConfigError
+from diptych.methods import find, names, summaries
+from diptych.testing import CHECKS
+
+SMALL = {"pix2pix": {"generator": "unet_32", "width": 4, "discriminator_width": 4, "discriminator_layers": 2}}
+"""Options that make a method's networks small; a method that is not here is tested with its defaults."""
+
+VARIANTS = {
+    "resnet": ("pix2pix", {**SMALL["pix2pix"], "generator": "resnet_6blocks", "norm": "instance"}),
+    "pixel wgan-gp": ("pix2pix", {**SMALL["pix2pix"], "discriminator": "pixel", "gan": "wgan-gp", "norm": "instance"}),
+    "hinge running": ("pix2pix", {**SMALL["pix2pix"], "gan": "hinge", "test_statistics": "running"}),
+}
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", names())
+def test_every_method_passes_the_battery(name, check):
+    check(find(name), SMALL.get(name, {}))
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_variants_of_a_method_pass_the_battery(variant, check):
+    name, options = VARIANTS[variant]
+    check(find(name), options)
+
+
+def test_every_method_says_in_one_sentence_what_it_is():
+    assert all(summary.endswith(".") for summary in summaries().values())
+
+
+def test_an_unknown_method_is_answered_with_the_nearest_name():
+    with pytest.raises(ConfigError, match="did you mean 'pix2pix'"):
+        find("pix2pxi")
