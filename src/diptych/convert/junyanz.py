@@ -1,0 +1,201 @@
+"""Networks of junyanz/pytorch-CycleGAN-and-pix2pix, recognised by the keys and shapes of a state dict alone.
+
+Their networks are flat sequences (U-Net: nested ones) whose keys count the layers without weights too. The norm, the
+number of levels and channels, and a ResNet's dropout all leave a trace; a U-Net's dropout leaves none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
+
+import torch
+from torch import Tensor, nn
+
+from diptych.errors import ModelError
+from diptych.methods.pix2pix import Generator, Pix2Pix
+from diptych.nn.discriminators import PatchGAN, PixelGAN
+from diptych.nn.generators import ResNet, UNet
+
+State = Mapping[str, Tensor]
+
+FAMILIES = (
+    "of junyanz/pytorch-CycleGAN-and-pix2pix: U-Net generators (unet_128, unet_256, any depth), ResNet generators "
+    "(resnet_6blocks, resnet_9blocks, any number), PatchGAN (basic, n_layers) and pixel discriminators, each with "
+    "batch or instance norm"
+)
+
+
+def network(state: State) -> nn.Module:
+    """The network that `state` belongs to, with its weights in their own precision.
+
+    Raises ModelError when it is none of `FAMILIES`, or when a tensor is missing, left over or of another shape.
+    """
+    state = normalised(state)
+    kind, options = recognise(state)
+    with torch.device("meta"):
+        built = kind(**options)
+    keys, blank = names(built), built.state_dict()
+    check(state, {keys[ours]: tensor for ours, tensor in blank.items()}, kind.__name__)
+    built.load_state_dict({ours: state[theirs].clone() for ours, theirs in keys.items()}, assign=True)
+    return built
+
+
+def state_dict(network: nn.Module) -> dict[str, Tensor]:
+    """The weights of `network` under their keys and in their order: what `network` reads, bit for bit."""
+    ours = network.state_dict()
+    return {theirs: ours[key].cpu().contiguous() for key, theirs in names(network).items()}
+
+
+def recognise(state: State) -> tuple[type[nn.Module], dict[str, Any]]:
+    """Which network has these keys, and the options that build it.
+
+    A U-Net's dropout cannot be seen. pix2pix trains with dropout and batch norm, CycleGAN with neither, so the norm
+    decides. BicycleGAN's U-Net with z at the input and instance norm has the same keys but joins its skips the other
+    way round: it cannot be told apart, except that it has more input channels than a picture.
+    """
+    state = normalised(state)
+    convs = {key.removesuffix(".weight"): tensor.shape for key, tensor in state.items() if tensor.ndim == 4}
+    blocks = sum(".conv_block." in name for name in convs) // 2
+    head, logits = f"model.{17 + blocks}", f"model.{3 * len(convs) - 4}"
+    norm = "batch" if any(key.endswith(".running_mean") for key in state) else "instance"
+
+    if {"model.model.0", "model.model.3"} <= convs.keys():
+        width, source = convs["model.model.0"][:2]
+        pictures = {"source_channels": source, "target_channels": convs["model.model.3"][1]}
+        return UNet, pictures | {"depth": len(convs) // 2, "width": width, "norm": norm, "dropout": norm == "batch"}
+    if {"model.1", head} <= convs.keys():
+        width, source = convs["model.1"][:2]
+        pictures = {"source_channels": source, "target_channels": convs[head][0]}
+        dropout = "model.10.conv_block.6" in convs  # the dropout layer pushes the second convolution from 5 to 6
+        return ResNet, pictures | {"blocks": blocks, "width": width, "norm": norm, "dropout": dropout}
+    if {"model.0", logits} <= convs.keys():
+        width, channels = convs["model.0"][:2]
+        return PatchGAN, {"channels": channels, "layers": len(convs) - 2, "width": width, "norm": norm}
+    if {"net.0", "net.5"} <= convs.keys():
+        width, channels = convs["net.0"][:2]
+        return PixelGAN, {"channels": channels, "width": width, "norm": norm}
+    first = ", ".join(list(state)[:5])
+    raise ModelError(f"no known network has these {len(state)} keys: {first} ...; known are those {FAMILIES}")
+
+
+def names(network: nn.Module) -> dict[str, str]:
+    """Our key and theirs of every tensor of `network`, in their order."""
+    match network:
+        case UNet():
+            layers = unet(network.depth)
+        case ResNet():
+            layers = resnet(len(network.blocks), dropout=any(block.dropout for block in network.blocks))
+        case PatchGAN():
+            layers = iter([("model", "model")])
+        case PixelGAN():
+            layers = iter([("model", "net")])
+        case _:
+            raise ModelError(f"a {type(network).__name__} has no counterpart among the networks {FAMILIES}")
+    return {
+        f"{ours}.{leaf}": f"{theirs}.{leaf}"
+        for ours, theirs in layers
+        for leaf in network.get_submodule(ours).state_dict()
+    }
+
+
+def unet(depth: int) -> Iterator[tuple[str, str]]:
+    """Our layers and theirs: each level of theirs holds the next one between its way down and its way up."""
+    level = ["model.model", *("model.model.1.model" + ".3.model" * i for i in range(depth - 1))]
+    for i in range(depth):
+        yield f"downs.{i}.conv", f"{level[i]}.{min(i, 1)}"
+        yield f"downs.{i}.norm", f"{level[i]}.2"
+    for i in reversed(range(depth)):
+        up = 3 if i in (0, depth - 1) else 5
+        yield f"ups.{depth - 1 - i}.conv", f"{level[i]}.{up}"
+        yield f"ups.{depth - 1 - i}.norm", f"{level[i]}.{up + 1}"
+
+
+def resnet(blocks: int, *, dropout: bool) -> Iterator[tuple[str, str]]:
+    """Our layers and theirs: one flat sequence, in which paddings, activations and dropout count too."""
+    second = 6 if dropout else 5
+
+    def layer(ours: str, index: int) -> list[tuple[str, str]]:
+        return [(f"{ours}.{i}", f"model.{index + i}") for i in (0, 1)]
+
+    yield from layer("stem", 1) + layer("downs.0", 4) + layer("downs.1", 7)
+    for i in range(blocks):
+        block = {"conv1": 1, "norm1": 2, "conv2": second, "norm2": second + 1}
+        yield from ((f"blocks.{i}.{ours}", f"model.{10 + i}.conv_block.{j}") for ours, j in block.items())
+    yield from layer("ups.0", 10 + blocks) + layer("ups.1", 13 + blocks)
+    yield "head", f"model.{17 + blocks}"
+
+
+def normalised(state: State) -> dict[str, Tensor]:
+    """`state` as today's version would have saved it.
+
+    Undone are the prefix of DataParallel, the counters that batch norms lacked before PyTorch 0.4.1, and the running
+    statistics that instance norms (no weights) had until then, which nothing used.
+    """
+    prefix = "module." if all(key.startswith("module.") for key in state) else ""
+    clean = {key.removeprefix(prefix): tensor for key, tensor in state.items()}
+    for layer in [key.removesuffix("running_mean") for key in clean if key.endswith(".running_mean")]:
+        if f"{layer}weight" in clean:
+            clean.setdefault(f"{layer}num_batches_tracked", torch.tensor(0))
+        else:
+            for statistic in ("running_mean", "running_var", "num_batches_tracked"):
+                clean.pop(layer + statistic, None)
+    return clean
+
+
+def check(state: State, wanted: State, kind: str) -> None:
+    """Raise ModelError unless `state` has exactly the keys and shapes of `wanted`."""
+    faults = [f"{key} is missing" for key in wanted.keys() - state.keys()]
+    faults += [f"{key} is one too many" for key in state.keys() - wanted.keys()]
+    for key in wanted.keys() & state.keys():
+        ours, theirs = wanted[key], state[key]
+        if ours.shape != theirs.shape or ours.is_floating_point() != theirs.is_floating_point():
+            faults.append(f"{key} is {theirs.dtype} {tuple(theirs.shape)}, not {ours.dtype} {tuple(ours.shape)}")
+    if faults:
+        some = "; ".join(sorted(faults)[:4]) + (f"; {len(faults)} faults in all" if len(faults) > 4 else "")
+        raise ModelError(f"this resembles a {kind}, but {some}. Known networks are those {FAMILIES}")
+
+
+def pix2pix(
+    generator: nn.Module, discriminator: nn.Module | None = None, **chosen: Any
+) -> tuple[Pix2Pix, dict[str, Any]]:
+    """pix2pix with these weights, and the options that build it; without a discriminator it gets a fresh one.
+
+    In use it does what their `test.py` does unless told `--eval`: the picture's own statistics, and dropout on.
+    chosen: options of Pix2Pix that no file shows (gan, l1, a U-Net's dropout), or where another choice is wanted.
+
+    Raises ModelError when the two networks do not belong together.
+    """
+    options = generator_options(generator)
+    if discriminator:
+        options |= discriminator_options(discriminator, options)
+    method = Pix2Pix(**options | chosen)
+    method.g.load_state_dict(generator.state_dict())
+    if discriminator:
+        method.d.load_state_dict(discriminator.state_dict())
+    return method, options | chosen
+
+
+def generator_options(generator: nn.Module) -> dict[str, Any]:
+    kind, options = recognise(state_dict(generator))
+    name = f"unet_{2 ** options.pop('depth')}" if kind is UNet else f"resnet_{options.pop('blocks')}blocks"
+    if name not in get_args(Generator):
+        raise ModelError(f"the generator is a {name}; pix2pix has {', '.join(get_args(Generator))}")
+    return options | {"generator": name, "test_statistics": "batch", "test_dropout": options["dropout"]}
+
+
+def discriminator_options(discriminator: nn.Module, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Pix2Pix's options for this discriminator of a generator with `options`."""
+    kind, seen = recognise(state_dict(discriminator))
+    source, target = options["source_channels"], options["target_channels"]
+    if seen["channels"] != source + target:
+        raise ModelError(
+            f"the discriminator judges {seen['channels']} channels, but pix2pix's judges source and target together, "
+            f"{source} + {target}. One that sees the target alone is CycleGAN's: leave its file out"
+        )
+    if seen["norm"] != options["norm"]:
+        raise ModelError(
+            f"the generator has {options['norm']} norm, the discriminator {seen['norm']}: not one training's"
+        )
+    layers = {"discriminator": "patch", "discriminator_layers": seen["layers"]} if kind is PatchGAN else {}
+    return {"discriminator": "pixel", "discriminator_width": seen["width"]} | layers

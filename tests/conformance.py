@@ -1,0 +1,120 @@
+"""Conformance vectors: what published code computed from given weights, and how closely ours must agree.
+
+A case is `NAME.json` (construction, mode, limits) beside `NAME.safetensors`, whose tensors are named `weights.NET.KEY`,
+`input.NAME`, `output.NAME`, `loss.NAME`, `grad.NET.KEY`, `gradnorm.NET.KEY`, `graddot.NET.KEY` and `after.NET.KEY`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+TESTS = Path(__file__).parent
+COMPARED = ("output", "loss", "grad", "gradnorm", "graddot", "after")
+BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
+
+
+def folders() -> list[Path]:
+    """Where vectors lie: a few in the repository, more in the folder named by DIPTYCH_CONFORMANCE or beside it."""
+    named = os.environ.get("DIPTYCH_CONFORMANCE")
+    more = Path(named) if named else TESTS.parents[1] / "shared" / "reference" / "conformance"
+    if named and not more.is_dir():
+        raise NotADirectoryError(f"DIPTYCH_CONFORMANCE names {named!r}, which is no folder")
+    return [TESTS / "data", more]
+
+
+def files(pattern: str) -> list[Any]:
+    """A pytest parameter for each such file in each folder; a folder without one is a skipped parameter."""
+    found = []
+    for folder in folders():
+        names = sorted(folder.glob(pattern))
+        found += [pytest.param(path, id=f"{folder.name}/{path.stem}") for path in names]
+        if not names:
+            absent = pytest.mark.skip(f"no {pattern} in {folder}: name its folder by DIPTYCH_CONFORMANCE")
+            found.append(pytest.param(None, id=f"{folder.name}/none", marks=absent))
+    return found
+
+
+class Case:
+    """One vector; `compare...` fails where ours is outside the limits, `finish` where something was not compared."""
+
+    def __init__(self, path: Path) -> None:
+        self.facts = json.loads(path.read_text(encoding="utf-8"))
+        self.tensors = load_file(path.with_suffix(".safetensors"))
+        self.limits = self.facts["tolerance"]["recommended"]
+        self.missing = {name for name in self.tensors if name.partition(".")[0] in COMPARED}
+        self.shares: dict[str, float] = {}
+        self.moved: list[Tensor] = []
+
+    def part(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors under `prefix`; what was stored narrower than float32 was computed with as float32."""
+        part = {}
+        for name, tensor in self.tensors.items():
+            if name.startswith(f"{prefix}."):
+                narrow = tensor.is_floating_point() and tensor.dtype.itemsize < 4
+                part[name.removeprefix(f"{prefix}.")] = tensor.float() if narrow else tensor
+        return part
+
+    def within(self, name: str, difference: float, limit: float) -> None:
+        group = name.partition(".")[0]
+        share = difference / limit
+        self.shares[group] = max(self.shares.get(group, 0.0), share)
+        self.missing.discard(name)
+        assert share <= 1, f"{name} is off by {difference:.2e}, {share:.1f} times what is allowed"
+
+    def compare(self, name: str, ours: Tensor | float, rules: str = "") -> None:
+        """Compare with the tensor called `name`, within the limits of its group or of the group `rules`."""
+        limit = self.limits[rules or name.partition(".")[0]]
+        theirs, ours = self.tensors[name].double(), torch.as_tensor(ours).detach().double()
+        assert ours.shape == theirs.shape, f"{name} has shape {tuple(ours.shape)}, not {tuple(theirs.shape)}"
+        allowed = limit["rel_to_tensor_max"] * theirs.abs().max().item() + limit["abs"]
+        self.within(name, (ours - theirs).abs().max().item(), allowed)
+
+    def compare_gradients(self, network: str, gradients: Mapping[str, Tensor]) -> None:
+        """Compare gradients under their original keys: norm, fingerprint and, where stored, every element."""
+        rounding = set(self.facts.get("gradients_dominated_by_rounding", ()))
+        for key, gradient in gradients.items():
+            name = f"{network}.{key}"
+            if name in rounding:
+                continue
+            self.compare(f"gradnorm.{name}", gradient.norm())
+            ours, theirs = fingerprint(gradient), self.tensors[f"graddot.{name}"].item()
+            limit = self.limits["graddot"]
+            allowed = limit["rel_to_gradnorm"] * self.tensors[f"gradnorm.{name}"].item() + limit["abs"]
+            self.within(f"graddot.{name}", abs(ours - theirs), allowed)
+            if f"grad.{name}" in self.tensors:
+                self.compare(f"grad.{name}", gradient)
+
+    def compare_after(self, network: str, state: Mapping[str, Tensor]) -> None:
+        """Compare the weights and buffers that a step has left, under their original keys."""
+        for key, theirs in self.part(f"after.{network}").items():
+            name = f"after.{network}.{key}"
+            if key.endswith(BUFFERS):
+                self.compare(name, state[key], rules="output")
+            else:
+                difference = (state[key] - theirs).abs().flatten()
+                self.moved.append(difference)
+                self.within(name, difference.max().item(), self.limits["after"]["max_abs"])
+
+    def finish(self) -> None:
+        if self.moved:
+            limit = self.limits["after"]
+            close = (torch.cat(self.moved) <= limit["bulk_abs"]).double().mean().item()
+            assert close >= limit["fraction"], (
+                f"only {close:.2%} of the updated weights agree within {limit['bulk_abs']}"
+            )
+        assert not self.missing, f"never compared: {sorted(self.missing)}"
+
+
+def fingerprint(gradient: Tensor) -> float:
+    """The sum of g[i] cos(0.37 i) in row-major order."""
+    flat = gradient.detach().flatten().double()
+    return (flat * torch.cos(0.37 * torch.arange(len(flat), dtype=torch.float64))).sum().item()
