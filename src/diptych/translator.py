@@ -17,7 +17,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from diptych import images
+from diptych import images, tasks
 from diptych.card import SCHEMA_VERSION, Card
 from diptych.config import check, complete
 from diptych.errors import ConfigError, ModelError
@@ -44,6 +44,7 @@ class Translator:
     ) -> None:
         self.card = card
         self.device = choose_device(str(device))
+        self.task = tasks.find(card.task)
         self.speed = speed or Speed(bf16=False)
         self.method = method.to(self.device).eval().requires_grad_(False)
         self.speed.prepare(getattr(method, name) for name in method.keep)
@@ -61,8 +62,10 @@ class Translator:
         opened = (open_picture(image) for image in pictures)
         for _, alike in groupby(opened, key=lambda picture: (picture.array.shape, picture.array.dtype)):
             while some := list(islice(alike, batch)):
-                outputs = self.batch(torch.stack([self.prepare(picture) for picture in some]), **controls).cpu()
-                yield from (self.finish(output, picture) for output, picture in zip(outputs, some, strict=True))
+                sources = torch.stack([self.prepare(self.task.source(picture)) for picture in some])
+                outputs = self.batch(sources, **controls).cpu()
+                for output, picture in zip(outputs, some, strict=True):
+                    yield self.task.finish(self.picture(output), picture)
 
     def batch(self, pictures: Tensor, **controls: Any) -> Tensor:
         """Translate a batch `B C H W` in [-1, 1], of any height and width."""
@@ -88,10 +91,10 @@ class Translator:
         low, high = (side.low, side.high) if same else images.value_range(array.dtype)
         return images.to_unit(array, low, high)
 
-    def finish(self, output: Tensor, picture: Picture) -> Picture:
+    def picture(self, output: Tensor) -> Picture:
+        """What the method gave, `C H W` in [-1, 1], with the target's type and range."""
         side = self.card.target
-        array = images.from_unit(output, np.dtype(side.dtype), side.low, side.high)
-        return Picture(array, alpha=picture.alpha, format=picture.format, notes=picture.notes)
+        return Picture(images.from_unit(output, side.dtype, side.low, side.high))
 
     def save(self, folder: str | PathLike[str], *, everything: bool = False, preview: np.ndarray | None = None) -> Path:
         """Write the translator folder; it takes the place of an older one only when it is complete.

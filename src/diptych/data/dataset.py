@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 
-from diptych import images
+from diptych import images, tasks
 from diptych.data import cache
 from diptych.data.ahead import ahead
 from diptych.data.augment import Augment, Resize
@@ -19,6 +19,7 @@ from diptych.data.folders import Folder, Item, hold_out, recognise
 from diptych.data.loader import PairedData, loader
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
+from diptych.tasks import Task
 
 if TYPE_CHECKING:
     import torch
@@ -34,12 +35,13 @@ class PairReader:
     reverse: bool
     channels: tuple[int, int]  # of source and target
     limit_mp: float
+    task: Task
 
     def __call__(self, item: Item) -> tuple[Picture, Picture]:
         assert item.b is not None
         a = images.read(item.a, limit_mp=self.limit_mp)
         a, b = _halves(a) if item.b == item.a else (a, images.read(item.b, limit_mp=self.limit_mp))
-        source, target = (b, a) if self.reverse else (a, b)
+        source, target = self.task.pair(*((b, a) if self.reverse else (a, b)))
         return _with_channels(source, self.channels[0]), _with_channels(target, self.channels[1])
 
 
@@ -148,6 +150,7 @@ class Data:
 def open_data(
     *,
     folder: str,
+    task: str = "pairs",
     direction: str = "a2b",
     kind: Literal["auto", "side by side", "two folders"] = "auto",
     size: int | str = 256,
@@ -164,6 +167,7 @@ def open_data(
 
     Args:
         folder: pairs side by side, or two folders of pictures paired by name; optionally train/, val/, test/.
+        task: what a pair is; "pairs": the two pictures as they are given.
         direction: a2b, b2a, or the names of the two folders, as photo2label; side by side, a is the left half.
         kind: how the folder is laid out, where that is not recognised rightly.
         size: of the training crop, in pixels: 256, or "320x256" for width x height.
@@ -187,7 +191,7 @@ def open_data(
     train, held_out = _splits(found, val)
     augment = Augment(parse_size(size), load, flip, resize, enlarge)
     _refuse_too_small(found, train, augment)
-    read = PairReader(reverse, _turn(found.channels, reverse), limit_mp)
+    read = PairReader(reverse, _turn(found.channels, reverse), limit_mp, tasks.find(task))
     return Data(
         folder=found,
         train=train,

@@ -7,7 +7,7 @@ Nothing is decoded before its header has passed a limit of pixels, and no decode
 from diptych.images.picture import FORMATS, LIMIT_MP, SUFFIXES, Header, Picture
 from diptych.images.reading import from_pillow, header, read
 from diptych.images.showing import grid
-from diptych.images.values import fitting_range, from_unit, match_channels, resize, to_unit, value_range
+from diptych.images.values import convert, fitting_range, from_unit, match_channels, resize, to_unit, value_range
 from diptych.images.writing import encode, write
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "SUFFIXES",
     "Header",
     "Picture",
+    "convert",
     "encode",
     "fitting_range",
     "from_pillow",

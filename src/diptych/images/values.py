@@ -48,6 +48,15 @@ def from_unit(tensor: torch.Tensor, dtype: np.dtype | str, low: float, high: flo
     return np.ascontiguousarray(values.cpu().numpy().astype(dtype))
 
 
+def convert(array: np.ndarray, dtype: np.dtype | str) -> np.ndarray:
+    """The same picture in another dtype: black stays black, white stays white."""
+    if array.dtype == dtype:
+        return array
+    (low, high), (black, white) = value_range(array.dtype), value_range(dtype)
+    values = (array.astype(np.float64) - low) / (high - low) * (white - black) + black
+    return (values if np.dtype(dtype).kind == "f" else values.clip(black, white).round()).astype(dtype)
+
+
 def match_channels(array: np.ndarray, channels: int) -> np.ndarray:
     """Grey repeated to RGB, or RGB weighed to grey (ITU-R 601-2 luma); other changes are a DataError."""
     have = array.shape[2]

@@ -26,7 +26,8 @@ def translator(trainer: Trainer, recipe: Recipe, data: Data, scores: dict[str, A
         for name, channels, dtype, (low, high) in zip(data.names, data.channels, data.dtype, data.range, strict=True)
     ]
     card = Card(
-        method=recipe.name, options=recipe.method, source=sides[0], target=sides[1], images_seen=trainer.images_seen,
+        method=recipe.name, options=recipe.method, source=sides[0], target=sides[1], task=recipe.data["task"],
+        images_seen=trainer.images_seen,
         data={"fingerprint": data.fingerprint, "training pairs": len(data.train)}, scores=scores,
     )  # fmt: skip
     method = build(card, "training")

@@ -1,0 +1,25 @@
+"""Given pairs: both pictures are in the data, and a user's picture is the source as it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from diptych import images
+from diptych.images import Picture
+
+
+class Pairs:
+    """The source is given, the target is given; a translation keeps the alpha and the file format of its source."""
+
+    def pair(self, a: Picture, b: Picture) -> tuple[Picture, Picture]:
+        return a, b
+
+    def source(self, image: Picture) -> Picture:
+        return image
+
+    def finish(self, output: Picture, image: Picture) -> Picture:
+        alpha = None if image.alpha is None else images.convert(image.alpha, output.array.dtype)
+        return replace(output, alpha=alpha, format=image.format, notes=image.notes)
+
+
+TASK = Pairs()

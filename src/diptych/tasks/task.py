@@ -1,0 +1,20 @@
+"""What a task is: how source and target come about in training, and how a user's picture is prepared in the same way."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from diptych.images import Picture
+
+
+class Task(Protocol):
+    """Says what a pair is. Any method that learns from pairs then learns any task."""
+
+    def pair(self, a: Picture, b: Picture) -> tuple[Picture, Picture]:
+        """Source and target for training, from the pictures that are read."""
+
+    def source(self, image: Picture) -> Picture:
+        """What the method is given, from a user's picture."""
+
+    def finish(self, output: Picture, image: Picture) -> Picture:
+        """What the user gets, from the method's output and the user's own picture."""
