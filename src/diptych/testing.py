@@ -10,6 +10,7 @@ import copy
 import inspect
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,17 @@ def a_saved_translator_is_the_same(method: type[Method], options: Options) -> No
     assert split_state(loaded.method)[1] == {}
 
 
+def recomputing_changes_nothing(method: type[Method], options: Options) -> None:
+    """Trained with `speed.recompute`, weights and buffers come out the same."""
+    weights = []
+    for speed in (PLAIN, replace(PLAIN, recompute=True)):
+        trainer = begin(method, options, speed=speed)
+        for number in range(2):
+            trainer.step(batch(trainer.method, number))
+        weights.append(trainer.method.state_dict())
+    assert_equal(*weights)
+
+
 def it_trains_in_bfloat16(method: type[Method], options: Options) -> None:
     """With every speed option but compilation, losses stay close to those of plain arithmetic."""
     plain, fast = (begin(method, options, speed=speed) for speed in (PLAIN, Speed()))
@@ -172,6 +184,7 @@ CHECKS: tuple[Callable[[type[Method], Options], None], ...] = (
     translation_keeps_size_and_is_pure,
     neighbours_in_a_batch_do_not_matter,
     a_saved_translator_is_the_same,
+    recomputing_changes_nothing,
     it_trains_in_bfloat16,
 )
 

@@ -1,4 +1,4 @@
-"""What a task is: how source and target come about in training, and how a user's picture is prepared in the same way."""
+"""What a task is: how source and target come about in training, and how a user's picture is prepared likewise."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -34,7 +35,7 @@ def write(folder: Path, state: dict[str, Any]) -> Path:
 def read(folder: Path) -> dict[str, Any] | None:
     """The newest complete state in `folder`, on the CPU; None where there is none.
 
-    Raises ModelError when the file is missing or is not what was written.
+    Raises ModelError when the file is missing or is not what was written; nothing in it is executed.
     """
     if not (folder / NOTE).exists():
         return None
@@ -42,7 +43,10 @@ def read(folder: Path) -> dict[str, Any] | None:
     path = folder / name
     if not path.is_file() or sha256(path) != digest:
         raise ModelError(f"{path} is missing or damaged: remove {folder} to begin again, or restore the file")
-    return torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ModelError(f"{path} is not a checkpoint, it holds more than numbers and names: {error}") from None
 
 
 def read_note(folder: Path) -> tuple[str, str]:

@@ -153,11 +153,11 @@ class Trainer:
     def state(self) -> dict[str, Any]:
         """All that changes in training; everything else is a function of the options and of the images seen.
 
-        Raises TrainingError when a weight is not a number: such a state is of no use to anybody.
+        Raises TrainingError when weights are not numbers or beyond all bounds: such a state is of no use.
         """
         wrong = [name for name in self.groups if not all_finite(self.parameters((name,)))]
         if wrong:
-            raise TrainingError(f"weights of {', '.join(wrong)} are not numbers after {self.images_seen} images")
+            raise TrainingError(f"weights of {', '.join(wrong)} are beyond all bounds after {self.images_seen} images")
         return {
             "images_seen": self.images_seen,
             "method": self.method.state_dict(),
@@ -192,5 +192,6 @@ def average_gradients(moving: list[nn.Parameter]) -> None:
     flat = torch._utils._flatten_dense_tensors(gradients)
     dist.all_reduce(flat)
     flat /= dist.get_world_size()
-    for parameter, gradient in zip(moving, torch._utils._unflatten_dense_tensors(flat, gradients), strict=True):
-        parameter.grad = gradient
+    means = torch._utils._unflatten_dense_tensors(flat, gradients)
+    for parameter, gradient, mean in zip(moving, gradients, means, strict=True):
+        parameter.grad = gradient.copy_(mean)  # in the parameter's memory format, which fused Adam takes for granted
