@@ -26,9 +26,8 @@ def main() -> None:
         scores.append(evaluate(translator, open_for(translator, asked.folder), asked.split, limit=asked.limit).metrics)
     for name, exact in scores[0].items():
         rounded = scores[1][name]["value"]
-        print(
-            f"{name:14} float32 {exact['value']:.4f}   bfloat16 {rounded:.4f}   difference {rounded - exact['value']:+.4f}"
-        )
+        difference = rounded - exact["value"]
+        print(f"{name:14} float32 {exact['value']:.4f}   bfloat16 {rounded:.4f}   difference {difference:+.4f}")
 
 
 if __name__ == "__main__":

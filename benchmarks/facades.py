@@ -40,7 +40,9 @@ def main() -> None:
     asked = parser.parse_args()
 
     data = open_data(folder=asked.folder, direction="b2a", val=0)
-    recipe = Recipe("pix2pix", {"gan": asked.gan}, {"task": "pairs"}, Train(batch=asked.batch), Speed(bf16=not asked.fp32))
+    recipe = Recipe(
+        "pix2pix", {"gan": asked.gan}, {"task": "pairs"}, Train(batch=asked.batch), Speed(bf16=not asked.fp32)
+    )
     torch.manual_seed(asked.seed)
     method = find("pix2pix")(**recipe.method)
     # The rate stays constant, as in the first half of the paper's schedule, where the reference's curve lies.

@@ -47,7 +47,10 @@ def main() -> None:
         print(row(f"{generator}, batch 1, plain", plain, plain), flush=True)
         for name, speed in ways.items():
             for batch in asked.batches:
-                print(row(f"{generator}, batch {batch}, {name}", seconds(generator, batch, speed, asked.repeats), plain), flush=True)
+                print(
+                    row(f"{generator}, batch {batch}, {name}", seconds(generator, batch, speed, asked.repeats), plain),
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

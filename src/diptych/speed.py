@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
+
+from diptych.methods.method import Method
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,16 @@ class Speed:
                 recompute(network)
             if self.compile:
                 network.compile()
+
+    def for_use(self, method: Method) -> Method:
+        """A method to translate with: in bfloat16 a copy whose convolutions are rounded once, not at every call."""
+        if self.bf16:
+            method = copy.deepcopy(method)
+            for module in method.modules():
+                if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+                    module.to(torch.bfloat16)
+        self.prepare(getattr(method, name) for name in method.keep)
+        return method
 
     def layout(self, pictures: Tensor) -> Tensor:
         """Lay out a batch as the networks like it."""

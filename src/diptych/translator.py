@@ -6,6 +6,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from itertools import groupby, islice
 from os import PathLike
 from pathlib import Path
@@ -47,7 +48,11 @@ class Translator:
         self.task = tasks.find(card.task)
         self.speed = speed or Speed(bf16=False)
         self.method = method.to(self.device).eval().requires_grad_(False)
-        self.speed.prepare(getattr(method, name) for name in method.keep)
+
+    @cached_property
+    def running(self) -> Method:
+        """The method as it runs; in bfloat16 it is a copy, so that what is saved has lost nothing."""
+        return self.speed.for_use(self.method)
 
     def __call__(self, image: Image, **controls: Any) -> Picture:
         """Translate one picture: same size, the target's channels and range; alpha and file format are carried over.
@@ -72,7 +77,7 @@ class Translator:
         height, width = pictures.shape[-2:]
         padded = mirror_pad(pictures.to(self.device), self.method.granularity)
         with torch.inference_mode(), self.speed.precision(self.device):
-            outputs = self.method.translate(self.speed.layout(padded), **controls)
+            outputs = self.running.translate(self.speed.layout(padded), **controls)
         top, left = (padded.shape[-2] - height) // 2, (padded.shape[-1] - width) // 2
         return outputs[..., top : top + height, left : left + width].float()
 

@@ -32,7 +32,7 @@ def translator(trainer: Trainer, recipe: Recipe, data: Data, scores: dict[str, A
     )  # fmt: skip
     method = build(card, "training")
     fill(method, trainer.method.state_dict() | trainer.trained(), "training")
-    return Translator(method, card, speed=replace(recipe.speed, compile=False), device=trainer.device)
+    return Translator(method, card, speed=replace(recipe.speed, compile=False, recompute=False), device=trainer.device)
 
 
 def preview(translator: Translator, data: Data) -> np.ndarray:
