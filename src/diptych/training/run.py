@@ -7,35 +7,27 @@ RUN/samples/        picture grids                    RUN/checkpoint/  complete s
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal
+from typing import Any
 
 import torch
-import torch.distributed as dist
 from rich.console import Console
 from rich.progress import Progress
 
-from diptych import images, weights
+from diptych import images
 from diptych.config import dump, merge, read_recipe
-from diptych.data.dataset import Data, open_data
-from diptych.data.loader import Batches
-from diptych.errors import ConfigError, ModelError, TrainingError, WeightsError
+from diptych.errors import ConfigError, ModelError, TrainingError
 from diptych.files import UNFINISHED, clean_unfinished, recover_folder, storing, write_text
-from diptych.methods import find
-from diptych.methods.method import Method, parameters
 from diptych.speed import choose_device
-from diptych.training import checkpoint, snapshot
-from diptych.training.estimate import training_bytes
+from diptych.training import checkpoint, processes, snapshot
 from diptych.training.log import Log
+from diptych.training.plan import Plan
 from diptych.training.recipe import Recipe, differences, resolve
-from diptych.training.schedule import EPOCHS
 from diptych.training.trainer import Trainer
 from diptych.translator import Translator, begin_from
 
@@ -63,9 +55,9 @@ def train(
     resume: there must be a run in `folder`; what `given` leaves out is taken from its recipe. dry_run: only say what
     would happen. Raises a DiptychError for bad options, data or files, Stopped after SIGINT or SIGTERM.
     """
-    with processes():
+    with processes.joined():
         console = console or Console(stderr=True)
-        if dist.is_initialized() and dist.get_rank():
+        if processes.rank():
             console = Console(quiet=True)
         if resume:
             given = merge(read_recipe(existing(folder)), given)
@@ -85,71 +77,24 @@ def existing(folder: Path) -> Path:
     return path
 
 
-@contextmanager
-def processes() -> Iterator[None]:
-    """Join the processes that torchrun started, if it did."""
-    if "RANK" not in os.environ:
-        yield
-        return
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
-    try:
-        yield
-    finally:
-        dist.destroy_process_group()
-
-
 class Run:
-    """One run: recipe, data, trainer and folder brought together."""
+    """One run: a plan carried out in a folder."""
 
     def __init__(self, recipe: Recipe, folder: Path, console: Console) -> None:
         self.folder, self.console = folder, console
-        self.first = not dist.is_initialized() or dist.get_rank() == 0
-        self.data = open_data(**recipe.data)
-        self.recipe = recipe = complete(recipe, self.data)
-        self.method_class = find(recipe.name)
-        Batches(recipe.train.batch, start=0, rank=0, world=process_count())  # refuses what cannot be shared
-        size = self.data.augment.size
-        method = self.build_meta()
-        if any(side % method.granularity for side in size):
-            raise ConfigError(
-                f"data.size = {size[1]}x{size[0]}: {recipe.name} with these options needs multiples of "
-                f"{method.granularity}; choose another size, or a generator with fewer halvings"
-            )
-        self.images = total_images(recipe, len(self.data.train))
-        self.count = {name: sum(p.numel() for p in parameters(nets)) for name, nets in method.groups().items()}
+        self.first = processes.rank() == 0
+        self.plan = Plan(recipe)
+        self.recipe, self.data = self.plan.recipe, self.plan.data
         self.best: dict[str, dict[str, Any]] = {}
         self.worse = 0
         self.signal: int | None = None
 
-    def build_meta(self) -> Method:
-        with torch.device("meta"):
-            return self.method_class(**self.recipe.method)
-
     # --- Before the first step -----------------------------------------------------------------------------------
 
     def introduce(self) -> None:
-        """Say what will be trained on what, how big it is, and what is noteworthy about the data."""
-        recipe, data, say = self.recipe, self.data, self.say
-        height, width = data.augment.size
-        pairs = f"{len(data.train)} pairs to train on, {len(data.val)} to validate"
-        say(f"{recipe.name}: {data.names[0]} to {data.names[1]}, {pairs}")
-        for note in data.notes:
-            say(f"  {note}")
-        sizes = ", ".join(f"{name} {number / 1e6:.2f} M" for name, number in self.count.items())
-        say(f"parameters: {sizes}; pictures {width}x{height}, {data.channels[0]} to {data.channels[1]} channels")
-        say(f"memory: about {self.memory() / 1e9:.1f} GB and the libraries; {speed_in_words(recipe)}")
-        say(f"{self.images} images in batches of {recipe.train.batch}, into {self.folder}")
-
-    def memory(self) -> int:
-        train, (height, width) = self.recipe.train, self.data.augment.size
-        each = train.batch // process_count()
-        shapes = {
-            side: (each, channels, height, width)
-            for side, channels in zip(("source", "target"), self.data.channels, strict=True)
-        }
-        return training_bytes(lambda: self.method_class(**self.recipe.method), shapes, speed=self.recipe.speed)
+        for line in self.plan.lines():
+            self.say(line)
+        self.say(f"into {self.folder}")
 
     def say(self, text: str) -> None:
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -185,7 +130,6 @@ class Run:
             self.data.prepare(
                 self.folder / "cache", lambda done, total: progress.update(task, completed=done, total=total)
             )
-        self.images = total_images(self.recipe, len(self.data.train))
 
     # --- The run ---------------------------------------------------------------------------------------------------
 
@@ -193,17 +137,17 @@ class Run:
         if self.first:
             self.claim_folder()
             self.prepare_data()
-        barrier()
+        processes.wait_for_all()
         if not self.first:
             self.prepare_data()
         self.introduce()
         if (self.folder / DONE).exists():
             self.say(f"this run is complete: {self.folder / 'model'}")
             return
-        train = self.recipe.train
+        train, self.images = self.recipe.train, self.plan.images
         device = choose_device(train.device)
         torch.manual_seed(train.seed)
-        method = self.method_class(**self.recipe.method)
+        method = self.plan.method()
         if train.start:
             begin_from(method, train.start)
         self.trainer = Trainer(
@@ -236,17 +180,15 @@ class Run:
         self.say(f"going on at {self.trainer.images_seen} of {self.images} images")
 
     def loop(self) -> None:
-        trainer, batches, every_so_often = self.trainer, self.batches(), intervals(self.recipe, self.images)
+        trainer, batches, every_so_often = self.trainer, self.batches(), self.plan.intervals()
         while trainer.images_seen < self.images:
             before = trainer.images_seen
             trainer.step(next(batches))
             now, last = trainer.images_seen, trainer.images_seen >= self.images
             if self.log:
                 self.log.advance(now)
-            due = {
-                name for name, every in every_so_often.items() if every and (last or before // every != now // every)
-            }
-            stop = agreed(self.signal)
+            due = {name for name, every in every_so_often.items() if last or before // every != now // every}
+            stop = processes.agreed(self.signal)
             if due or stop is not None:
                 self.at_tick(now, due, stop)
         self.finish()
@@ -281,7 +223,7 @@ class Run:
         if stop is not None:
             self.say(f"stopped at {now} of {self.images} images, state saved; the same command goes on")
             raise Stopped(stop)
-        self.worse = agreed(self.worse if self.first else None) or 0
+        self.worse = processes.agreed(self.worse if self.first else None) or 0
         self.heed_patience()
 
     def heed_patience(self) -> None:
@@ -366,59 +308,6 @@ class Run:
                 signal.signal(number, handler)
 
 
-def complete(recipe: Recipe, data: Data) -> Recipe:
-    """Fill in what depends on the data and on what is installed."""
-    method = dict(recipe.method)
-    for option, channels in zip(("source_channels", "target_channels"), data.channels, strict=True):
-        method[option] = channels
-    return replace(recipe, method=method, train=replace(recipe.train, best=recipe.train.best or default_metric(data)))
-
-
-def default_metric(data: Data) -> Literal["ssim", "lpips_squeeze"]:
-    """lpips_squeeze where its weights are at hand and it applies, else ssim."""
-    try:
-        weights.locate("lpips_squeeze")
-    except WeightsError:
-        return "ssim"
-    return "lpips_squeeze" if data.channels[1] in (1, 3) else "ssim"
-
-
 def is_free(folder: Path) -> bool:
     """Whether a new run may begin in `folder`: it is empty, but for what a crash left before anything was done."""
     return folder.is_dir() and all(path.name.startswith(UNFINISHED) for path in folder.iterdir())
-
-
-def total_images(recipe: Recipe, pairs: int) -> int:
-    train = recipe.train
-    return train.images or max(1, round((train.epochs or EPOCHS) * pairs))
-
-
-def intervals(recipe: Recipe, total: int) -> dict[str, int]:
-    """Images between two ticks, samples, scores and saved states, those that are wanted: as asked, or by default."""
-    parts = {"tick": 100, "sample": 20, "validate": 20, "checkpoint": 50}
-    asked = {name: getattr(recipe.train, f"{name}_every") for name in parts}
-    every = {name: max(1, total // parts[name]) if images is None else images for name, images in asked.items()}
-    return {name: images for name, images in every.items() if images}
-
-
-def speed_in_words(recipe: Recipe) -> str:
-    return "speed: " + (" ".join(name for name, on in vars(recipe.speed).items() if on) or "plain")
-
-
-def process_count() -> int:
-    return dist.get_world_size() if dist.is_initialized() else 1
-
-
-def barrier() -> None:
-    """Wait for the other processes, if there are any."""
-    if dist.is_initialized():
-        dist.barrier()
-
-
-def agreed(number: int | None) -> int | None:
-    """The largest number that any process brings, or None."""
-    if not dist.is_initialized():
-        return number
-    value = torch.tensor(-1 if number is None else number)  # on the host: no device is waited for
-    dist.all_reduce(value, dist.ReduceOp.MAX)
-    return int(value) if value >= 0 else None

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 
 from diptych.errors import TrainingError
 from diptych.methods.method import Method, Step, parameters
 from diptych.nn.ema import Average
 from diptych.speed import Speed
+from diptych.training import processes
 from diptych.training.schedule import Schedule, factor
 
 
@@ -28,7 +28,7 @@ class Trainer:
     clip: longest gradient allowed, as an L2 norm over a step's networks; 0 means any.
     seed: every random draw is a function of it, the images seen and the process.
 
-    When torch.distributed runs, each process gets its part of every batch and gradients are averaged over all.
+    When several processes train together, each gets its part of every batch and gradients are averaged over all.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Trainer:
         self.method = method.to(self.device).train()
         self.images, self.schedule, self.lr = images, schedule, lr
         self.micro_batch, self.clip, self.seed = micro_batch, clip, seed
-        self.rank, self.processes = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+        self.rank, self.processes = processes.rank(), processes.count()
         self.groups = method.groups()
         self.speed.prepare(net for group in self.groups.values() for net in group)
         self.base_rates = {name: adam.lr for name, adam in method.optimisers().items()}
@@ -111,8 +111,7 @@ class Trainer:
 
     def optimise(self, groups: tuple[str, ...]) -> None:
         moving = self.parameters(groups)
-        if self.processes > 1:
-            average_gradients(moving)
+        processes.average_gradients(moving)
         if self.clip:
             nn.utils.clip_grad_norm_(moving, self.clip)
         rate = self.lr * factor(self.schedule, self.method.progress)
@@ -129,10 +128,7 @@ class Trainer:
         """
         if not self.sums:
             return {}
-        values = torch.stack(list(self.sums.values())).div(self.sums_images)
-        if self.processes > 1:
-            dist.all_reduce(values)
-            values /= self.processes
+        values = processes.average(torch.stack(list(self.sums.values())).div(self.sums_images))
         means = dict(zip(self.sums, values.tolist(), strict=True))
         self.sums, self.sums_images = {}, 0
         wrong = [name for name, value in means.items() if not math.isfinite(value)]
@@ -184,14 +180,3 @@ def all_finite(tensors: Sequence[Tensor]) -> bool:
 def draw_seed(*numbers: int) -> int:
     """A seed for torch that differs in every bit when one of the numbers changes."""
     return int.from_bytes(hashlib.blake2b(repr(numbers).encode(), digest_size=8).digest()) >> 1
-
-
-def average_gradients(moving: list[nn.Parameter]) -> None:
-    """Replace each gradient by its mean over all processes, with one message for all of them."""
-    gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in moving]
-    flat = torch._utils._flatten_dense_tensors(gradients)
-    dist.all_reduce(flat)
-    flat /= dist.get_world_size()
-    means = torch._utils._unflatten_dense_tensors(flat, gradients)
-    for parameter, gradient, mean in zip(moving, gradients, means, strict=True):
-        parameter.grad = gradient.copy_(mean)  # in the parameter's memory format, which fused Adam takes for granted

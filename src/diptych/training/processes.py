@@ -1,0 +1,72 @@
+"""Several processes train as one: each computes its part of every batch, and what they learn from it is averaged.
+
+No wrapper stands around the networks, so that a method may call any part of them in any order.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+@contextmanager
+def joined() -> Iterator[None]:
+    """Join the processes that torchrun started, if it did."""
+    if "RANK" not in os.environ:
+        yield
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def rank() -> int:
+    """This process's number, from 0; process 0 writes the files."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def count() -> int:
+    """How many processes train together."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def wait_for_all() -> None:
+    """Go on once every process is here."""
+    if dist.is_initialized():
+        dist.barrier()
+
+
+def agreed(number: int | None) -> int | None:
+    """The largest number that any process brings, or None."""
+    if not dist.is_initialized():
+        return number
+    value = torch.tensor(-1 if number is None else number)  # on the host: no device is waited for
+    dist.all_reduce(value, dist.ReduceOp.MAX)
+    return int(value) if value >= 0 else None
+
+
+def average(values: Tensor) -> Tensor:
+    """The mean of `values` over all processes, in place."""
+    if dist.is_initialized():
+        dist.all_reduce(values)
+        values /= dist.get_world_size()
+    return values
+
+
+def average_gradients(moving: Sequence[nn.Parameter]) -> None:
+    """Replace each gradient by its mean over all processes, with one message for all of them."""
+    if not dist.is_initialized():
+        return
+    gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in moving]
+    flat = average(torch._utils._flatten_dense_tensors(gradients))
+    for parameter, gradient in zip(moving, torch._utils._unflatten_dense_tensors(flat, gradients), strict=True):
+        parameter.grad = gradient
