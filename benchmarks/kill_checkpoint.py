@@ -2,9 +2,9 @@
 
     python benchmarks/kill_checkpoint.py --kills 200
 
-The writer is forked from this process, which has loaded torch already, and each goes on where the last was killed. The
-kills are spread over the time that one write takes. A machine that loses power is not shown by this: see `files.atomic`,
-which forces files to disk before they get their name.
+The writer is forked from this process, which has loaded torch already, and each goes on where the last was killed; the
+kills are spread over the time that three writes take. A loss of power is not shown by this: against that, files are
+forced to disk before they get their name (`files.atomic`).
 """
 
 from __future__ import annotations

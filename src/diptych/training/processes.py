@@ -66,7 +66,10 @@ def average_gradients(moving: Sequence[nn.Parameter]) -> None:
     """Replace each gradient by its mean over all processes, with one message for all of them."""
     if not dist.is_initialized():
         return
-    gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in moving]
+    for parameter in moving:
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    gradients = [parameter.grad for parameter in moving if parameter.grad is not None]
     flat = average(torch._utils._flatten_dense_tensors(gradients))
-    for parameter, gradient in zip(moving, torch._utils._unflatten_dense_tensors(flat, gradients), strict=True):
-        parameter.grad = gradient
+    for gradient, mean in zip(gradients, torch._utils._unflatten_dense_tensors(flat, gradients), strict=True):
+        gradient.copy_(mean)  # in its own layout: a fused optimiser takes it to be the parameter's
