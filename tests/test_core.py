@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -113,7 +114,7 @@ def test_a_loss_that_is_not_a_number_is_named():
 def test_every_schedule_starts_at_one_and_never_rises(name):
     factors = [schedule.factor(name, k / 100) for k in range(101)]
     assert factors[0] == pytest.approx(1, abs=1e-6)
-    assert all(later <= earlier + 1e-12 for earlier, later in zip(factors, factors[1:], strict=False))
+    assert all(later <= earlier + 1e-12 for earlier, later in pairwise(factors))
     assert factors[-1] >= 0
 
 

@@ -1,0 +1,30 @@
+"""The command line as a user meets it, without the wait for a new process."""
+
+from __future__ import annotations
+
+import io
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from typing import NamedTuple
+from unittest.mock import patch
+
+import pytest
+
+from diptych.cli import main
+
+
+class Said(NamedTuple):
+    """What a command said, and the code it left with."""
+
+    code: int
+    out: str
+    err: str
+
+
+def diptych(*arguments: object) -> Said:
+    """Run `diptych ARGUMENTS...` in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    argv = patch.object(sys, "argv", ["diptych", *map(str, arguments)])
+    with argv, redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as left:
+        main()
+    return Said(int(left.value.code or 0), out.getvalue(), err.getvalue())
