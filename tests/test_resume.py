@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from pictures import side_by_side
 from runs import arguments, images_seen, outcome, recipe, start, train, wait_for
 
 from diptych.errors import ConfigError, ModelError
 from diptych.files import UNFINISHED
-from diptych.training import checkpoint
+from diptych.training import checkpoint, plan
 from diptych.training.run import Run, Stopped
 from diptych.training.trainer import Trainer
 
@@ -216,3 +217,42 @@ def test_the_command_survives_a_signal_and_a_kill(pairs: Path, tmp_path: Path) -
     assert outcome(out).keys() == outcome(tmp_path / "undisturbed").keys()
     for name, content in outcome(tmp_path / "undisturbed").items():
         assert name == "log.jsonl" or outcome(out)[name] == content
+
+
+def test_pictures_that_changed_meanwhile_are_not_gone_on_with(pairs: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(pairs, tmp_path / "pairs"))
+    train_and_die(recipe(folder), tmp_path / "run", Trainer, "step", lambda trainer: trainer.images_seen == 8)
+    next(path for path in sorted(folder.rglob("*")) if path.is_file()).unlink()
+    with pytest.raises(ConfigError, match=r"not those that .* was trained on so far"):
+        train(recipe(folder), tmp_path / "run")
+
+
+def test_two_processes_do_not_train_in_one_folder(pairs: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    with (
+        FileLock(tmp_path / "run" / ".lock"),
+        pytest.raises(ConfigError, match=r"another process is training in .*run"),
+    ):
+        train(recipe(pairs), tmp_path / "run")
+    train(recipe(pairs), tmp_path / "run")
+    assert (tmp_path / "run" / "done").exists()
+
+
+def test_half_a_cache_that_a_kill_left_is_removed(pairs: Path, tmp_path: Path) -> None:
+    left = tmp_path / "run" / "cache" / f"{UNFINISHED}1"
+    train_and_die(recipe(pairs), tmp_path / "run", Trainer, "step")
+    left.mkdir(parents=True)
+    train(recipe(pairs), tmp_path / "run")
+    assert not left.exists()
+
+
+def test_a_run_goes_on_by_its_own_score_when_other_weights_have_come(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = recipe(pairs)
+    del given["train"]["best"]
+    monkeypatch.setattr(plan, "default_metric", lambda data: "ssim")
+    train_and_die(given, tmp_path / "run", Trainer, "step", lambda trainer: trainer.images_seen == 8)
+    monkeypatch.setattr(plan, "default_metric", lambda data: "l1")
+    train(given, tmp_path / "run")
+    assert "best: ssim" in (tmp_path / "run" / "recipe.yaml").read_text()

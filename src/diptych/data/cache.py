@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -25,6 +24,7 @@ from diptych.data.ahead import ahead
 from diptych.data.augment import Augment
 from diptych.data.folders import Item
 from diptych.errors import DataError
+from diptych.files import UNFINISHED
 from diptych.images import Picture
 
 Progress = Callable[[int, int], None]  # done, total
@@ -32,8 +32,7 @@ Decode = Callable[[Item], tuple[Picture, Picture]]
 Prepared = tuple[np.ndarray, np.ndarray]
 Entry = tuple[int, tuple[int, ...], tuple[int, ...]]  # offset in the file, the two shapes
 
-PICTURES, INDEX, UNFINISHED = "pictures.bin", "index.json", "unfinished-"
-ABANDONED_S = 24 * 3600
+PICTURES, INDEX = "pictures.bin", "index.json"
 
 
 @dataclass(frozen=True)
@@ -142,7 +141,6 @@ class _Writer:
         if self.folder and self.limit > 0:
             with self._giving_up():
                 self.folder.parent.mkdir(parents=True, exist_ok=True)
-                _sweep(self.folder.parent)
                 self.unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=self.folder.parent))
                 self.file = open(self.unfinished / PICTURES, "wb")  # closed by _drop
         return self
@@ -206,11 +204,3 @@ def _move(unfinished: Path, folder: Path) -> None:
     except OSError:
         if _load(folder) is None:
             raise
-
-
-def _sweep(place: Path) -> None:
-    """Remove what killed writers left a day ago or longer."""
-    for folder in place.glob(f"{UNFINISHED}*"):
-        with suppress(OSError):
-            if time.time() - folder.stat().st_mtime > ABANDONED_S:
-                shutil.rmtree(folder, ignore_errors=True)

@@ -19,7 +19,7 @@ from diptych.training.estimate import training_bytes
 from diptych.training.recipe import Recipe
 from diptych.training.schedule import EPOCHS
 
-PARTS = {"tick": 100, "sample": 20, "validate": 20, "checkpoint": 50}
+PARTS = {"tick": 100, "sample": 20, "validate": 20, "checkpoint": 20}
 """Into how many parts a training is divided by its ticks, sample grids, scores and saved states, if not asked."""
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import Progress
 
@@ -31,7 +32,7 @@ from diptych.training.recipe import Recipe, differences, resolve
 from diptych.training.trainer import Trainer
 from diptych.translator import Translator, begin_from
 
-RECIPE, DONE = "recipe.yaml", "done"
+RECIPE, DONE, LOCK = "recipe.yaml", "done", ".lock"
 
 
 class Stopped(Exception):  # noqa: N818 (it is no error)
@@ -61,6 +62,8 @@ def train(
             console = Console(quiet=True)
         if resume:
             given = merge(read_recipe(existing(folder)), given)
+        elif (folder / RECIPE).exists():  # the score was chosen by the weights at hand then, and stays
+            given = merge({"train": {"best": read_recipe(folder / RECIPE).get("train", {}).get("best")}}, given)
         run = Run(resolve(given), folder, console)
         if dry_run:
             run.check_folder()
@@ -100,12 +103,12 @@ class Run:
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def claim_folder(self) -> None:
-        """Make the folder this run's, and clear away what a crash left in it. Raises ConfigError, StorageError."""
-        self.check_folder()
+        """Make the folder this run's, and clear away what a crash left in it. Raises StorageError."""
         write_text(self.folder / RECIPE, dump(self.recipe.sections()))  # first: by it the folder is known as a run's
         for name in ("model", "last"):
             recover_folder(self.folder / name)
-        clean_unfinished(self.folder)
+        for place in (self.folder, self.folder / "cache"):
+            clean_unfinished(place)
         checkpoint.clean(self.folder / "checkpoint")
         with storing(self.folder):
             (self.folder / "samples").mkdir(exist_ok=True)
@@ -134,12 +137,33 @@ class Run:
     # --- The run ---------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        if self.first:
-            self.claim_folder()
-            self.prepare_data()
-        processes.wait_for_all()
-        if not self.first:
-            self.prepare_data()
+        with self.locked() if self.first else nullcontext():
+            if self.first:
+                self.claim_folder()
+                self.prepare_data()
+            processes.wait_for_all()
+            if not self.first:
+                self.prepare_data()
+            self.carry_out()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other run out of the folder; the system lifts the lock when the process ends, however it ends."""
+        self.check_folder()
+        with storing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.folder / LOCK)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                raise ConfigError(f"another process is training in {self.folder}: wait for it, or stop it") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def carry_out(self) -> None:
+        """Train, from the newest saved state or from the beginning."""
         self.introduce()
         if (self.folder / DONE).exists():
             self.say(f"this run is complete: {self.folder / 'model'}")
@@ -170,6 +194,11 @@ class Run:
             return
         if state["recipe"] != self.recipe.name:
             raise ConfigError(f"the checkpoint in {self.folder} is of {state['recipe']}, not of {self.recipe.name}")
+        if state["data"] != self.data.fingerprint:
+            raise ConfigError(
+                f"the pictures in {self.data.folder.root} are not those that {self.folder} was trained on so far: "
+                f"bring them back, or begin a new run from this one with train.start={self.folder} and another --out"
+            )
         try:
             self.trainer.load(state)
         except (RuntimeError, ValueError, KeyError, TypeError) as error:  # torch's, for other networks or optimisers
@@ -244,7 +273,7 @@ class Run:
             ) from None
 
     def save_state(self) -> None:
-        extra = {"recipe": self.recipe.name, "best": self.best, "worse": self.worse}
+        extra = {"recipe": self.recipe.name, "data": self.data.fingerprint, "best": self.best, "worse": self.worse}
         with self.advising():
             state = self.trainer.state()
         checkpoint.write(self.folder / "checkpoint", {**state, **extra})
@@ -310,4 +339,4 @@ class Run:
 
 def is_free(folder: Path) -> bool:
     """Whether a new run may begin in `folder`: it is empty, but for what a crash left before anything was done."""
-    return folder.is_dir() and all(path.name.startswith(UNFINISHED) for path in folder.iterdir())
+    return folder.is_dir() and all(path.name.startswith((UNFINISHED, LOCK)) for path in folder.iterdir())
