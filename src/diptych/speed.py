@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import ctypes
+import sys
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -14,6 +16,8 @@ from torch.utils.checkpoint import checkpoint
 
 from diptych.methods.method import Method
 
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # malloc.h
+
 
 @dataclass(frozen=True)
 class Speed:
@@ -23,6 +27,8 @@ class Speed:
     channels_last: pictures are laid out as the convolution kernels like them.
     compile: translate the networks into fused code; takes a minute or more at the start and needs a C++ compiler.
     fused: one kernel for a whole optimiser step.
+    keep_memory: in training, memory that is freed is kept for the next step, not handed back to the system and asked
+    for again (with glibc alone; for the whole process).
     recompute: less memory instead of more speed: a network's inner results are computed again for the backward pass,
     not kept. With micro-batches, those of one micro-batch are all that is in memory at a time.
     """
@@ -31,7 +37,13 @@ class Speed:
     channels_last: bool = True
     compile: bool = False
     fused: bool = True
+    keep_memory: bool = True
     recompute: bool = False
+
+    def start(self) -> None:
+        """Change how this process works, before it trains."""
+        if self.keep_memory and sys.platform == "linux":
+            keep_freed_memory()
 
     def prepare(self, networks: Iterable[nn.Module]) -> None:
         """Change networks in place, before the first step."""
@@ -60,6 +72,14 @@ class Speed:
     def precision(self, device: torch.device) -> AbstractContextManager[object]:
         """The arithmetic in which to run forward passes."""
         return torch.autocast(device.type, torch.bfloat16) if self.bf16 else nullcontext()
+
+
+def keep_freed_memory() -> None:
+    """Let malloc take large blocks from its heap and keep them, or each step faults in all its pages anew."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:  # musl has none
+        for parameter, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, 2**28)):
+            mallopt(parameter, value)
 
 
 def recompute(network: nn.Module) -> None:
@@ -92,7 +112,7 @@ class Unchanged:
             buffer.copy_(value)
 
 
-PLAIN = Speed(bf16=False, channels_last=False, compile=False, fused=False)
+PLAIN = Speed(bf16=False, channels_last=False, compile=False, fused=False, keep_memory=False)
 
 
 def choose_device(name: str = "auto") -> torch.device:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from diptych.nn.blocks import Dropout, initialise
 from diptych.nn.norms import Norm, needs_bias, norm_layer
+from diptych.nn.ops.join import join
 
 Masks = Sequence[Tensor]
 
@@ -85,7 +86,7 @@ class UNet(nn.Module):
         for up in self.ups:
             x = up(x, next(remaining, None) if up.dropout else None)
             if skips:
-                x = torch.cat([skips.pop(), x], dim=1)
+                x = join(skips.pop(), x)
         return torch.tanh(x)
 
     def masks(self, height: int, width: int, generator: torch.Generator) -> Masks:

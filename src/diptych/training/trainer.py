@@ -46,6 +46,7 @@ class Trainer:
         device: torch.device | str = "cpu",
     ) -> None:
         self.speed, self.device = speed or Speed(), torch.device(device)
+        self.speed.start()
         self.method = method.to(self.device).train()
         self.images, self.schedule, self.lr = images, schedule, lr
         self.micro_batch, self.clip, self.seed = micro_batch, clip, seed
