@@ -19,6 +19,7 @@ SOURCE = ROOT / "src" / "diptych"
 EVERYONE_MAY = {"errors", "files"}
 MAY_IMPORT = {
     "errors": "",
+    "byname": "",
     "files": "",
     "config": "",
     "images": "",
@@ -26,10 +27,10 @@ MAY_IMPORT = {
     "card": "",
     "speed": "methods",
     "nn": "",
-    "methods": "nn",
-    "tasks": "images",
+    "methods": "nn byname",
+    "tasks": "images byname",
     "data": "images tasks config",
-    "metrics": "nn weights",
+    "metrics": "nn weights byname",
     "translator": "methods tasks images card config speed",
     "bulk": "translator images",
     "training": "methods data metrics translator weights config images nn card speed",

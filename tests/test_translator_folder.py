@@ -276,3 +276,10 @@ def test_the_present_folder_may_hold_no_translator(tmp_path: Path, monkeypatch: 
 
 def test_a_copied_folder_loads(folder: Path, tmp_path: Path) -> None:
     Translator.load(shutil.copytree(folder, tmp_path / "copy"))
+
+
+@pytest.mark.parametrize("task", ["tomorrow", "my_lab.task", "os.path"])
+def test_a_task_that_is_not_built_in_is_not_imported_for_a_card(task: str, folder: Path) -> None:
+    rewrite(folder, task=task)
+    with pytest.raises(ModelError, match="task"):
+        Translator.load(folder)

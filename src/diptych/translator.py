@@ -214,13 +214,15 @@ def read_card(folder: Path, data: bytes) -> Card:
 
 
 def method_of(card: Card, place: Path | str) -> type[Method]:
-    """The card's method. Raises ModelError when to find it a module would have to be imported, that is, executed."""
-    if card.method not in names() and card.method not in sys.modules:
-        raise ModelError(
-            f"{place} names the method {card.method!r}, which is not built in. Its module is not imported for you, as "
-            f"that would execute it: if you trust it, import it first"
-        )
+    """The card's method. Raises ModelError when for it or the task a module would have to be imported: executed."""
+    for kind, name, built_in in (("method", card.method, names()), ("task", card.task, tasks.names())):
+        if name not in built_in and name not in sys.modules:
+            raise ModelError(
+                f"{place} names the {kind} {name!r}, which is not built in. Its module is not imported for you, as "
+                f"that would execute it: if you trust it, import it first"
+            )
     try:
+        tasks.find(card.task)
         return find(card.method)
     except ConfigError as error:
         raise ModelError(f"{place}: {error}") from None

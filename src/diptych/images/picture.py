@@ -8,21 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-LIMIT_MP = 50.0
-FORMATS = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".webp": "WEBP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".bmp": "BMP",
-    ".gif": "GIF",
-    ".avif": "AVIF",
-    ".npy": "NPY",
-}
-SUFFIXES = frozenset(FORMATS)
-
 
 class Header(NamedTuple):
     """What a file says about its picture before anything is decoded: as `read` will deliver it."""

@@ -15,7 +15,8 @@ import numpy as np
 from PIL import Image
 
 from diptych.errors import DataError, DiptychError
-from diptych.images.picture import FORMATS, LIMIT_MP, Header, Picture
+from diptych.images.formats import FORMATS, LIMIT_MP
+from diptych.images.picture import Header, Picture
 
 Source = Path | str | bytes
 Decode = Callable[[], np.ndarray]

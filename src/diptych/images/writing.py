@@ -11,7 +11,7 @@ from PIL import Image
 
 from diptych.errors import DataError
 from diptych.files import write_bytes
-from diptych.images.picture import FORMATS, SUFFIXES
+from diptych.images.formats import FORMATS, SUFFIXES
 from diptych.images.values import match_channels
 
 _EIGHT, _SIXTEEN, _ALL = ("uint8",), ("uint8", "uint16"), ("uint8", "uint16", "float32")

@@ -6,23 +6,20 @@ This package is read without importing torch: `names` and `summaries` look at th
 from __future__ import annotations
 
 import ast
-import difflib
-import importlib
 import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from diptych import byname
 from diptych.errors import ConfigError
 
 if TYPE_CHECKING:
     from diptych.methods.method import Method
 
-FRAME = {"__init__", "method"}
-
 
 def names() -> list[str]:
     """The built-in methods, by name."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in FRAME)
+    return byname.names(__file__, frame={"method"})
 
 
 def summaries() -> dict[str, str]:
@@ -38,17 +35,9 @@ def find(name: str) -> type[Method]:
     """
     from diptych.methods.method import Method
 
-    path = name if "." in name else f"diptych.methods.{name}"
-    try:
-        module = importlib.import_module(path)
-    except ModuleNotFoundError as error:
-        if not path.startswith(error.name or path):
-            raise
-        near = difflib.get_close_matches(name, names(), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names())}"
-        raise ConfigError(f"no method is called {name!r}; {hint}") from None
+    module = byname.load("method", name, __name__, names())
     for value in vars(module).values():
         own = inspect.isclass(value) and value.__module__ == module.__name__
         if own and issubclass(value, Method) and value is not Method:
             return value
-    raise ConfigError(f"the module {path!r} defines no subclass of diptych.methods.method.Method")
+    raise ConfigError(f"the module {module.__name__!r} defines no subclass of diptych.methods.method.Method")

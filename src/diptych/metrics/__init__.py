@@ -7,17 +7,13 @@ WeightsError when it cannot judge such pictures here.
 
 from __future__ import annotations
 
-import difflib
-import importlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
+from diptych import byname
 from diptych.errors import ConfigError
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-FRAME = {"__init__", "interval"}
 
 
 class Metric(Protocol):
@@ -32,7 +28,7 @@ class Metric(Protocol):
 
 def names() -> list[str]:
     """The built-in metrics, by name."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in FRAME)
+    return byname.names(__file__, frame={"interval"})
 
 
 def find(name: str) -> Metric:
@@ -40,16 +36,8 @@ def find(name: str) -> Metric:
 
     Raises ConfigError when there is no such module, or one without `measure`.
     """
-    path = name if "." in name else f"diptych.metrics.{name}"
-    try:
-        module = importlib.import_module(path)
-    except ModuleNotFoundError as error:
-        if not path.startswith(error.name or path):
-            raise
-        near = difflib.get_close_matches(name, names(), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names())}"
-        raise ConfigError(f"no metric is called {name!r}; {hint}") from None
+    module = byname.load("metric", name, __name__, names())
     missing = {"PROTOCOL", "BETTER", "measure"} - vars(module).keys()
     if missing:
-        raise ConfigError(f"the module {path!r} is not a metric: it lacks {', '.join(sorted(missing))}")
+        raise ConfigError(f"the module {module.__name__!r} is not a metric: it lacks {', '.join(sorted(missing))}")
     return cast(Metric, module)

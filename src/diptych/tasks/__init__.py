@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
-
+from diptych import byname
 from diptych.errors import ConfigError
 from diptych.tasks.task import Task
 
-__all__ = ["Task", "find"]
+__all__ = ["Task", "find", "names"]
+
+
+def names() -> list[str]:
+    """The built-in tasks, by name."""
+    return byname.names(__file__, frame={"task"})
 
 
 def find(name: str) -> Task:
     """The task in `diptych.tasks.<name>`. Raises ConfigError when there is none."""
-    try:
-        module = importlib.import_module(f"diptych.tasks.{name}")
-    except ModuleNotFoundError:
-        raise ConfigError(f"no task is called {name!r}; a newer version of diptych may have it") from None
+    module = byname.load("task", name, __name__, names())
+    if not hasattr(module, "TASK"):
+        raise ConfigError(f"the module {module.__name__!r} is not a task: it lacks TASK")
     return module.TASK

@@ -1,0 +1,16 @@
+"""The file formats that are read and written, by suffix, and how large a picture may be."""
+
+LIMIT_MP = 50.0
+FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".bmp": "BMP",
+    ".gif": "GIF",
+    ".avif": "AVIF",
+    ".npy": "NPY",
+}
+SUFFIXES = frozenset(FORMATS)
