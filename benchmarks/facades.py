@@ -35,6 +35,8 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--gan", default="vanilla")
     parser.add_argument("--ema", type=float, default=0.99)
+    parser.add_argument("--lr-scale", type=float, default=1.0)
+    parser.add_argument("--schedule", default="constant", help="constant: as in the first half of the paper's")
     parser.add_argument("--fp32", action="store_true")
     parser.add_argument("--save", type=Path, help="also save the translator at the last mark")
     asked = parser.parse_args()
@@ -45,9 +47,8 @@ def main() -> None:
     )
     torch.manual_seed(asked.seed)
     method = find("pix2pix")(**recipe.method)
-    # The rate stays constant, as in the first half of the paper's schedule, where the reference's curve lies.
-    options = {"schedule": "constant", "ema": asked.ema, "seed": asked.seed, "speed": recipe.speed}
-    trainer = Trainer(method, images=max(asked.marks), **options)
+    options = {"schedule": asked.schedule, "lr": asked.lr_scale, "ema": asked.ema, "seed": asked.seed}
+    trainer = Trainer(method, images=max(asked.marks), speed=recipe.speed, **options)
     average, seconds = trainer.average, 0.0
     batches = data.loader(seed=asked.seed, batch=asked.batch)
     for mark in asked.marks:
@@ -57,7 +58,7 @@ def main() -> None:
             trainer.step({name: images.to_unit(x, *data.range[0]) for name, x in batch.items()})
         seconds += time.perf_counter() - start
         row = {"images": trainer.images_seen, "seconds": round(seconds)}
-        row |= {name: getattr(asked, name) for name in ("seed", "batch", "gan", "ema", "fp32")}
+        row |= {name: getattr(asked, name) for name in ("seed", "batch", "lr_scale", "gan", "ema", "fp32")}
         for name, weights in (("raw", None), ("ema", average)):
             trainer.average = weights
             translator = snapshot.translator(trainer, recipe, data, {})
