@@ -12,10 +12,11 @@ from odd.sampler import Sampler
 from odd.three_optimisers import ThreeOptimisers
 from torch import nn
 
+from diptych.errors import ConfigError
 from diptych.methods import find
 from diptych.methods.method import Adam, Method, Step
 from diptych.nn.ema import Average
-from diptych.speed import PLAIN, Speed
+from diptych.speed import PLAIN, Speed, choose_device
 from diptych.testing import CHECKS, batch, begin, check_method
 from diptych.training import schedule
 from diptych.training.estimate import training_bytes
@@ -157,3 +158,9 @@ def test_progress_is_told_to_the_method_before_each_batch():
         trainer.step(batch(trainer.method, number))
         seen.append(trainer.method.progress)
     assert seen == [0, 2 / 64, 4 / 64]
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:99", ""])
+def test_a_device_that_is_not_here_is_named(name):
+    with pytest.raises(ConfigError, match=f"the device '{name}' cannot be used"):
+        choose_device(name)

@@ -153,7 +153,10 @@ def type_name(annotation: Any, metadata: list[Any]) -> str:
     if get_origin(annotation) is Literal:
         return "one of " + ", ".join(map(str, get_args(annotation)))
     if get_origin(annotation) in (Union, UnionType):
-        return " or ".join(type_name(option, []) for option in get_args(annotation))
+        options = get_args(annotation)
+        if all(get_origin(option) is Literal for option in options):
+            return "one of " + ", ".join(str(value) for option in options for value in get_args(option))
+        return " or ".join(type_name(option, []) for option in options)
     if get_origin(annotation) is Annotated:
         inner, *bounds = get_args(annotation)
         return type_name(inner, bounds)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from diptych.errors import ConfigError
 from diptych.methods.method import Method
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # malloc.h
@@ -116,5 +117,12 @@ PLAIN = Speed(bf16=False, channels_last=False, compile=False, fused=False, keep_
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """The device called `name`; `auto` is the first GPU, or else the processor."""
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+    """The device called `name`; `auto` is the first GPU, or else the processor. Raises ConfigError for one not here."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:  # AssertionError: torch was built without it
+        raise ConfigError(
+            f"the device {name!r} cannot be used: {str(error).splitlines()[0]}; try auto or cpu"
+        ) from None

@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import numpy as np
+from annotated_types import Ge, Gt, Interval
 
 from diptych import images, tasks
 from diptych.data import cache
@@ -154,14 +155,14 @@ def open_data(
     direction: str = "a2b",
     kind: Literal["auto", "side by side", "two folders"] = "auto",
     size: int | str = 256,
-    load: int | None = None,
+    load: Annotated[int, Gt(0)] | None = None,
     resize: Resize = "square",
     flip: bool = True,
-    val: float = 0.05,
+    val: Annotated[float, Interval(ge=0, lt=1)] = 0.05,
     enlarge: bool = False,
-    workers: int = 0,
-    cache_gb: float = 4.0,
-    limit_mp: float = images.LIMIT_MP,
+    workers: Annotated[int, Ge(0)] = 0,
+    cache_gb: Annotated[float, Ge(0)] = 4.0,
+    limit_mp: Annotated[float, Gt(0)] = images.LIMIT_MP,
 ) -> Data:
     """Open a folder of pairs. Nothing but headers is read, except to measure the values of 16-bit and float pictures.
 

@@ -6,9 +6,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+from annotated_types import Ge, Gt
 from torch import Tensor, nn
+
+Count = Annotated[int, Gt(0)]
+"""The type of an option that counts channels, layers, samples."""
+Weight = Annotated[float, Ge(0)]
+"""The type of an option that weighs a term of the loss."""
 
 
 class Step:

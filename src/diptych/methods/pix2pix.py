@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diptych.methods.method import Method, Step
+from diptych.methods.method import Count, Method, Step, Weight
 from diptych.nn.discriminators import PatchGAN, PixelGAN
 from diptych.nn.gan import Gan, gan_loss, generator_loss, gradient_penalty
 from diptych.nn.generators import ResNet, UNet
@@ -40,18 +40,18 @@ class Pix2Pix(Method):
     def __init__(
         self,
         *,
-        source_channels: int = 3,
-        target_channels: int = 3,
+        source_channels: Count = 3,
+        target_channels: Count = 3,
         generator: Generator = "unet_256",
-        width: int = 64,
+        width: Count = 64,
         discriminator: Literal["patch", "pixel"] = "patch",
-        discriminator_layers: int = 3,
-        discriminator_width: int = 64,
+        discriminator_layers: Count = 3,
+        discriminator_width: Count = 64,
         norm: Norm = "batch",
         dropout: bool = True,
         gan: Gan | Literal["none"] = "vanilla",
-        l1: float = 100.0,
-        penalty: float = 10.0,
+        l1: Weight = 100.0,
+        penalty: Weight = 10.0,
         test_statistics: Statistics = "batch",
         test_dropout: bool = True,
     ) -> None:
