@@ -29,9 +29,7 @@ test: env
 demo: env
 	@test -d demo/street || diptych data samples street --count 600 --size 128 --out demo/street
 	diptych data check demo/street
-	diptych train pix2pix --data demo/street --direction labels2day --out demo/run \
-	    data.size=128 method.generator=unet_128 method.width=32 method.discriminator_width=32 \
-	    train.images=6000 train.batch=8 train.lr_scale=2 train.ema=0.99 train.checkpoint_every=2000
+	diptych train recipes/street.yaml --data demo/street --out demo/run
 	diptych evaluate demo/run --data demo/street
 	diptych translate demo/run demo/street/test/labels --out demo/translated
 	@echo
