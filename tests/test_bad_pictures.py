@@ -128,6 +128,41 @@ def test_bad_files_are_listed_skipped_and_counted(tmp_path: Path) -> None:
     assert {fault.path.name for fault in folder.faults} == {"bad.jpg", "notes.txt", "bomb.png"}
 
 
+def test_nothing_is_left_out_in_silence(tmp_path: Path) -> None:
+    two_folders(tmp_path)
+    save(tmp_path / "preview.png")
+    for name in "123":
+        save(tmp_path / "extra" / f"{name}.png")
+        (tmp_path / "train" / "label" / f"{name}.ppm").write_bytes(b"P6 1 1 255 abc")
+    save(tmp_path / "train" / "beside.png")
+    save(tmp_path / "train" / "label" / "bremen" / "1.png")
+    save(tmp_path / "one" / "two" / "1.png")
+    (tmp_path / "train" / "photo" / "dangling.png").symlink_to("nowhere.png")
+    (tmp_path / "train" / "loop").symlink_to("loop")
+    (tmp_path / "train" / "photo" / "4.png").mkdir()
+    folder = recognise(tmp_path)
+    assert len(folder.splits["train"]) == 6
+    assert {str(folder.relative(path)): what.partition(":")[0] for path, what in folder.faults} == {
+        "preview.png": "lies outside train/, val/ or test/",
+        "extra/1.png": "lies outside train/, val/ or test/",
+        "train/label/1.ppm": "is .ppm, which is not read",
+        "train/beside.png": "lies outside the folders of the sides",
+        "train/label/bremen": "is a folder too deep to be looked into",
+        "one/two/1.png": "lies below two folders that are no split",
+        "train/photo/dangling.png": "is a link to what is gone",
+        "train/loop": "is a link to what is gone",
+        "train/photo/4.png": "is no file, though called like a picture",
+    }
+    assert sum("(and 2 more there)" in fault.what for fault in folder.faults) == 2
+
+
+def test_pictures_that_all_lie_too_deep_are_said_to(tmp_path: Path) -> None:
+    for side in ("labels", "photos"):
+        save(tmp_path / side / "train" / "bremen" / "1.png")
+    with pytest.raises(DataError, match=r"holds no pictures: .*left out: labels/train/bremen is a folder too deep"):
+        recognise(tmp_path)
+
+
 def test_files_cut_short_are_left_out_of_training_and_evaluation(tmp_path: Path) -> None:
     root = side_by_side(side_by_side(tmp_path, 5), 3, split="test")
     for split in ("train", "test"):

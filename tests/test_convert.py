@@ -269,3 +269,49 @@ def test_a_network_that_would_be_read_as_another_is_not_written(tmp_path: Path) 
 def test_only_known_layouts_are_written(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no layout 'onnx'.*junyanz"):
         export(tmp_path, "onnx", tmp_path / "out.pth")
+
+
+@pytest.mark.parametrize("there", ["a file", "a folder", "a model"])
+def test_importing_overwrites_nothing(tmp_path: Path, there: str) -> None:
+    path, out = saved(state("unet batch"), tmp_path / "G.pth"), tmp_path / "model"
+    if there == "a file":
+        out.write_text("mine")
+    else:
+        out.mkdir()
+        (out / ("card.json" if there == "a model" else "notes.txt")).write_text("mine")
+    with pytest.raises(ModelError, match=r"model exists, and nothing is overwritten: choose another --out"):
+        convert([path], out)
+    assert [file.read_text() for file in (out, *out.glob("*")) if file.is_file()] == ["mine"]
+
+
+def test_importing_into_an_empty_folder_is_fine(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    Translator.load(convert([saved(state("unet batch"), tmp_path / "G.pth")], tmp_path / "model"), device="cpu")
+
+
+@pytest.mark.parametrize(("out", "taken"), [("out.pth", "out.pth"), ("out", "latest_net_D.pth")])
+def test_writing_a_layout_overwrites_nothing(tmp_path: Path, out: str, taken: str) -> None:
+    files = [saved(state(name), tmp_path / f"{name}.pth") for name in ("resnet instance", "patch instance")]
+    model = convert(files, tmp_path / "model")
+    mine = tmp_path / taken if out == taken else tmp_path / out / taken
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("mine")
+    with pytest.raises(ModelError, match=rf"{taken} exists, and nothing is overwritten"):
+        export(model, "junyanz", tmp_path / out)
+    assert mine.read_text() == "mine"
+    assert not (tmp_path / out / "latest_net_G.pth").exists()
+
+
+def test_only_the_suffixes_of_checkpoints_make_a_file(tmp_path: Path) -> None:
+    model = convert([saved(state("unet batch"), tmp_path / "G.pth")], tmp_path / "model")
+    assert export(model, "junyanz", tmp_path / "exp.v2") == [tmp_path / "exp.v2" / "latest_net_G.pth"]
+    assert export(model, "junyanz", tmp_path / "exp.pt") == [tmp_path / "exp.pt"]
+    (tmp_path / "exp.v3").write_text("mine")
+    with pytest.raises(ModelError, match=r"exp\.v3 is a file, not a folder"):
+        export(model, "junyanz", tmp_path / "exp.v3")
+
+
+def test_a_model_to_import_is_taken_for_one_to_export(tmp_path: Path) -> None:
+    model = convert([saved(state("unet batch"), tmp_path / "G.pth")], tmp_path / "model")
+    with pytest.raises(ModelError, match=r"model: it is a folder; .*: --to junyanz"):
+        convert([model], tmp_path / "out")

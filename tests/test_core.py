@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from odd.encoder import Encoder
@@ -12,12 +13,12 @@ from odd.sampler import Sampler
 from odd.three_optimisers import ThreeOptimisers
 from torch import nn
 
-from diptych.errors import ConfigError
+from diptych.errors import ConfigError, DataError
 from diptych.methods import find
 from diptych.methods.method import Adam, Method, Step
 from diptych.nn.ema import Average
 from diptych.speed import PLAIN, Speed, choose_device
-from diptych.testing import CHECKS, batch, begin, check_method
+from diptych.testing import CHECKS, batch, begin, bundle, check_method
 from diptych.training import schedule
 from diptych.training.estimate import training_bytes
 from diptych.training.trainer import Trainer
@@ -164,3 +165,16 @@ def test_progress_is_told_to_the_method_before_each_batch():
 def test_a_device_that_is_not_here_is_named(name):
     with pytest.raises(ConfigError, match=f"the device '{name}' cannot be used"):
         choose_device(name)
+
+
+@pytest.mark.parametrize("array", [np.zeros((4, 4, 3), np.int64), np.zeros((4, 4, 3), complex), np.zeros((0, 4, 3))])
+def test_arrays_without_a_known_white_are_refused(array):
+    with pytest.raises(ConfigError):
+        bundle(find("pix2pix"), SMALL)(array)
+
+
+def test_floats_beyond_one_are_refused_and_floats_up_to_one_are_as_bytes():
+    translator, picture = bundle(find("pix2pix"), SMALL), np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    assert np.array_equal(translator(picture / 255).array, translator(picture).array)
+    with pytest.raises(DataError, match="values from 0 to 47"):
+        translator(picture.astype(np.float32))

@@ -80,8 +80,28 @@ def test_of_several_domains_the_direction_chooses_two(tmp_path: Path) -> None:
 
 
 def test_a_wrong_direction_names_the_right_ones(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"direction=a2c is unknown: use label2photo .* or photo2label"):
-        open_data(folder=str(two_folders(tmp_path)), direction="a2c", size=16)
+    root = str(two_folders(tmp_path))
+    for look in (lambda: open_data(folder=root, direction="a2c", size=16), lambda: check(root, direction="a2c")):
+        with pytest.raises(DataError, match=r"direction=a2c is unknown: use label2photo .* or photo2label"):
+            look()
+
+
+def test_photos_have_no_direction(tmp_path: Path) -> None:
+    save(tmp_path / "a.png")
+    assert check(tmp_path, direction="b2a").kind == "photos"
+    with pytest.raises(DataError, match=r"direction=x2y is unknown: photos have no sides"):
+        check(tmp_path, direction="x2y")
+
+
+def test_an_unknown_kind_names_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="kind=foo is unknown: use one of auto, side by side, two folders, unpaired"):
+        check(side_by_side(tmp_path), kind="foo")
+
+
+@pytest.mark.parametrize("limit", [-1, 0, float("nan")])
+def test_a_limit_that_no_picture_keeps_is_refused(tmp_path: Path, limit: float) -> None:
+    with pytest.raises(ConfigError, match=r"limit_mp=.* is no limit.* above 0"):
+        check(side_by_side(tmp_path), limit_mp=limit)
 
 
 def test_the_direction_turns_everything(tmp_path: Path) -> None:
@@ -184,6 +204,29 @@ def test_the_audit_names_the_odd_ones_of_a_domain(tmp_path: Path) -> None:
     assert "1 of 6 pictures in left: grey converted to RGB, as train/grey.png" in audit.notes
     shapes = {source.array.shape for _, source, _ in open_data(folder=str(tmp_path), size=16, val=0).pairs("train")}
     assert shapes == {(16, 16, 3)}
+
+
+@pytest.mark.parametrize(
+    ("side", "says"),
+    [
+        (16, "is 16: too small for the networks, which take 32 and more; data.enlarge=true"),
+        (40, "is 40: data.size=32 method.generator=unet_32, or data.enlarge=true"),
+        (200, "is 200: data.size=128 method.generator=unet_128, or data.enlarge=true"),
+        (256, ""),
+    ],
+)
+def test_the_audit_advises_a_size_and_a_generator_that_takes_it(tmp_path: Path, side: int, says: str) -> None:
+    advice = " ".join(check(side_by_side(tmp_path, 2, side=side)).advice)
+    assert says in advice
+    assert ("smallest side" in advice) == bool(says)
+
+
+def test_the_audit_says_that_one_pair_is_not_enough(tmp_path: Path) -> None:
+    advice = check(side_by_side(tmp_path, 1)).advice
+    assert any("training refuses that unless data.val=0" in line for line in advice)
+    assert not any("held out" in line for line in advice)
+    side_by_side(tmp_path, 1, split="val")
+    assert not any("data.val=0" in line for line in check(tmp_path).advice)
 
 
 def test_long_lists_are_cut(tmp_path: Path) -> None:

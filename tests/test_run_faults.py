@@ -152,7 +152,7 @@ def test_a_loss_that_is_not_a_number_is_named_and_the_last_good_state_kept(
     message = str(raised.value)
     for part in ("G.gan", "G.l1", f"not a number after {images + 2} images; {where}"):
         assert part in message
-    assert "Try a lower train.lr_scale" in message
+    assert "with a lower train.lr_scale" in message
     state = checkpoint.read(tmp_path / "checkpoint")
     assert (state and state["images_seen"]) == kept
     if state:
@@ -166,7 +166,7 @@ def test_weights_that_overflow_are_not_saved_as_a_good_state(pairs: Path, tmp_pa
     given = recipe(pairs, lr_scale=1e30, tick_every=2, checkpoint_every=2, method={"gan": "none"})
     code, said = complaint(*arguments(given, tmp_path))
     assert code == 2
-    assert "weights of G are beyond all bounds after 2 images; no state was saved before it. Try a lower" in said
+    assert "weights of G are beyond all bounds after 2 images; no state was saved before it. Begin a new run" in said
     assert checkpoint.read(tmp_path / "checkpoint") is None
 
 
@@ -228,3 +228,38 @@ def test_networks_that_fit_are_said_before_the_first_step(pairs: Path, tmp_path:
     count = sum(p.numel() for p in Pix2Pix(**NETWORKS | {"generator": "unet_64"}).g.parameters())
     assert f"G {count / 1e6:.2f} M" in said
     assert images.read(tmp_path / "model" / "preview.png").array.shape[2] == 3
+
+
+def test_a_run_that_never_saved_anything_does_not_keep_its_folder(pairs: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError):
+        train(recipe(pairs, lr_scale=1e30, checkpoint_every=0), tmp_path / "run")
+    train(recipe(pairs), tmp_path / "run")
+    assert (tmp_path / "run" / "done").exists()
+
+
+def test_channels_that_contradict_the_data_are_named(pairs: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"method\.source_channels = 7, the data's are 3"):
+        train(recipe(pairs, method={"source_channels": 7}), tmp_path / "run")
+
+
+def test_a_discriminator_too_deep_for_the_pictures_is_refused_before_the_first_step(
+    pairs: Path, tmp_path: Path
+) -> None:
+    given = recipe(pairs, method={"discriminator_layers": 12})
+    with pytest.raises(ConfigError, match=r"cannot take pictures of 64x64.*networks with fewer layers"):
+        train(given, tmp_path / "run", dry_run=True)
+
+
+@pytest.mark.parametrize("text", ["method: 3", "method: [pix2pix, 3]", "1: {a: 2}", "method: {name: pix2pix, 1: 2}"])
+def test_a_recipe_of_another_shape_is_refused_in_words(text: str, tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text(text)
+    done = diptych("train", str(tmp_path / "recipe.yaml"), "--out", str(tmp_path / "run"))
+    assert done.code == 2, done.err
+    assert "must hold" in done.err or "method must be" in done.err
+
+
+@pytest.mark.parametrize("name", ["..", "./ok", "a.b-c", "os..path"])
+def test_a_name_that_is_no_name_is_answered_in_words(name: str) -> None:
+    done = diptych("options", name)
+    assert done.code == 2
+    assert f"no method is called {name!r}" in done.err

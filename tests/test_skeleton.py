@@ -19,6 +19,7 @@ SOURCE = ROOT / "src" / "diptych"
 EVERYONE_MAY = {"errors", "files"}
 MAY_IMPORT = {
     "errors": "",
+    "ahead": "",
     "byname": "",
     "files": "",
     "config": "",
@@ -29,16 +30,16 @@ MAY_IMPORT = {
     "nn": "",
     "methods": "nn byname",
     "tasks": "images byname",
-    "data": "images tasks config",
+    "data": "images tasks config ahead",
     "metrics": "nn weights byname",
     "translator": "methods tasks images card config speed",
-    "bulk": "translator images",
+    "bulk": "translator images ahead",
     "training": "methods data metrics translator weights config images nn card speed",
-    "evaluation": "translator data metrics images",
+    "evaluation": "translator data metrics images card",
     "convert": "translator methods nn card",
     "facade": "training evaluation translator data methods images config speed",
     "testing": "training translator methods config card speed",
-    "cli": "training evaluation translator bulk convert data methods weights config speed",
+    "cli": "training evaluation translator bulk convert data methods weights config speed images",
     "__init__": "facade translator images methods",
     "__main__": "cli",
 }

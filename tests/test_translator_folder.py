@@ -205,7 +205,7 @@ def test_saving_does_not_touch_what_is_no_translator(foreign: str, translator: T
         place.mkdir()
     text = place if foreign == "file" else place / "thesis.tex"
     text.write_text("three years of work")
-    with pytest.raises(ModelError, match="exists and is not a translator folder: choose another place"):
+    with pytest.raises(ModelError, match="exists and holds something else than a translator: choose another place"):
         translator.save(place)
     assert text.read_text() == "three years of work"
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from diptych import images
+from diptych.ahead import ahead
 from diptych.errors import ConfigError, DataError, DiptychError
 from diptych.images import Picture
 from diptych.translator import Translator
@@ -22,6 +22,7 @@ class Job:
 
     source: Path
     target: Path
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -34,30 +35,49 @@ class Result:
     notes: tuple[str, ...] = ()
 
 
-def plan(inputs: Iterable[Path], out: Path) -> list[Job]:
+def plan(inputs: Iterable[Path], out: Path, *, fits: Callable[[str], bool] = lambda suffix: True) -> list[Job]:
     """Find the pictures in files and folders, and the place of each result.
 
-    Below `out` a folder's own structure is kept; one file may also go to a file, when `out` ends like a picture.
+    Below `out` a folder's own structure is kept; one file may also go to a file, when `out` ends like a picture. Where
+    a format cannot hold the results, by `fits(suffix)`, the result becomes a .png, else a .tif, under a free name.
     Raises DataError when there is nothing to translate, ConfigError when results would replace one another or inputs.
     """
     inputs = list(inputs)
     if len(inputs) == 1 and inputs[0].is_file() and out.suffix.lower() in images.SUFFIXES:
         jobs = [Job(inputs[0], out)]
+    elif out.is_file():
+        raise ConfigError(f"{out} is a file: give a folder for the results")
     else:
         jobs = [Job(path, out / relative) for given in inputs for path, relative in pictures(given)]
     if not jobs:
         endings = " ".join(sorted(images.SUFFIXES))
         raise DataError(f"no pictures in {', '.join(map(str, inputs))}: pictures are files ending in {endings}")
-    sources = {job.source.resolve() for job in jobs}
+    return place(
+        [job for job in jobs if fits(job.target.suffix)], [job for job in jobs if not fits(job.target.suffix)], fits
+    )
+
+
+def place(direct: list[Job], others: list[Job], fits: Callable[[str], bool]) -> list[Job]:
+    """The jobs with final places; `others` need another format. None falls on another or on a source."""
+    sources = {job.source.resolve() for job in (*direct, *others)}
     places: dict[Path, Path] = {}
-    for job in jobs:
-        place = job.target.resolve()
-        if place in sources:
+    for job in direct:
+        target = job.target.resolve()
+        if target in sources:
             raise ConfigError(f"{job.target} is one of the pictures to translate: choose another --out")
-        if place in places:
-            raise ConfigError(f"{job.source} and {places[place]} would both become {job.target}: translate them apart")
-        places[place] = job.source
-    return jobs
+        if target in places:
+            raise ConfigError(f"{job.source} and {places[target]} would both become {job.target}: translate them apart")
+        places[target] = job.source
+    moved = []
+    for job in others:
+        suffix = ".png" if fits(".png") else ".tif"
+        names = (job.target.with_suffix(suffix), job.target.with_name(job.target.name + suffix))
+        free = [name for name in names if name.resolve() not in (sources | places.keys()) and not name.exists()]
+        if not free:
+            raise ConfigError(f"{job.target.suffix} cannot hold the result for {job.source}, and {names[-1]} exists")
+        places[free[0].resolve()] = job.source
+        moved.append(Job(job.source, free[0], (f"written as {free[0].name}: {job.target.suffix} cannot hold it",)))
+    return sorted([*direct, *moved], key=lambda job: job.source)
 
 
 def pictures(given: Path) -> Iterator[tuple[Path, Path]]:
@@ -76,13 +96,16 @@ def translate_files(
     translator: Translator,
     jobs: list[Job],
     *,
+    controls: Mapping[str, Any],
     batch: int = 8,
     threads: int = 4,
     limit_mp: float = images.LIMIT_MP,
     report: Callable[[Result], None] = lambda result: None,
-    **controls: Any,
 ) -> list[Result]:
-    """Carry out `jobs`; neighbours of one size share a batch. `report` hears of each result as it is there."""
+    """Carry out `jobs`; neighbours of one size share a batch. `report` hears of each result as it is there.
+
+    controls: keyword arguments of the method's `translate`. Raises ConfigError for others.
+    """
     translator.checked(controls)
     results: list[Result] = []
 
@@ -90,8 +113,8 @@ def translate_files(
         results.append(result)
         report(result)
 
-    with ThreadPoolExecutor(threads) as readers, ThreadPoolExecutor(threads) as writers:
-        opened = ahead(readers, lambda job: read(job, limit_mp), jobs, 2 * batch + threads)
+    with ThreadPoolExecutor(threads) as writers:
+        opened = ahead(lambda job: read(job, limit_mp), jobs, threads=threads)
         writing: deque[Future[Result]] = deque()
         for some in alike(opened, batch, done):
             outputs = translated(translator, some, controls, done)
@@ -101,15 +124,6 @@ def translate_files(
         for future in writing:
             done(future.result())
     return results
-
-
-def ahead(pool: ThreadPoolExecutor, function: Callable[[Job], Any], jobs: Iterable[Job], depth: int) -> Iterator[Any]:
-    """The results of `function` in order, at most `depth` of them computed ahead."""
-    waiting = iter(jobs)
-    running = deque(pool.submit(function, job) for job in islice(waiting, depth))
-    while running:
-        yield running.popleft().result()
-        running.extend(pool.submit(function, job) for job in islice(waiting, 1))
 
 
 def read(job: Job, limit_mp: float) -> tuple[Job, Picture | str]:
@@ -141,7 +155,10 @@ def kind(picture: Picture) -> tuple[Any, ...]:
 
 
 def translated(
-    translator: Translator, group: list[tuple[Job, Picture]], controls: dict[str, Any], done: Callable[[Result], None]
+    translator: Translator,
+    group: list[tuple[Job, Picture]],
+    controls: Mapping[str, Any],
+    done: Callable[[Result], None],
 ) -> list[tuple[Job, Picture]]:
     """Translate one group; when that fails for want of memory or sense, each picture by itself."""
     try:
@@ -155,15 +172,9 @@ def translated(
 
 
 def write(job: Job, picture: Picture) -> Result:
-    """Write one result in the format of its source, or as PNG or TIFF where that format cannot hold it."""
-    for target in (job.target, job.target.with_suffix(".png"), job.target.with_suffix(".tif")):
-        try:
-            written = images.write(target, picture.array, alpha=picture.alpha)
-        except DataError as error:  # the format cannot hold such a picture
-            fault = str(error)
-        except DiptychError as error:
-            return Result(job, fault=str(error))
-        else:
-            other = () if target == job.target else (f"written as {target.name}, which can hold it",)
-            return Result(job, written=written, notes=(*picture.notes, *other))
-    return Result(job, fault=fault)
+    """Write one result."""
+    try:
+        written = images.write(job.target, picture.array, alpha=picture.alpha)
+    except DiptychError as error:
+        return Result(job, fault=str(error))
+    return Result(job, written=written, notes=(*picture.notes, *job.notes))

@@ -21,7 +21,7 @@ def load(kind: str, name: str, package: str, known: list[str]) -> ModuleType:
     Raises ConfigError when there is none, with the nearest of the `known` names.
     """
     path = name if "." in name else f"{package}.{name}"
-    if path == name or name in known:
+    if name in known or (path == name and all(part.isidentifier() for part in name.split("."))):
         try:
             return importlib.import_module(path)
         except ModuleNotFoundError as error:

@@ -30,7 +30,8 @@ def schema(function: Callable[..., Any], *, without: tuple[str, ...] = ()) -> ty
         name: (hints[name], ... if parameter.default is parameter.empty else parameter.default)
         for name, parameter in parameters.items()
     }
-    return create_model(function.__name__, __config__=ConfigDict(extra="forbid", protected_namespaces=()), **fields)
+    config = ConfigDict(extra="forbid", protected_namespaces=(), allow_inf_nan=False)
+    return create_model(function.__name__, __config__=config, **fields)
 
 
 def defaults(function: Callable[..., Any]) -> dict[str, Any]:
@@ -127,9 +128,17 @@ def read_recipe(path: Path) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}" if mark else ""
         raise ConfigError(f"the recipe {path}{place} is not YAML: {getattr(error, 'problem', error)}") from None
-    if not isinstance(recipe, dict):
-        raise ConfigError(f"the recipe {path} must hold sections such as method: and data:")
+    sections = [recipe, *recipe.values()] if isinstance(recipe, dict) else [None]
+    if not all(
+        isinstance(s, str) or (isinstance(s, dict) and all(isinstance(key, str) for key in s)) for s in sections
+    ):
+        raise ConfigError(f"the recipe {path} must hold sections such as method: and data:, with options by name")
     return recipe
+
+
+def named(options: Any) -> bool:
+    """Whether `options` is a mapping whose keys are names."""
+    return isinstance(options, dict) and all(isinstance(key, str) for key in options)
 
 
 def dump(recipe: Mapping[str, Any]) -> str:

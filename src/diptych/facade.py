@@ -15,7 +15,8 @@ from typing import Any, ClassVar
 from diptych.config import defaults, unknown
 from diptych.data.dataset import open_data
 from diptych.errors import ConfigError, ModelError
-from diptych.evaluation.evaluate import Evaluation, evaluate
+from diptych.evaluation.command import evaluate_folder
+from diptych.evaluation.evaluate import Evaluation
 from diptych.images import Picture
 from diptych.methods import find
 from diptych.speed import Speed
@@ -67,9 +68,10 @@ class Model:
         return self.translator(image, **controls)
 
     def evaluate(self, split: str = "test") -> Evaluation:
-        """Score the model on the pairs of one split."""
-        data = open_data(folder=str(self.folder), **self.sections["data"])
-        return evaluate(self.translator, data, split)
+        """Score the model on the pairs of one split; a report is written to the run folder."""
+        direction, kind = (self.sections["data"].get(name) for name in ("direction", "kind"))
+        place = str(self.folder)
+        return evaluate_folder(self.translator, place, out=self.out, split=split, direction=direction, kind=kind)[0]
 
     def save(self, folder: str | PathLike[str]) -> Path:
         """Write the trained translator to a folder of its own, for `Translator.load`."""

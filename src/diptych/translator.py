@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import groupby, islice
 from os import PathLike
@@ -21,7 +21,7 @@ from torch import Tensor
 from diptych import images, tasks
 from diptych.card import SCHEMA_VERSION, Card
 from diptych.config import check, complete
-from diptych.errors import ConfigError, ModelError
+from diptych.errors import ConfigError, DataError, ModelError
 from diptych.files import SUMS, atomic_folder, older, write_bytes, write_text
 from diptych.images import Picture
 from diptych.methods import find, names
@@ -32,6 +32,8 @@ Image = Any
 """A picture, an array `H W` or `H W C`, a file's path, or a Pillow image."""
 
 CARD, WEIGHTS, TRAINING = "card.json", "weights.safetensors", "training.safetensors"
+OWN = {CARD, WEIGHTS, TRAINING, SUMS, "README.md", "preview.png"}
+"""All that a translator folder holds."""
 
 
 class Translator:
@@ -81,7 +83,7 @@ class Translator:
         top, left = (padded.shape[-2] - height) // 2, (padded.shape[-1] - width) // 2
         return outputs[..., top : top + height, left : left + width].float()
 
-    def checked(self, controls: dict[str, Any]) -> dict[str, Any]:
+    def checked(self, controls: Mapping[str, Any]) -> dict[str, Any]:
         """The controls completed by their defaults. Raises ConfigError that names all wrong ones."""
         completed, faults = complete(type(self.method).translate, controls, without=("self", "x"))
         if faults:
@@ -94,6 +96,11 @@ class Translator:
         array = images.match_channels(picture.array, side.channels)
         same = array.dtype == side.dtype
         low, high = (side.low, side.high) if same else images.value_range(array.dtype)
+        if array.dtype.kind == "f" and not (same or (array.min() >= low and array.max() <= high)):
+            raise DataError(
+                f"values from {array.min():g} to {array.max():g}: the model knows {side.dtype}, so that floats "
+                f"must lie between 0 and 1"
+            )
         return images.to_unit(array, low, high)
 
     def picture(self, output: Tensor) -> Picture:
@@ -108,8 +115,8 @@ class Translator:
         Raises ModelError when something else is at `folder`, StorageError when it cannot be written.
         """
         folder = Path(folder)
-        if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / CARD).exists())):
-            raise ModelError(f"{folder} exists and is not a translator folder: choose another place")
+        if folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} - OWN):
+            raise ModelError(f"{folder} exists and holds something else than a translator: choose another place")
         kept, rest = split_state(self.method)
         files = {CARD: self.card.model_dump_json(indent=2).encode(), WEIGHTS: safetensors.torch.save(kept)}
         if everything:
@@ -272,10 +279,13 @@ def open_picture(image: Image) -> Picture:
         return images.read(Path(image))
     if hasattr(image, "mode") and hasattr(image, "save"):  # Pillow's, without importing it here
         return images.from_pillow(image)
-    if isinstance(image, np.ndarray) and image.ndim in (2, 3):
-        return Picture(image if image.ndim == 3 else image[..., None])
+    if isinstance(image, np.ndarray) and image.ndim in (2, 3) and image.size:
+        array = image if image.ndim == 3 else image[..., None]
+        if array.dtype.kind == "f" or array.dtype in (np.uint8, np.uint16):
+            return Picture(array.astype(np.float32) if array.dtype.kind == "f" else array)
+        raise ConfigError(f"an array of {array.dtype} has no known white: make it uint8, uint16, or float from 0 to 1")
     raise ConfigError(
-        f"{type(image).__name__} is not a picture: give a path, a Picture, a Pillow image or an array H W C"
+        f"{type(image).__name__} is no picture: give a path, a Picture, a Pillow image or an array H W C, not empty"
     )
 
 

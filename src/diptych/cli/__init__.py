@@ -31,11 +31,11 @@ def main() -> None:
         app()
     except DiptychError as error:
         fail(str(error))
-    except KeyboardInterrupt:
-        fail("stopped", code=130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(141)
+    except (MemoryError, RuntimeError) as error:
+        if not (isinstance(error, MemoryError) or "memory" in str(error)):
+            raise
+        reason = str(error).splitlines()[0] if str(error) else "no more to be had"
+        fail(f"out of memory ({reason}): try smaller pictures, a smaller batch or narrower networks")
 
 
 def fail(message: str, *, code: int = 2) -> None:

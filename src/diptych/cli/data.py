@@ -20,7 +20,7 @@ def check(
     folder: Annotated[Path, typer.Argument()],
     kind: Annotated[str, typer.Option(help="auto, 'side by side', 'two folders', unpaired or photos.")] = "auto",
     direction: Annotated[str, typer.Option(help="Of three or more folders, the two to look at: labels2day.")] = "a2b",
-    limit_mp: Annotated[float, typer.Option(help="Largest picture accepted, in million pixels.")] = 50.0,
+    limit_mp: Annotated[float, typer.Option(help="Largest picture accepted, in million pixels, above 0.")] = 50.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """Say what a folder holds: kind, counts, sizes, channels, splits, and every faulty file by name."""

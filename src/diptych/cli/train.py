@@ -50,10 +50,12 @@ def options(arguments: list[str], data: str | None, direction: str | None) -> di
         raise ConfigError(f"one method or recipe, not {len(named)}: {' '.join(named)} (options are written key=value)")
     given: dict[str, Any] = {}
     if named:
-        is_file = Path(named[0]).suffix in (".yaml", ".yml")
+        is_file = Path(named[0]).suffix.lower() in (".yaml", ".yml")
         given = read_recipe(Path(named[0])) if is_file else {"method": {"name": named[0]}}
     if isinstance(given.get("method"), str):
         given["method"] = {"name": given["method"]}
+    if not isinstance(given.get("method", {}), dict):
+        raise ConfigError(f"method must be a name or hold options, not {given['method']!r}")
     flags = {key: value for key, value in (("folder", data), ("direction", direction)) if value is not None}
     given = merge(given, {"data": flags} if flags else {})
     return merge(given, assignments([argument for argument in arguments if "=" in argument]))

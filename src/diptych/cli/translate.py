@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from diptych.translator import Translator
 
+CONTROL = re.compile(r"[a-z_]+=")
 Model = Annotated[Path, typer.Argument(help="A translator folder or a run folder.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")]
 Bf16 = Annotated[bool, typer.Option("--bf16", help="Faster arithmetic with a slight loss; see docs/benchmarks.md.")]
@@ -48,10 +50,13 @@ def translate(
 
     from diptych.bulk import Result, plan, translate_files
     from diptych.config import assignments
+    from diptych.images import can_hold
 
-    controls = assignments([str(path) for path in pictures if "=" in str(path) and not path.exists()])
-    jobs = plan([path for path in pictures if path.exists() or "=" not in str(path)], out)
-    translator = load(model, device, bf16, compile)
+    given = [str(path) for path in pictures if CONTROL.match(str(path)) and not path.exists()]
+    controls, translator = assignments(given), load(model, device, bf16, compile)
+    target = translator.card.target
+    paths = [path for path in pictures if str(path) not in given]
+    jobs = plan(paths, out, fits=lambda suffix: can_hold(suffix, target.dtype, target.channels))
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("translating", total=len(jobs))
 
@@ -60,9 +65,12 @@ def translate(
             for line in [result.fault] if result.fault else [f"{result.job.source}: {note}" for note in result.notes]:
                 progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-        results = translate_files(translator, jobs, batch=batch, limit_mp=limit_mp, report=report, **controls)
+        results = translate_files(
+            translator, jobs, controls=controls, batch=batch, limit_mp=limit_mp, report=report
+        )  # fmt: skip
     failed = sum(1 for result in results if result.fault)
-    print(f"{len(results) - failed} of {len(results)} pictures translated into {out}")
+    place = results[0].written or out if len(results) == 1 else out
+    print(f"{len(results) - failed} of {len(results)} pictures translated into {place}")
     if failed:
         raise typer.Exit(2 if failed == len(results) else 1)
 
@@ -74,7 +82,9 @@ def evaluate(
     direction: Annotated[str | None, typer.Option(help="As in training; by default the model's own.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for report.html and the picture grid.")] = None,
+    kind: Annotated[str | None, typer.Option(help="How the folder is laid out, if not recognised rightly.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many pairs.")] = None,
+    limit_mp: Annotated[float, typer.Option(help="Largest picture accepted, in million pixels.")] = 50.0,
     device: Device = "auto",
     bf16: Bf16 = False,
     compile: Compile = False,
@@ -91,7 +101,8 @@ def evaluate(
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("evaluating", total=None)
         evaluation, page = evaluate_folder(
-            translator, data, split=split, direction=direction, limit=limit, out=place, log=records(model),
+            translator, data, split=split, direction=direction, kind=kind, limit=limit, limit_mp=limit_mp, out=place,
+            log=records(model),
             progress=lambda done: progress.update(task, completed=done),
         )  # fmt: skip
     print(json.dumps(evaluation.to_dict(), indent=2) if as_json else f"{evaluation.to_text()}\nreport: {page}")

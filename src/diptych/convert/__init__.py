@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -20,6 +20,7 @@ from diptych.nn.generators import ResNet, UNet
 from diptych.translator import TRAINING, Translator, load_method, resolve
 
 LAYOUTS = ("junyanz",)
+SUFFIXES = (".pth", ".pt", ".safetensors")
 
 
 def convert(files: Sequence[str | PathLike[str]], out: str | PathLike[str]) -> Path:
@@ -29,8 +30,11 @@ def convert(files: Sequence[str | PathLike[str]], out: str | PathLike[str]) -> P
     keys and shapes. A discriminator is kept beside the translator, for further training.
 
     Raises ModelError when a file is damaged, holds more than tensors, or is not recognised, and when the networks do
-    not belong together.
+    not belong together; also when something is at `out`, other than an empty folder.
     """
+    out = Path(out)
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise ModelError(f"{out} exists, and nothing is overwritten: choose another --out, or remove it")
     networks = [open_network(Path(file)) for file in files]
     generators = [network for network in networks if isinstance(network, UNet | ResNet)]
     discriminators = [network for network in networks if not isinstance(network, UNet | ResNet)]
@@ -53,10 +57,10 @@ def convert(files: Sequence[str | PathLike[str]], out: str | PathLike[str]) -> P
 def export(model: str | PathLike[str], to: str, out: str | PathLike[str]) -> list[Path]:
     """Write a translator's weights under another project's keys; return the files.
 
-    to: `junyanz`. out: the generator's file (.pth or .safetensors); or a folder, which gets latest_net_G.pth and, where
-    the model holds a discriminator, latest_net_D.pth.
+    to: `junyanz`. out: the generator's file (.pth, .pt or .safetensors); or a folder, which gets latest_net_G.pth and,
+    where the model holds a discriminator, latest_net_D.pth.
 
-    Raises ConfigError for an unknown layout, ModelError when the model has no counterpart in it.
+    Raises ConfigError for an unknown layout, ModelError when the model has no counterpart in it or a file exists.
     """
     if to not in LAYOUTS:
         raise ConfigError(f"there is no layout {to!r} to write; there is: {', '.join(LAYOUTS)}")
@@ -66,14 +70,24 @@ def export(model: str | PathLike[str], to: str, out: str | PathLike[str]) -> lis
         raise ModelError(f"{model} was made by {translator.card.method}; {to} can hold pix2pix")
     if translator.card.options.get("norm") == "none":  # it would be read as a network with instance norm
         raise ModelError(f"{model} has no norms, {to}'s networks have batch or instance norm")
-    out = Path(out)
-    if out.suffix:
-        return [write(out, junyanz.state_dict(method.g))]
-    written = [write(out / "latest_net_G.pth", junyanz.state_dict(method.g))]
-    whole = load_method(model) if (resolve(Path(model)) / TRAINING).exists() else None
-    if isinstance(whole, Pix2Pix):
-        written.append(write(out / "latest_net_D.pth", junyanz.state_dict(whole.d)))
-    return written
+    networks: dict[Path, nn.Module] = {}
+    if (out := Path(out)).suffix.lower() in SUFFIXES:
+        networks[out] = method.g
+    else:
+        networks[out / "latest_net_G.pth"] = method.g
+        whole = load_method(model) if (resolve(Path(model)) / TRAINING).exists() else None
+        if isinstance(whole, Pix2Pix):
+            networks[out / "latest_net_D.pth"] = whole.d
+    refuse_existing(out, networks)
+    return [write(path, junyanz.state_dict(network)) for path, network in networks.items()]
+
+
+def refuse_existing(out: Path, files: Iterable[Path]) -> None:
+    """Raise ModelError when one of `files`, which are `out` or lie in it, would replace something."""
+    if out.is_file() and out.suffix.lower() not in SUFFIXES:
+        raise ModelError(f"{out} is a file, not a folder: choose another --out, or end it in {', '.join(SUFFIXES)}")
+    if taken := [str(path) for path in files if path.exists()]:
+        raise ModelError(f"{', '.join(taken)} exists, and nothing is overwritten: choose another --out, or remove it")
 
 
 def open_network(path: Path) -> nn.Module:
@@ -86,10 +100,12 @@ def open_network(path: Path) -> nn.Module:
 
 def read(path: Path) -> dict[str, Tensor]:
     """The tensors in a file of `torch.save` or safetensors; nothing in it is executed."""
+    if path.is_dir():
+        raise ModelError("it is a folder; to write it in another project's layout: --to junyanz")
     if not path.is_file():
         raise ModelError("there is no such file")
     try:
-        if path.suffix == ".safetensors":
+        if path.suffix.lower() == ".safetensors":
             return safetensors.torch.load_file(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # what a damaged file raises cannot be foreseen
@@ -106,7 +122,7 @@ def read(path: Path) -> dict[str, Tensor]:
 def write(path: Path, state: dict[str, Tensor]) -> Path:
     """Write a state dict in the format that the file's suffix names."""
     with atomic(path) as file:
-        if path.suffix == ".safetensors":
+        if path.suffix.lower() == ".safetensors":
             file.write(safetensors.torch.save(state))
         else:
             torch.save(state, cast(BinaryIO, file))

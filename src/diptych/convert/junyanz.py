@@ -20,8 +20,8 @@ from diptych.nn.generators import ResNet, UNet
 State = Mapping[str, Tensor]
 
 FAMILIES = (
-    "of junyanz/pytorch-CycleGAN-and-pix2pix: U-Net generators (unet_128, unet_256, any depth), ResNet generators "
-    "(resnet_6blocks, resnet_9blocks, any number), PatchGAN (basic, n_layers) and pixel discriminators, each with "
+    "of junyanz/pytorch-CycleGAN-and-pix2pix: U-Net generators (unet_32 to unet_512), ResNet generators "
+    "(resnet_6blocks, resnet_9blocks), PatchGAN (basic, n_layers) and pixel discriminators, each of any width, with "
     "batch or instance norm"
 )
 

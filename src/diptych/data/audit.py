@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diptych import images
-from diptych.data.ahead import ahead
+from diptych.ahead import ahead
 from diptych.data.folders import Fault, Folder, Item, recognise
 from diptych.errors import DataError
 
@@ -94,9 +94,10 @@ def check(
     """Recognise a folder, decode all of its pictures in threads, and sum up what was found.
 
     `direction` (photo2label) chooses two of several domains; `progress(done, total)` is called after every file.
-    Raises DataError when no picture can be used.
+    Raises DataError when no picture can be used or the direction names no sides, ConfigError for an unknown kind.
     """
     folder = recognise(root, kind=kind, direction=direction, limit_mp=limit_mp)
+    folder.reverses(direction)  # refuses an unknown one, as training does
     seen, faults = _look(folder, limit_mp, progress)
     folder = _without(folder, faults)
     if not any(folder.splits.values()):
@@ -214,11 +215,12 @@ def _advice(folder: Folder, domains: Sequence[Domain], leaks: Sequence[object]) 
         yield f"{len(leaks)} picture(s) lie in more than one split: remove one of each, or the test flatters the model"
     if "test" not in folder.splits:
         yield "there is no test/: move some pictures there before training, to measure on what was never seen"
-    if paired and train and "val" not in folder.splits:
+    if paired and not folder.splits.get("val") and len(train) == 1:
+        yield "there is one training pair and none to validate with: training refuses that unless data.val=0"
+    elif paired and train and not folder.splits.get("val"):
         yield "there is no val/: 5 % of train/ (at most 50 pairs) will be held out for validation"
     if paired and train and (least := min(min(folder.size(item.a)) for item in train)) < 256:
-        size = least // 32 * 32 or least
-        yield f"the smallest side of a training picture is {least}: data.size={size}, or data.enlarge=true"
+        yield f"the smallest side of a training picture is {least}: {_size_advice(least)}"
     if folder.kind == "two folders" and len({folder.size(item.a) for item in train}) > 1:
         yield "sizes differ: data.resize=short keeps every picture's aspect, the default makes all of them square"
     if folder.kind == "unpaired" and _same_names(folder):
@@ -228,6 +230,14 @@ def _advice(folder: Folder, domains: Sequence[Domain], leaks: Sequence[object]) 
             yield f"{domain.name} goes up to {domain.high:g} of 255: class ids? As pictures they are almost black"
     if len(train) + len(folder.second.get("train", ())) < 20:
         yield "these are few pictures to train on: the result will learn them by heart"
+
+
+def _size_advice(least: int) -> str:
+    """Options that train on pictures as small as `least` pixels: unet_N takes N pixels."""
+    fitting = [size for size in (128, 64, 32) if size <= least]
+    if not fitting:
+        return "too small for the networks, which take 32 and more; data.enlarge=true enlarges all to data.size"
+    return f"data.size={fitting[0]} method.generator=unet_{fitting[0]}, or data.enlarge=true"
 
 
 def _same_names(folder: Folder) -> bool:

@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from diptych.data.ahead import ahead
+from diptych.ahead import ahead
 from diptych.data.augment import Augment
 from diptych.data.folders import Item
 from diptych.errors import DataError

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Interval
+from pydantic import AfterValidator
 
 from diptych import images, tasks
+from diptych.ahead import ahead
 from diptych.data import cache
-from diptych.data.ahead import ahead
 from diptych.data.augment import Augment, Resize
 from diptych.data.cache import Cache, Progress
 from diptych.data.folders import Folder, Item, hold_out, recognise
@@ -148,13 +149,19 @@ class Data:
                 yield found
 
 
+def _a_size(size: int | str) -> int | str:
+    """For recipes: refuses what is no size together with all other faults."""
+    parse_size(size)
+    return size
+
+
 def open_data(
     *,
     folder: str,
     task: str = "pairs",
     direction: str = "a2b",
     kind: Literal["auto", "side by side", "two folders"] = "auto",
-    size: int | str = 256,
+    size: Annotated[int | str, AfterValidator(_a_size)] = 256,
     load: Annotated[int, Gt(0)] | None = None,
     resize: Resize = "square",
     flip: bool = True,

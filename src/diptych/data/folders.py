@@ -14,14 +14,14 @@ import hashlib
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar, get_args
 
 from diptych import images
-from diptych.data.ahead import ahead
-from diptych.errors import DataError
+from diptych.ahead import ahead
+from diptych.errors import ConfigError, DataError
 from diptych.images import Header
 
 Kind = Literal["side by side", "two folders", "unpaired", "photos"]
@@ -34,7 +34,7 @@ Files = dict[Place, list[Path]]
 
 
 class Fault(NamedTuple):
-    """A file that is left out, and why."""
+    """A file that is left out, and why; or the first of several in one folder."""
 
     path: Path
     what: str
@@ -73,7 +73,8 @@ class Folder:
             return False
         if direction in ("b2a", f"{b}2{a}"):
             return True
-        raise DataError(f"{self.root}: direction={direction} is unknown: use {a}2{b} (that is a2b) or {b}2{a} (b2a)")
+        known = f"use {a}2{b} (that is a2b) or {b}2{a} (b2a)" if a != b else "photos have no sides, leave it out"
+        raise DataError(f"{self.root}: direction={direction} is unknown: {known}")
 
     def files(self, side: int, split: str | None = None) -> list[Path]:
         """The files of a domain (0: a, 1: b), of one split or of all."""
@@ -127,8 +128,12 @@ def recognise(
     """Find out what a folder holds, from headers alone, read in threads.
 
     `kind` says it instead; `direction` (photo2label) chooses two of several domains. Files that cannot be used are
-    left out and listed in `faults`; DataError is raised when nothing is left.
+    left out and listed in `faults`; DataError is raised when nothing is left, ConfigError for an impossible option.
     """
+    if kind not in (kinds := ("auto", *get_args(Kind))):
+        raise ConfigError(f"kind={kind} is unknown: use one of {', '.join(kinds)}")
+    if not limit_mp > 0:
+        raise ConfigError(f"limit_mp={limit_mp:g} is no limit: use a number of million pixels above 0")
     root = Path(root)
     files, faults = _find(root)
     headers, unreadable = _read_headers(files, limit_mp)
@@ -156,28 +161,55 @@ def _find(root: Path) -> tuple[Files, list[Fault]]:
     if not root.is_dir():
         what = "is a file, not a folder of pictures" if root.exists() else "does not exist"
         raise DataError(f"{root} {what}: give a folder of pictures")
+    found = sorted(_walk(root, depth=2))
+    places = {path: _place(path.relative_to(root).parts[:-1]) for path, fault in found if not fault}
+    reasons = {path: fault or _unusable(path, places[path]) for path, fault in found}
     files: Files = defaultdict(list)
-    faults = []
-    for path in sorted(_walk(root, depth=2)):
-        if (place := _place(path.relative_to(root).parts[:-1])) is None:
-            continue
-        if path.suffix.lower() in images.SUFFIXES:
+    for path, place in places.items():
+        if place and not reasons[path]:
             files[place].append(path)
-        else:
-            faults.append(Fault(path, "is not a picture"))
+    files, strays = _without_strays(files)
+    faults = _summed_up(reasons | strays)
     if not files:
-        raise DataError(f"{root} holds no pictures: put {' '.join(sorted(images.SUFFIXES))} there")
-    return _without_strays(files), faults
+        there = f"; left out: {_first(root, faults)}" if faults else ""
+        raise DataError(f"{root} holds no pictures: put {' '.join(sorted(images.SUFFIXES))} there{there}")
+    return files, faults
 
 
-def _walk(folder: Path, depth: int) -> Iterator[Path]:
+def _walk(folder: Path, depth: int) -> Iterator[tuple[Path, str]]:
+    """Every file, with what is wrong with it or ""; also the folders that are not looked into."""
     for entry in os.scandir(folder):
+        path = Path(entry.path)
         if entry.name.startswith("."):
             continue
-        if entry.is_dir() and depth:
-            yield from _walk(Path(entry.path), depth - 1)
+        if entry.is_symlink() and not path.exists():
+            yield path, "is a link to what is gone: replace or remove it"
         elif entry.is_file():
-            yield Path(entry.path)
+            yield path, ""
+        elif path.suffix.lower() in images.SUFFIXES:
+            yield path, "is no file, though called like a picture: rename it"
+        elif entry.is_dir() and depth:
+            yield from _walk(path, depth - 1)
+        elif entry.is_dir():
+            yield path, "is a folder too deep to be looked into: move its pictures into the folder above it"
+
+
+def _unusable(path: Path, place: Place | None) -> str:
+    if (suffix := path.suffix.lower()) not in images.SUFFIXES:
+        return f"is {suffix or 'without a suffix'}, which is not read: if it is a picture, convert it to PNG or TIFF"
+    return "" if place else "lies below two folders that are no split: call one of them train, val or test"
+
+
+def _summed_up(reasons: dict[Path, str]) -> list[Fault]:
+    """One fault for all files (or folders) in one folder that have the same one."""
+    alike: dict[tuple[Path, str], list[Path]] = defaultdict(list)
+    for path, what in reasons.items():
+        if what:
+            alike[path.parent, what].append(path)
+    return [
+        Fault(paths[0], f"{what} (and {len(paths) - 1} more there)" if len(paths) > 1 else what)
+        for (_, what), paths in alike.items()
+    ]
 
 
 def _place(parts: tuple[str, ...]) -> Place | None:
@@ -195,12 +227,15 @@ def _place(parts: tuple[str, ...]) -> Place | None:
     return split, domain
 
 
-def _without_strays(files: Files) -> Files:
-    """Pictures beside the folders of splits or domains (a preview, say) belong to none."""
-    for position in (0, 1):
+def _without_strays(files: Files) -> tuple[Files, dict[Path, str]]:
+    """Pictures beside the folders of splits or domains (a preview, say) belong to none: say so of each."""
+    strays: dict[Path, str] = {}
+    for position, folders in enumerate(("train/, val/ or test/", "the folders of the sides")):
         if any(place[position] for place in files):
+            beside = [path for place, paths in files.items() if not place[position] for path in paths]
+            strays |= dict.fromkeys(beside, f"lies outside {folders}: move it there if it belongs there")
             files = {place: paths for place, paths in files.items() if place[position]}
-    return {(split or "train", domain): paths for (split, domain), paths in files.items()}
+    return {(split or "train", domain): paths for (split, domain), paths in files.items()}, strays
 
 
 def _read_headers(files: Files, limit_mp: float) -> tuple[dict[Path, Header], list[Fault]]:
@@ -367,9 +402,12 @@ def _most(values: list[T], otherwise: T) -> T:
 
 
 def _nothing_left(folder: Folder) -> str:
-    first = "; ".join(f"{folder.relative(path)} {what}" for path, what in folder.faults[:3])
-    more = f"; and {len(folder.faults) - 3} more" if len(folder.faults) > 3 else ""
-    return f"{folder.root}: none of its files can be used as {folder.kind}: {first}{more}"
+    return f"{folder.root}: none of its files can be used as {folder.kind}: {_first(folder.root, folder.faults)}"
+
+
+def _first(root: Path, faults: Sequence[Fault]) -> str:
+    more = f"; and {len(faults) - 3} more" if len(faults) > 3 else ""
+    return "; ".join(f"{path.relative_to(root)} {what}" for path, what in faults[:3]) + more
 
 
 def _items(splits: Splits, split: str | None = None) -> Iterator[Item]:

@@ -4,27 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from diptych.card import Card
 from diptych.data.dataset import Data, open_data
-from diptych.errors import ConfigError, DataError
+from diptych.errors import ConfigError, DataError, DiptychError
 from diptych.evaluation.evaluate import Evaluation, baseline, evaluate, examples
 from diptych.evaluation.report import write_report
+from diptych.images import LIMIT_MP
 from diptych.translator import Translator
 
 
-def open_for(translator: Translator, folder: str, direction: str | None = None) -> Data:
+def open_for(
+    translator: Translator,
+    folder: str,
+    *,
+    direction: str | None = None,
+    kind: str | None = None,
+    limit_mp: float = LIMIT_MP,
+) -> Data:
     """The pairs of `folder`, in the direction in which this translator works.
 
-    Without `direction`, it is the one in which the names of the sides agree with the translator's, else the one in
-    which the channels do, else a2b.
+    What is not given is found out: of the directions, the one in which the names of the sides agree with the
+    translator's, else the one in which their channels do, else a2b; of the layouts, the one that is recognised, else
+    that of the training pictures. Raises DataError or ConfigError where no way leads to pairs.
     """
-    if direction is not None:
-        return open_data(folder=folder, direction=direction, val=0, enlarge=True)
-    both = [open_data(folder=folder, direction=way, val=0, enlarge=True) for way in ("a2b", "b2a")]
     card = translator.card
-    wanted = ((card.source.name, card.target.name), (card.source.channels, card.target.channels))
-    agreements = [(data.names == wanted[0], data.channels == wanted[1]) for data in both]
-    return both[agreements[1] > agreements[0]]
+    ways = [direction] if direction else [f"{card.source.name}2{card.target.name}", "a2b", "b2a"]
+    opened: list[Data] = []
+    faults: dict[str, DiptychError] = {}
+    for layout in [kind] if kind else dict.fromkeys(["auto", card.data.get("kind", "auto")]):
+        for way in ways:
+            options: dict[str, Any] = {"folder": folder, "direction": way, "kind": layout, "limit_mp": limit_mp}
+            try:
+                opened.append(open_data(**options, val=0, enlarge=True))
+            except (ConfigError, DataError) as error:
+                faults.setdefault(way, error)
+        if opened:
+            return max(opened, key=lambda data: agreement(data, card))
+    raise faults[direction or "a2b"]
+
+
+def agreement(data: Data, card: Card) -> tuple[bool, bool]:
+    """Whether the names of the sides are the translator's, and whether the channels are."""
+    sides = (card.source, card.target)
+    return data.names == tuple(side.name for side in sides), data.channels == tuple(side.channels for side in sides)
 
 
 def evaluate_folder(
@@ -34,7 +58,9 @@ def evaluate_folder(
     out: Path,
     split: str = "test",
     direction: str | None = None,
+    kind: str | None = None,
     limit: int | None = None,
+    limit_mp: float = LIMIT_MP,
     log: list[dict[str, float]] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Evaluation, Path]:
@@ -42,7 +68,7 @@ def evaluate_folder(
 
     Raises DataError when the split is empty, or its channels are not the translator's.
     """
-    data = open_for(translator, folder, direction)
+    data = open_for(translator, folder, direction=direction, kind=kind, limit_mp=limit_mp)
     if not data.items(split):
         filled = [name for name in ("train", "val", "test") if data.items(name)]
         raise ConfigError(f"{folder} has no {split} split; it has: {', '.join(filled)} (choose one by --split)")
@@ -50,6 +76,8 @@ def evaluate_folder(
     if data.channels != sides:
         raise DataError(f"{folder} holds pairs of {data.channels} channels, the model translates {sides}")
     evaluation = evaluate(translator, data, split, limit=limit, progress=progress)
+    if unread := [note for note in data.notes if note.startswith("left out")]:
+        evaluation.left_out["pictures"] = "; ".join(unread)
     base = baseline(data, split, limit=limit) if comparable(data) else None
     shown = examples(translator, data, evaluation)
     card = translator.card

@@ -9,7 +9,7 @@ from diptych.images.picture import Header, Picture
 from diptych.images.reading import from_pillow, header, read
 from diptych.images.showing import grid
 from diptych.images.values import convert, fitting_range, from_unit, match_channels, resize, to_unit, value_range
-from diptych.images.writing import encode, write
+from diptych.images.writing import can_hold, encode, write
 
 __all__ = [
     "FORMATS",
@@ -17,6 +17,7 @@ __all__ = [
     "SUFFIXES",
     "Header",
     "Picture",
+    "can_hold",
     "convert",
     "encode",
     "fitting_range",

@@ -47,6 +47,12 @@ def write(path: Path | str, array: np.ndarray, *, alpha: np.ndarray | None = Non
     return path
 
 
+def can_hold(suffix: str, dtype: np.dtype | str, channels: int) -> bool:
+    """Whether the format of files that end in `suffix` keeps every bit of pictures of this kind."""
+    dtypes, counts, _ = _HOLDS[FORMATS[suffix.lower()]]
+    return np.dtype(dtype).name in dtypes and channels in counts
+
+
 def encode(array: np.ndarray, format: str, *, alpha: np.ndarray | None = None, quality: int = 95) -> bytes:
     """The bytes of a file of that format (PNG, JPEG, WEBP, AVIF, BMP, GIF, TIFF, NPY); quality is 1..100."""
     array = array if array.ndim == 3 else array[..., None]

@@ -8,13 +8,16 @@ from functools import reduce
 from operator import add
 from typing import Annotated, Any, ClassVar
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Interval
 from torch import Tensor, nn
 
 Count = Annotated[int, Gt(0)]
 """The type of an option that counts channels, layers, samples."""
 Weight = Annotated[float, Ge(0)]
 """The type of an option that weighs a term of the loss."""
+
+Seed = Annotated[int, Interval(ge=0, lt=2**63)]
+"""The type of a control that makes random draws repeatable."""
 
 
 class Step:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diptych.methods.method import Count, Method, Step, Weight
+from diptych.methods.method import Count, Method, Seed, Step, Weight
 from diptych.nn.discriminators import PatchGAN, PixelGAN
 from diptych.nn.gan import Gan, gan_loss, generator_loss, gradient_penalty
 from diptych.nn.generators import ResNet, UNet
@@ -93,7 +93,7 @@ class Pix2Pix(Method):
             terms["penalty"] = self.penalty * gradient_penalty(self.d, real, fake)
         return terms
 
-    def translate(self, x: Tensor, *, seed: int = 0) -> Tensor:
+    def translate(self, x: Tensor, *, seed: Seed = 0) -> Tensor:
         """Translate `B C H W` in [-1, 1]; `seed` fixes the dropout masks, the same for every picture of a batch."""
         if not self.test_dropout:
             return self.g(x)

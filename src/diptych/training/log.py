@@ -48,7 +48,7 @@ class Log:
         terms = "  ".join(f"{name} {value:.3g}" for name, value in losses.items())
         self.bar.update(self.task, completed=images, description=f"{rate:.1f}/s  {terms}")
         if not self.console.is_terminal:
-            left = clock((self.total - images) / max(rate, 1e-9))
+            left = clock(max(0, self.total - images) / max(rate, 1e-9))
             self.say(f"{images}/{self.total} images  {rate:.1f}/s  {left} left  {terms}")
         self.restart_clock(images)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -14,6 +15,7 @@ from diptych.data.loader import Batches
 from diptych.errors import ConfigError, WeightsError
 from diptych.methods import find
 from diptych.methods.method import Method, parameters
+from diptych.speed import choose_device
 from diptych.training import processes
 from diptych.training.estimate import training_bytes
 from diptych.training.recipe import Recipe
@@ -29,6 +31,7 @@ class Plan:
     def __init__(self, recipe: Recipe) -> None:
         self.data = open_data(**recipe.data)
         self.recipe = complete(recipe, self.data)
+        self.device = choose_device(recipe.train.device)
         Batches(recipe.train.batch, start=0, rank=0, world=processes.count())  # refuses what cannot be shared
         height, width = self.data.augment.size
         multiple = self.on_paper.granularity
@@ -68,7 +71,13 @@ class Plan:
             each = min(each, train.micro_batch)
         sides = zip(("source", "target"), self.data.channels, strict=True)
         shapes = {side: (each, channels, height, width) for side, channels in sides}
-        return training_bytes(self.method, shapes, speed=speed)
+        try:
+            return training_bytes(self.method, shapes, speed=speed)
+        except (RuntimeError, ValueError) as error:
+            raise ConfigError(
+                f"{self.recipe.name} with these options cannot take pictures of {width}x{height} "
+                f"({str(error).splitlines()[0]}): choose larger pictures, or networks with fewer layers"
+            ) from None
 
     def lines(self) -> list[str]:
         """What will be trained on what, how big it is, and what is noteworthy about the data."""
@@ -90,8 +99,15 @@ class Plan:
 def complete(recipe: Recipe, data: Data) -> Recipe:
     """Fill in what depends on the data and on what is installed."""
     source, target = data.channels
-    method = {**recipe.method, "source_channels": source, "target_channels": target}
-    return replace(recipe, method=method, train=replace(recipe.train, best=recipe.train.best or default_metric(data)))
+    found = {"source_channels": source, "target_channels": target}
+    wrong = [f"method.{name} = {asked}, the data's are {found[name]}" for name, asked in recipe.channels.items()
+             if asked != found[name]]  # fmt: skip
+    if wrong:
+        raise ConfigError(f"{'; '.join(wrong)}: leave it out, it is read from the data")
+    method = {**recipe.method, **found}
+    folder = str(Path(recipe.data["folder"]).resolve())  # the same pictures wherever the run is gone on with
+    train = replace(recipe.train, best=recipe.train.best or default_metric(data))
+    return replace(recipe, method=method, data={**recipe.data, "folder": folder}, train=train)
 
 
 def default_metric(data: Data) -> Literal["ssim", "lpips_squeeze"]:

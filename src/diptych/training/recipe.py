@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Interval
@@ -42,7 +42,7 @@ class Train:
     epochs: Annotated[float, Gt(0)] | None = None
     batch: Annotated[int, Gt(0)] = 1
     micro_batch: Count = 0
-    seed: Count = 0
+    seed: Annotated[int, Interval(ge=0, lt=2**63)] = 0
     lr_scale: Annotated[float, Gt(0)] = 1.0
     schedule: Schedule = "linear"
     ema: Annotated[float, Interval(ge=0, lt=1)] = 0.0
@@ -66,6 +66,7 @@ class Recipe:
     data: dict[str, Any]
     train: Train
     speed: Speed
+    channels: dict[str, int] = field(default_factory=dict)  # those that were asked for by name
 
     def sections(self) -> dict[str, Any]:
         """As `recipe.yaml` holds it."""
@@ -92,7 +93,8 @@ def resolve(given: Mapping[str, Any]) -> Recipe:
     train = Train(**options["train"])
     if train.images and train.epochs:
         raise ConfigError("train.images and train.epochs both say how long to train: give one of them")
-    return Recipe(name, options["method"], options["data"], train, Speed(**options["speed"]))
+    channels = {side: method[side] for side in ("source_channels", "target_channels") if side in method}
+    return Recipe(name, options["method"], options["data"], train, Speed(**options["speed"]), channels)
 
 
 def inherited(name: str, train: Any) -> dict[str, Any]:

@@ -24,7 +24,6 @@ from diptych import images
 from diptych.config import dump, merge, read_recipe
 from diptych.errors import ConfigError, ModelError, TrainingError
 from diptych.files import UNFINISHED, clean_unfinished, recover_folder, storing, write_text
-from diptych.speed import choose_device
 from diptych.training import checkpoint, processes, snapshot
 from diptych.training.log import Log
 from diptych.training.plan import Plan
@@ -63,7 +62,8 @@ def train(
         if resume:
             given = merge(read_recipe(existing(folder)), given)
         elif (folder / RECIPE).exists():  # the score was chosen by the weights at hand then, and stays
-            given = merge({"train": {"best": read_recipe(folder / RECIPE).get("train", {}).get("best")}}, given)
+            there = read_recipe(folder / RECIPE).get("train")
+            given = merge({"train": {"best": there.get("best") if isinstance(there, dict) else None}}, given)
         run = Run(resolve(given), folder, console)
         if dry_run:
             run.check_folder()
@@ -116,14 +116,15 @@ class Run:
     def check_folder(self) -> None:
         """Raises ConfigError where the folder holds another run or something else; writes nothing."""
         path = self.folder / RECIPE
-        if path.exists():
+        begun = any((self.folder / name).exists() for name in (DONE, f"checkpoint/{checkpoint.NOTE}"))
+        if path.exists() and begun:
             different = differences(read_recipe(path), self.recipe.sections())
             if different:
                 raise ConfigError(
-                    f"{self.folder} holds a run with another recipe ({'; '.join(different)}): choose another --out, or "
-                    f"go on with that one by --resume"
+                    f"{self.folder} holds a run with another recipe ({'; '.join(different)}): choose another --out "
+                    f"(in Python: out=...), or go on with that one by --resume"
                 )
-        elif self.folder.exists() and not is_free(self.folder):
+        elif self.folder.exists() and not path.exists() and not is_free(self.folder):
             raise ConfigError(f"{self.folder} exists and is not a run: choose another --out")
 
     def prepare_data(self) -> None:
@@ -169,14 +170,13 @@ class Run:
             self.say(f"this run is complete: {self.folder / 'model'}")
             return
         train, self.images = self.recipe.train, self.plan.images
-        device = choose_device(train.device)
         torch.manual_seed(train.seed)
         method = self.plan.method()
         if train.start:
             begin_from(method, train.start)
         self.trainer = Trainer(
             method, images=self.images, schedule=train.schedule, lr=train.lr_scale, micro_batch=train.micro_batch,
-            ema=train.ema, clip=train.clip, seed=train.seed, speed=self.recipe.speed, device=device,
+            ema=train.ema, clip=train.clip, seed=train.seed, speed=self.recipe.speed, device=self.plan.device,
         )  # fmt: skip
         self.restore()
         self.log = Log(self.folder, self.console if self.first else Console(quiet=True), total=self.images,
@@ -269,7 +269,8 @@ class Run:
             state = self.folder / "checkpoint" / checkpoint.NOTE
             good = f"the last good state is in {state.parent}" if state.exists() else "no state was saved before it"
             raise TrainingError(
-                f"{error}; {good}. Try a lower train.lr_scale (0.5), train.clip=1, or speed.bf16=false"
+                f"{error}; {good}. Begin a new run (another --out) with a lower train.lr_scale (0.5), with "
+                f"train.clip=1, or with speed.bf16=false"
             ) from None
 
     def save_state(self) -> None:

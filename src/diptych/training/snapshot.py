@@ -28,7 +28,8 @@ def translator(trainer: Trainer, recipe: Recipe, data: Data, scores: dict[str, A
     card = Card(
         method=recipe.name, options=recipe.method, source=sides[0], target=sides[1], task=recipe.data["task"],
         images_seen=trainer.images_seen,
-        data={"fingerprint": data.fingerprint, "training pairs": len(data.train)}, scores=scores,
+        data={"fingerprint": data.fingerprint, "training pairs": len(data.train), "kind": data.folder.kind},
+        scores=scores,
     )  # fmt: skip
     method = build(card, "training")
     fill(method, trainer.method.state_dict() | trainer.trained(), "training")
