@@ -32,8 +32,9 @@ def translator(generator: str, speed: Speed) -> Translator:
     """A translator with random weights."""
     torch.manual_seed(0)
     side = Side(name="picture", channels=3)
-    method = find("pix2pix")(generator=generator, **NORM[generator.partition("_")[0]])
-    return Translator(method, Card(method="pix2pix", options={}, source=side, target=side), speed=speed, device="cpu")
+    options = {"generator": generator, **NORM[generator.partition("_")[0]]}
+    card = Card(method="pix2pix", options=options, source=side, target=side)
+    return Translator(find("pix2pix")(**options), card, speed=speed, device="cpu")
 
 
 def openvino(generator: str, precision: str) -> Callable[[], object]:

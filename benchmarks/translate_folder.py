@@ -30,7 +30,9 @@ def main() -> None:
     parser.add_argument("--bf16", action="store_true")
     asked = parser.parse_args()
     print(machine())
-    run = translator(asked.generator, Speed(bf16=asked.bf16))
+    speed = Speed(bf16=asked.bf16)
+    speed.start()  # as the command does
+    run = translator(asked.generator, speed)
     batch = torch.rand(asked.batch, 3, 256, 256) * 2 - 1
     bare = asked.batch / median(lambda: run.batch(batch), repeats=5)
     with tempfile.TemporaryDirectory() as place:

@@ -28,8 +28,8 @@ class Speed:
     channels_last: pictures are laid out as the convolution kernels like them.
     compile: translate the networks into fused code; takes a minute or more at the start and needs a C++ compiler.
     fused: one kernel for a whole optimiser step.
-    keep_memory: in training, memory that is freed is kept for the next step, not handed back to the system and asked
-    for again (with glibc alone; for the whole process).
+    keep_memory: memory that is freed is kept for the next step or picture, not handed back to the system and asked for
+    again (with glibc alone; for the whole process, in training and on the command line).
     recompute: less memory instead of more speed: a network's inner results are computed again for the backward pass,
     not kept. With micro-batches, those of one micro-batch are all that is in memory at a time.
     """
@@ -42,7 +42,7 @@ class Speed:
     recompute: bool = False
 
     def start(self) -> None:
-        """Change how this process works, before it trains."""
+        """Change how this process works, for the command line and for training; a library should not."""
         if self.keep_memory and sys.platform == "linux":
             keep_freed_memory()
 

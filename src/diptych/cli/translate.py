@@ -28,7 +28,9 @@ def load(model: Path, device: str, bf16: bool, compile: bool) -> Translator:
     from diptych.speed import Speed
     from diptych.translator import Translator
 
-    return Translator.load(model, speed=Speed(bf16=bf16, compile=compile), device=device)
+    speed = Speed(bf16=bf16, compile=compile)
+    speed.start()
+    return Translator.load(model, speed=speed, device=device)
 
 
 def translate(
