@@ -16,6 +16,8 @@ from commands import diptych
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+MEASURED = ROOT / "docs" / "benchmarks.md"
+"""Its commands take minutes and data that is not here."""
 
 SMALLER = {
     r"(--count) \d+": r"\1 10",
@@ -79,6 +81,9 @@ def demo_lines() -> list[str]:
 def after_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which `make demo` has been run."""
     place = tmp_path_factory.mktemp("clone")
+    (place / "recipes").mkdir()
+    for recipe in (ROOT / "recipes").glob("*.yaml"):
+        (place / "recipes" / recipe.name).write_text(smaller(recipe.read_text(encoding="utf-8")))
     with contextlib.chdir(place):
         for line in demo_lines():
             run_line(shlex.split(smaller(line)))
@@ -91,12 +96,13 @@ def test_the_demo_leaves_what_it_says(after_demo: Path) -> None:
     assert (after_demo / "demo/translated/0001.png").exists()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page for page in PAGES if page != MEASURED], ids=lambda page: page.name)
 def test_everything_in_a_page_runs_as_written(
     page: Path, after_demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(after_demo / "demo", "demo")
+    for folder in ("demo", "recipes"):
+        shutil.copytree(after_demo / folder, folder)
     for language, text in blocks(page):
         run_block(language, smaller(text))
 
@@ -105,6 +111,12 @@ def test_everything_in_a_page_runs_as_written(
 def test_every_link_leads_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_script_and_recipe_behind_a_figure_is_there() -> None:
+    named = re.findall(r"(?:benchmarks|recipes)/[\w-]+\.(?:py|yaml)", MEASURED.read_text(encoding="utf-8"))
+    assert len(named) > 9
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 def test_pictures_are_small() -> None:

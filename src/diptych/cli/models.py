@@ -44,7 +44,7 @@ def info(model: Annotated[Path, typer.Argument(help="A translator folder or a ru
 
 def convert(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...|MODEL")],
-    out: Annotated[Path, typer.Option(help="The translator folder to make, or with --to the file.")],
+    out: Annotated[Path, typer.Option(help="The folder to make; with --to a file (.pth, .safetensors) or folder.")],
     to: Annotated[str | None, typer.Option(help="Write MODEL in another project's layout: junyanz.")] = None,
 ) -> None:
     """Turn another project's checkpoint into a translator folder, or back; nothing in the file is executed."""
