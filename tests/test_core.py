@@ -178,3 +178,14 @@ def test_floats_beyond_one_are_refused_and_floats_up_to_one_are_as_bytes():
     assert np.array_equal(translator(picture / 255).array, translator(picture).array)
     with pytest.raises(DataError, match="values from 0 to 47"):
         translator(picture.astype(np.float32))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [SMALL, {**SMALL, "generator": "resnet_6blocks", "norm": "instance"}])
+def test_compiled_networks_give_the_losses_of_the_others(options):
+    losses = []
+    for speed in (Speed(), Speed(compile=True)):
+        trainer = begin(find("pix2pix"), {**options, "dropout": False}, speed=speed)
+        trainer.step(batch(trainer.method))
+        losses.append(trainer.losses())
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)

@@ -1,1 +1,1 @@
-"""Operations with a reference form and faster ones that give the same numbers."""
+"""Operations that torch has, in forms that are faster where pictures lie in channels_last; the numbers are the same."""

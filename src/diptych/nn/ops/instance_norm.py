@@ -14,18 +14,7 @@ from torch import Tensor
 
 def instance_norm(x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:
     """Normalise `B C H W` over H and W, then scale and shift by `weight` and `bias` of shape `C`."""
-    if torch.compiler.is_compiling():
-        return formula(x, weight, bias, eps)
     if x.dtype == torch.float32 or x.is_contiguous():
         return F.instance_norm(x, weight=weight, bias=bias, eps=eps)
     pictures = [F.batch_norm(one, None, None, weight, bias, training=True, eps=eps) for one in x.split(1)]
     return pictures[0] if len(pictures) == 1 else torch.cat(pictures)
-
-
-def formula(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
-    """The equation as it stands, in float32: a compiler makes one pass of it, whatever the layout."""
-    variance, mean = torch.var_mean(x.float(), dim=(2, 3), keepdim=True, correction=0)
-    normal = (x - mean) * torch.rsqrt(variance + eps)
-    if weight is not None and bias is not None:
-        normal = normal * weight[:, None, None] + bias[:, None, None]
-    return normal.to(x.dtype)
