@@ -237,6 +237,16 @@ def test_a_run_that_never_saved_anything_does_not_keep_its_folder(pairs: Path, t
     assert (tmp_path / "run" / "done").exists()
 
 
+def test_a_model_that_was_saved_before_any_state_is_not_replaced_by_another_run(pairs: Path, tmp_path: Path) -> None:
+    train(recipe(pairs), tmp_path / "run")
+    for name in ("done", "checkpoint/latest.json"):
+        (tmp_path / "run" / name).unlink()
+    before = everything(tmp_path / "run" / "model")
+    with pytest.raises(ConfigError, match="holds a run with another recipe"):
+        train(recipe(pairs, batch=4), tmp_path / "run")
+    assert everything(tmp_path / "run" / "model") == before
+
+
 def test_channels_that_contradict_the_data_are_named(pairs: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"method\.source_channels = 7, the data's are 3"):
         train(recipe(pairs, method={"source_channels": 7}), tmp_path / "run")

@@ -116,7 +116,7 @@ class Run:
     def check_folder(self) -> None:
         """Raises ConfigError where the folder holds another run or something else; writes nothing."""
         path = self.folder / RECIPE
-        begun = any((self.folder / name).exists() for name in (DONE, f"checkpoint/{checkpoint.NOTE}"))
+        begun = any((self.folder / name).exists() for name in (DONE, f"checkpoint/{checkpoint.NOTE}", "model"))
         if path.exists() and begun:
             different = differences(read_recipe(path), self.recipe.sections())
             if different:
