@@ -12,16 +12,24 @@ from diptych.methods import names
 
 if TYPE_CHECKING:
     from diptych.images import Picture as Picture
+    from diptych.images import display_image as display_image
+    from diptych.images import read as load_image  # noqa: F401
     from diptych.translator import Translator as Translator
 
 __version__ = "0.1.0"
 
-NAMES = {"Translator": "diptych.translator", "Picture": "diptych.images"}
+NAMES = {
+    "Translator": ("diptych.translator", "Translator"),
+    "Picture": ("diptych.images", "Picture"),
+    "load_image": ("diptych.images", "read"),
+    "display_image": ("diptych.images", "display_image"),
+}
 
 
 def __getattr__(name: str) -> Any:
     if name in NAMES:
-        value = getattr(importlib.import_module(NAMES[name]), name)
+        module, attribute = NAMES[name]
+        value = getattr(importlib.import_module(module), attribute)
     elif name.lower() in names():
         value = importlib.import_module("diptych.facade").facade(name.lower())
     else:
