@@ -59,6 +59,14 @@ def two_folders(
     return root
 
 
+def heaps(root: Path, **counts: int) -> Path:
+    """ROOT/train/NAME/NAME0.png ... for every name: two kinds of pictures whose names do not match."""
+    for name, count in counts.items():
+        for i in range(count):
+            save(root / "train" / name / f"{name}{i}.png", noise(16, 16, seed=hash_of(name, i)))
+    return root
+
+
 def hash_of(*things: object) -> int:
     """A seed that is the same in every process."""
     return zlib.crc32(repr(things).encode())
@@ -83,6 +91,11 @@ def rotated(path: Path, array: np.ndarray, orientation: int) -> Path:
     return path
 
 
+def fill(pairs: Path, place: Path) -> None:
+    """Fill a cache, and keep nothing else; likewise without torch."""
+    open_data(folder=str(pairs), size=12, val=0).prepare(cache_dir=place)
+
+
 def fill_and_die(pairs: Path, place: Path) -> None:
     """Be killed in the midst of filling a cache; here, and not in the test, so that the process needs no torch."""
 
@@ -90,4 +103,4 @@ def fill_and_die(pairs: Path, place: Path) -> None:
         if done == 3:
             os._exit(9)
 
-    open_data(folder=str(pairs), size=12, val=0).prepare(place, die)
+    open_data(folder=str(pairs), size=12, val=0).prepare(cache_dir=place, progress=die)

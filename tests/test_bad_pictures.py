@@ -169,12 +169,12 @@ def test_files_cut_short_are_left_out_of_training_and_evaluation(tmp_path: Path)
         path = root / split / "001.png"
         path.write_bytes(path.read_bytes()[:-200])
     data = open_data(folder=str(root), size=16, val=0)
-    data.prepare(tmp_path / "cache")
+    data.prepare(cache_dir=tmp_path / "cache")
     assert [item.name for item in data.train] == ["000", "002", "003", "004"]
     assert [name for name, *_ in data.pairs("test")] == ["000", "002"]
     assert sum("001.png" in note for note in data.notes) == 2
     again = open_data(folder=str(root), size=16, val=0)
-    again.prepare(tmp_path / "cache")
+    again.prepare(cache_dir=tmp_path / "cache")
     assert again.train == data.train, "the cache remembers what cannot be decoded"
 
 

@@ -60,8 +60,11 @@ def test_two_folders_without_common_names_are_unpaired(tmp_path: Path) -> None:
         for i in range(3):
             save(tmp_path / "train" / name / f"{name}{i}.png")
     assert recognise(tmp_path).kind == "unpaired"
-    with pytest.raises(DataError, match="unpaired pictures, not pairs: put the two"):
-        open_data(folder=str(tmp_path))
+    data = open_data(folder=str(tmp_path), size=8)
+    assert not data.paired
+    for ask in (data.prepare, lambda: data.epoch(("source", "target"))):
+        with pytest.raises(DataError, match="unpaired pictures, not pairs: put the two"):
+            ask()
 
 
 def test_other_pictures_are_photos_and_no_pairs(tmp_path: Path) -> None:

@@ -12,14 +12,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pictures import fill_and_die, noise, save, side_by_side, two_folders
+from pictures import fill, fill_and_die, noise, save, side_by_side, two_folders
 
 from diptych.data import cache as caching
 from diptych.data import open_data
 from diptych.data.augment import Augment
 from diptych.data.dataset import Data
 from diptych.data.folders import Item
-from diptych.data.loader import Batches, PairedData, loader
+from diptych.data.loader import Batches, Deck, PairedData, loader
 from diptych.errors import ConfigError
 from diptych.images import Picture
 
@@ -28,12 +28,16 @@ from diptych.images import Picture
 def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
     folder = tmp_path_factory.mktemp("pairs")
     opened = open_data(folder=str(side_by_side(folder, 7)), size=12, val=0)
-    opened.prepare(folder / "cache")
+    opened.prepare(cache_dir=folder / "cache")
     return opened
 
 
 def stream(data: Data, count: int, **options: Any) -> list[torch.Tensor]:
     return [batch["source"] for batch in islice(data.loader(seed=5, **options), count)]
+
+
+def cached(data: Data) -> caching.Cache:
+    return data._caches["source", "target"][0]
 
 
 def same(first: list[torch.Tensor], second: list[torch.Tensor]) -> bool:
@@ -65,16 +69,16 @@ def test_a_batch_that_cannot_be_shared_is_refused() -> None:
 
 
 def test_every_epoch_shows_every_pair_once_in_another_order(data: Data) -> None:
-    dataset = PairedData(data.train, data.read, data.augment, seed=1)
-    epochs = [[dataset._index(k) for k in range(7 * e, 7 * e + 7)] for e in range(4)]
+    deck = Deck(data.train, data.read, data.augment, seed=1)
+    epochs = [[deck.index(k) for k in range(7 * e, 7 * e + 7)] for e in range(4)]
     assert all(sorted(epoch) == list(range(7)) for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) > 1
 
 
 def test_a_picture_is_cropped_anew_every_time() -> None:
     picture = Picture(noise(20, 20))
-    dataset = PairedData([Item("alone", Path())], lambda _: (picture, picture), Augment((12, 12), load=20), seed=0)
-    assert len({dataset[k]["source"].tobytes() for k in range(40)}) > 25
+    deck = Deck([Item("alone", Path())], lambda _: (picture, picture), Augment((12, 12), load=20), seed=0)
+    assert len({deck[k][0].tobytes() for k in range(40)}) > 25
 
 
 def test_the_seed_decides(data: Data) -> None:
@@ -85,7 +89,7 @@ def test_the_seed_decides(data: Data) -> None:
 def test_spawned_workers_deliver_the_same_and_leave_the_global_generator_alone(data: Data) -> None:
     alone = stream(data, 6, batch=3)
     before = torch.random.get_rng_state()
-    dataset = PairedData(data.train, data.read, data.augment, 5, data._cache)
+    dataset = PairedData(Deck(data.train, data.read, data.augment, 5, cached(data)))
     batches = [batch["source"] for batch in islice(loader(dataset, batch=3, workers=1), 6)]
     assert same(alone, batches)
     assert torch.equal(torch.random.get_rng_state(), before)
@@ -116,9 +120,9 @@ def test_batches_keep_the_dtype_and_the_cache_changes_nothing(tmp_path: Path, dt
 def test_both_sides_get_the_same_draw(size: tuple[int, int], shape: tuple[int, int], resize: Any, seed: int) -> None:
     augment = Augment(size, resize=resize, enlarge=True)
     picture = Picture(noise(*shape, 3, seed=seed))
-    pair = PairedData([Item("twice", Path())], lambda _: (picture, picture), augment, seed)[seed]
-    assert pair["source"].shape == (*size, 3)
-    np.testing.assert_array_equal(pair["source"], pair["target"])
+    source, target = Deck([Item("twice", Path())], lambda _: (picture, picture), augment, seed)[seed]
+    assert source.shape == (*size, 3)
+    np.testing.assert_array_equal(source, target)
 
 
 def test_the_defaults_are_the_papers() -> None:
@@ -159,23 +163,34 @@ def caches(tmp_path: Path) -> list[Path]:
 
 def test_a_cache_is_filled_once_and_reused(tmp_path: Path, pairs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[int, int]] = []
-    fresh(pairs).prepare(tmp_path / "cache", lambda done, total: told.append((done, total)))
+    fresh(pairs).prepare(cache_dir=tmp_path / "cache", progress=lambda done, total: told.append((done, total)))
     assert told == [(i, 5) for i in range(1, 6)]
     monkeypatch.setattr(caching, "_Writer", None)
     again = fresh(pairs)
-    again.prepare(tmp_path / "cache")
+    again.prepare(cache_dir=tmp_path / "cache")
     assert len(caches(tmp_path)) == 1
-    assert len(again._cache.entries if again._cache else ()) == 5
+    assert len(cached(again).entries) == 5
+
+
+def test_a_cache_filled_by_another_process_is_reused(
+    tmp_path: Path, pairs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=fill, args=(pairs, tmp_path / "cache"))
+    process.start()
+    process.join()
+    monkeypatch.setattr(caching, "_Writer", None)
+    fresh(pairs).prepare(cache_dir=tmp_path / "cache")
+    assert len(caches(tmp_path)) == 1
 
 
 def test_a_changed_file_or_option_makes_another_cache(tmp_path: Path, pairs: Path) -> None:
-    fresh(pairs).prepare(tmp_path / "cache")
+    fresh(pairs).prepare(cache_dir=tmp_path / "cache")
     save(pairs / "train" / "002.png", noise(16, 32, seed=99))
-    fresh(pairs).prepare(tmp_path / "cache")
-    fresh(pairs, direction="b2a").prepare(tmp_path / "cache")
-    fresh(pairs, load=14).prepare(tmp_path / "cache")
+    fresh(pairs).prepare(cache_dir=tmp_path / "cache")
+    fresh(pairs, direction="b2a").prepare(cache_dir=tmp_path / "cache")
+    fresh(pairs, load=14).prepare(cache_dir=tmp_path / "cache")
     assert len(caches(tmp_path)) == 4
-    fresh(pairs, flip=False, load=14).prepare(tmp_path / "cache")
+    fresh(pairs, flip=False, load=14).prepare(cache_dir=tmp_path / "cache")
     assert len(caches(tmp_path)) == 4, "mirroring does not show in the cache"
 
 
@@ -183,8 +198,7 @@ def test_beyond_its_bound_pictures_are_decoded_each_time(tmp_path: Path, pairs: 
     expected = stream(fresh(pairs), 5, batch=2)
     bounded = fresh(pairs, cache_gb=3e-6)
     assert same(stream(bounded, 5, batch=2, cache_dir=tmp_path / "cache"), expected)
-    assert bounded._cache is not None
-    assert 0 < len(bounded._cache.entries) < 5
+    assert 0 < len(cached(bounded).entries) < 5
     assert any("the cache is full" in note for note in bounded.notes)
     without = fresh(pairs, cache_gb=0)
     assert same(stream(without, 5, batch=2, cache_dir=tmp_path / "none"), expected)
@@ -229,9 +243,8 @@ def test_a_killed_writer_leaves_nothing_that_is_read(tmp_path: Path, pairs: Path
     (left,) = caches(tmp_path)
     assert left.name.startswith(caching.UNFINISHED)
     data = fresh(pairs)
-    data.prepare(tmp_path / "cache")
-    assert data._cache is not None
-    assert len(data._cache.entries) == 5
+    data.prepare(cache_dir=tmp_path / "cache")
+    assert len(cached(data).entries) == 5
 
 
 def test_a_cache_finished_by_another_process_meanwhile_is_as_good(tmp_path: Path, pairs: Path) -> None:
@@ -239,9 +252,9 @@ def test_a_cache_finished_by_another_process_meanwhile_is_as_good(tmp_path: Path
 
     def overtake(done: int, total: int) -> None:
         if done == 1:
-            quick.prepare(tmp_path / "cache")
+            quick.prepare(cache_dir=tmp_path / "cache")
 
-    slow.prepare(tmp_path / "cache", overtake)
+    slow.prepare(cache_dir=tmp_path / "cache", progress=overtake)
     assert len(caches(tmp_path)) == 1
     assert same(stream(slow, 4, batch=2), stream(quick, 4, batch=2))
     assert not slow.notes

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from diptych.data import recognise
 from diptych.data.samples import CLASSES, SIDES, Street, street, write_samples
 from diptych.errors import ConfigError, DataError, StorageError
 
@@ -181,6 +182,33 @@ def test_every_side_is_written_with_all_its_bits(tmp_path: Path) -> None:
             assert image.mode == {"ids": "L", "edges": "L", "instances": "I;16"}.get(side, "RGB")
 
 
+def test_unpaired_samples_share_no_street_but_in_the_test(tmp_path: Path) -> None:
+    out = write_samples("street", tmp_path / "one", count=23, size=32, unpaired=True)
+    train = [{path.stem for path in (out / "train" / side).iterdir()} for side in ("day", "night")]
+    assert not train[0] & train[1]
+    assert [len(side) for side in train] == [10, 10]
+    assert names(out / "test") == [
+        f"{side}/00{number}.png" for side in ("day", "night") for number in ("03", "13", "23")
+    ]
+    folder = recognise(out)
+    assert (folder.kind, folder.names, len(folder.truth["test"])) == ("unpaired", ("day", "night"), 3)
+    assert [item.a.stem for item in folder.truth["test"]] == ["0003", "0013", "0023"]
+    for split, side, number in (("train", "night", 2), ("test", "day", 3), ("test", "night", 3)):
+        with Image.open(out / split / side / f"{number:04}.png") as image:
+            assert np.array_equal(np.asarray(image), SIDES[side](street(number - 1, 32)))
+
+
+def test_unpaired_samples_are_the_same_again_and_more_of_them_change_none(tmp_path: Path) -> None:
+    few, again, many = (
+        write_samples("street", tmp_path / str(i), count=count, size=32, sides=("edges", "labels"), unpaired=True)
+        for i, count in enumerate((5, 5, 13))
+    )
+    assert names(few) == names(again)
+    assert set(names(few)) < set(names(many))
+    for other in (again, many):
+        assert all((few / name).read_bytes() == (other / name).read_bytes() for name in names(few))
+
+
 def test_a_larger_count_keeps_the_scenes_of_a_smaller_one(tmp_path: Path) -> None:
     few = write_samples("street", tmp_path / "few", count=4, size=32)
     many = write_samples("street", tmp_path / "many", count=13, size=32)
@@ -203,6 +231,9 @@ def test_progress_counts_every_scene(tmp_path: Path) -> None:
         ("street", {"sides": ("labels", "dusk")}, "'dusk'.*labels, ids, day, night, edges, instances"),
         ("street", {"sides": ("day", "day")}, "different"),
         ("street", {"sides": ("day",)}, "two or more"),
+        ("street", {"sides": ()}, "two or more"),
+        ("street", {"sides": ("day", "night", "edges"), "unpaired": True, "count": 9}, "have two sides"),
+        ("street", {"unpaired": True}, "three scenes or more"),
     ],
 )
 def test_a_wrong_argument_is_named_and_nothing_is_written(

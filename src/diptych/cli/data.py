@@ -11,22 +11,27 @@ import typer
 data = typer.Typer(help="Check folders of pictures, make sample pictures.", no_args_is_help=True, rich_markup_mode=None)
 
 
+SIDES_BY_DEFAULT = "labels,day, or day,night if unpaired"
+
+
 def register(app: typer.Typer) -> None:
     app.add_typer(data, name="data")
 
 
 @data.command()
 def check(
-    folder: Annotated[Path, typer.Argument()],
+    folder: Annotated[Path | None, typer.Argument(help="The pictures; or give two folders by --a and --b.")] = None,
+    a: Annotated[Path | None, typer.Option(help="Folder of one kind of pictures.")] = None,
+    b: Annotated[Path | None, typer.Option(help="Folder of the other kind.")] = None,
     kind: Annotated[str, typer.Option(help="auto, 'side by side', 'two folders', unpaired or photos.")] = "auto",
     direction: Annotated[str, typer.Option(help="Of three or more folders, the two to look at: labels2day.")] = "a2b",
     limit_mp: Annotated[float, typer.Option(help="Largest picture accepted, in million pixels, above 0.")] = 50.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Say what a folder holds: kind, counts, sizes, channels, splits, and every faulty file by name."""
+    """Say what a folder holds, or two: kind, counts, sizes, channels, splits, copies, every faulty file by name."""
     from diptych.data.audit import check as audit
 
-    found = audit(folder, kind=kind, direction=direction, limit_mp=limit_mp)
+    found = audit(folder, a=a, b=b, kind=kind, direction=direction, limit_mp=limit_mp)
     print(json.dumps(found.to_dict(), indent=2) if as_json else found.to_text())
 
 
@@ -37,7 +42,12 @@ def samples(
     count: Annotated[int, typer.Option(min=1, help="Scenes.")] = 200,
     size: Annotated[int, typer.Option(min=32, help="Height and width in pixels.")] = 128,
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    sides: Annotated[str, typer.Option(help="Of each scene: labels,day,night,edges,instances,ids.")] = "labels,day",
+    sides: Annotated[
+        str | None, typer.Option(help="Some of labels,day,night,edges,instances,ids.", show_default=SIDES_BY_DEFAULT)
+    ] = None,
+    unpaired: Annotated[
+        bool, typer.Option("--unpaired", help="Two sides, each with its own streets; of the test streets both.")
+    ] = False,
 ) -> None:
     """Draw sample pictures, exactly registered: labels, day, night, edges and instances of made-up streets."""
     from rich.progress import Progress
@@ -47,7 +57,8 @@ def samples(
     with Progress(transient=True) as progress:
         task = progress.add_task("drawing", total=count)
         place = write_samples(
-            kind, out, count=count, size=size, seed=seed, sides=tuple(sides.split(",")),
+            kind, out, count=count, size=size, seed=seed, unpaired=unpaired,
+            sides=None if sides is None else tuple(sides.split(",")),
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )  # fmt: skip
     print(f"{count} scenes in {place}")

@@ -2,6 +2,7 @@
 
 from diptych.data.audit import Audit, check
 from diptych.data.dataset import Data, open_data
-from diptych.data.folders import Folder, Item, recognise
+from diptych.data.folders import Folder, Item
+from diptych.data.recognising import recognise
 
 __all__ = ["Audit", "Data", "Folder", "Item", "check", "open_data", "recognise"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,7 +14,10 @@ import numpy as np
 
 from diptych import images
 from diptych.ahead import ahead
-from diptych.data.folders import Fault, Folder, Item, recognise
+from diptych.data import compare
+from diptych.data.finding import Fault
+from diptych.data.folders import Folder, Item
+from diptych.data.recognising import recognise
 from diptych.errors import DataError
 
 AT_MOST = 10  # lines of one list
@@ -30,7 +33,7 @@ TITLE = {
 class Seen(NamedTuple):
     """What decoding one file told."""
 
-    sha256: str
+    sha256: str  # of the pixels
     ranges: tuple[tuple[float, float], ...]  # per half where it has halves
 
 
@@ -58,8 +61,10 @@ class Audit:
     counts: dict[str, tuple[int, ...]]  # by split: pairs, or the pictures of each domain
     domains: tuple[Domain, ...]
     faults: tuple[tuple[str, str], ...]  # file, what is wrong with it
-    duplicates: tuple[tuple[str, ...], ...]  # groups of files with the same bytes
+    truth: dict[str, int]  # by split of an unpaired folder: pairs by name, to score with
+    duplicates: tuple[tuple[str, ...], ...]  # groups of files with the same pixels
     leaks: tuple[tuple[str, ...], ...]  # those of them that lie in more than one split
+    overlaps: tuple[tuple[str, ...], ...]  # those of them that lie in both domains
     blank: tuple[str, ...]  # pictures of one single value
     notes: tuple[str, ...]  # how pictures are converted in reading
     advice: tuple[str, ...]
@@ -71,50 +76,61 @@ class Audit:
     def to_text(self) -> str:
         """One screen to read; long lists are cut."""
         lines = [f"{self.root}: {TITLE[self.kind]}"]
-        lines += [f"  {split:<6} {_counted(self.kind, count, self.domains)}" for split, count in self.counts.items()]
+        for split, count in self.counts.items():
+            truth = f" ({self.truth[split]} pairs by name, for scores only)" if split in self.truth else ""
+            lines.append(f"  {split:<6} {_counted(self.kind, count, self.domains)}{truth}")
         width = max(6, *(len(domain.name) for domain in self.domains))
         lines += [f"  {domain.name:<{width}} {_described(domain)}" for domain in self.domains]
         lines += _listed("Converted in reading", self.notes)
         lines += _listed("Left out", [f"{file}: {what}" for file, what in self.faults])
-        across = set(self.leaks)
-        copies = [" = ".join(group) + (" (across splits)" if group in across else "") for group in self.duplicates]
-        lines += _listed("Exact duplicates", sorted(copies, key=lambda line: "(across" not in line))
+        lines += _listed("Exact duplicates", sorted(map(self._said, self.duplicates), key=lambda line: "(" not in line))
         lines += _listed("Blank pictures", self.blank)
         return "\n".join([*lines, *_listed("Advice", self.advice, count=False)])
 
+    def _said(self, group: tuple[str, ...]) -> str:
+        where = {"across splits": group in self.leaks, "in both domains": group in self.overlaps}
+        said = ", ".join(words for words, true in where.items() if true)
+        return " = ".join(group) + (f" ({said})" if said else "")
+
 
 def check(
-    root: Path | str,
+    root: Path | str | None = None,
     *,
+    a: Path | str | None = None,
+    b: Path | str | None = None,
     kind: str = "auto",
     direction: str = "a2b",
     limit_mp: float = images.LIMIT_MP,
     progress: Callable[[int, int], None] | None = None,
 ) -> Audit:
-    """Recognise a folder, decode all of its pictures in threads, and sum up what was found.
+    """Recognise a folder, or two (`a` and `b`), decode all pictures in threads, and sum up what was found.
 
     `direction` (photo2label) chooses two of several domains; `progress(done, total)` is called after every file.
     Raises DataError when no picture can be used or the direction names no sides, ConfigError for an unknown kind.
     """
-    folder = recognise(root, kind=kind, direction=direction, limit_mp=limit_mp)
+    folder = recognise(root, a=a, b=b, kind=kind, direction=direction, limit_mp=limit_mp)
     folder.reverses(direction)  # refuses an unknown one, as training does
     seen, faults = _look(folder, limit_mp, progress)
     folder = _without(folder, faults)
-    if not any(folder.splits.values()):
-        raise DataError(f"{root}: none of its pictures can be decoded: {faults[0].path.name} {faults[0].what}")
-    duplicates, leaks = _duplicates(folder, seen)
+    if not any(folder.items()):
+        raise DataError(f"{folder.place}: none of its pictures can be decoded: {faults[0].path.name} {faults[0].what}")
+    duplicates = compare.grouped(list(seen), lambda path: seen[path].sha256)
+    copies = [paths for paths in duplicates if len(paths) > 1]
+    leaks, overlaps = compare.leaking(folder, copies), compare.overlapping(folder, copies)
     domains = tuple(_domain(folder, side, seen) for side in range(len(set(folder.names))))
     return Audit(
-        root=str(root),
+        root=folder.place,
         kind=folder.kind,
         counts=_counts(folder),
         domains=domains,
         faults=tuple((str(folder.relative(path)), what) for path, what in folder.faults),
-        duplicates=duplicates,
-        leaks=leaks,
+        truth={split: len(pairs) for split, pairs in folder.truth.items() if pairs},
+        duplicates=_relative(folder, copies),
+        leaks=_relative(folder, leaks),
+        overlaps=_relative(folder, overlaps),
         blank=tuple(_blank(folder, seen)),
         notes=tuple(folder.conversions()),
-        advice=tuple(_advice(folder, domains, leaks)),
+        advice=tuple(_advice(folder, domains, leaks, overlaps)),
     )
 
 
@@ -127,8 +143,9 @@ def _look(
     def look(path: Path) -> Seen | Fault:
         try:
             array = images.read(path, limit_mp=limit_mp).array
-            return Seen(hashlib.sha256(path.read_bytes()).hexdigest(), _ranges(array, folder.kind == "side by side"))
-        except (DataError, OSError) as error:
+            pixels = hashlib.sha256(repr((array.shape, array.dtype)).encode() + array.tobytes()).hexdigest()
+            return Seen(pixels, _ranges(array, folder.kind == "side by side"))
+        except DataError as error:
             return Fault(path, str(error).removeprefix(f"{path}: "))
 
     paths = list(dict.fromkeys([*folder.files(0), *folder.files(1)]))
@@ -156,8 +173,13 @@ def _without(folder: Folder, faults: Sequence[Fault]) -> Folder:
     def whole(splits: dict[str, tuple[Item, ...]]) -> dict[str, tuple[Item, ...]]:
         return {split: tuple(i for i in items if not {i.a, i.b} & broken) for split, items in splits.items()}
 
-    kept = (*folder.faults, *faults)
-    return replace(folder, splits=whole(folder.splits), second=whole(folder.second), faults=kept)
+    return replace(
+        folder,
+        splits=whole(folder.splits),
+        second=whole(folder.second),
+        truth=whole(folder.truth),
+        faults=(*folder.faults, *faults),
+    )
 
 
 # --- Summing up ------------------------------------------------------------------------------------------------------
@@ -165,7 +187,7 @@ def _without(folder: Folder, faults: Sequence[Fault]) -> Folder:
 
 def _counts(folder: Folder) -> dict[str, tuple[int, ...]]:
     tables = (folder.splits, folder.second) if folder.kind == "unpaired" else (folder.splits,)
-    splits = [split for split in ("train", "val", "test") if any(split in table for table in tables)]
+    splits = [split for split in ("train", "val", "test") if any(table.get(split) for table in tables)]
     return {split: tuple(len(table.get(split, ())) for table in tables) for split in splits}
 
 
@@ -186,21 +208,8 @@ def _domain(folder: Folder, side: int, seen: dict[Path, Seen]) -> Domain:
     )
 
 
-def _duplicates(folder: Folder, seen: dict[Path, Seen]) -> tuple[tuple[tuple[str, ...], ...], ...]:
-    """Groups of files with the same bytes, and those groups of which two lie in different splits."""
-    groups: dict[str, list[Path]] = defaultdict(list)
-    for path, found in seen.items():
-        groups[found.sha256].append(path)
-    same = [sorted(paths) for paths in groups.values() if len(paths) > 1]
-    split_of = {
-        path: split
-        for table in (folder.splits, folder.second)
-        for split, items in table.items()
-        for item in items
-        for path in (item.a, item.b)
-    }
-    leaks = [paths for paths in same if len({split_of.get(path) for path in paths}) > 1]
-    return tuple(tuple(tuple(str(folder.relative(path)) for path in paths) for paths in some) for some in (same, leaks))
+def _relative(folder: Folder, groups: Sequence[Sequence[Path]]) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(map(str, sorted(map(folder.relative, paths)))) for paths in groups)
 
 
 def _blank(folder: Folder, seen: dict[Path, Seen]) -> Iterable[str]:
@@ -209,11 +218,18 @@ def _blank(folder: Folder, seen: dict[Path, Seen]) -> Iterable[str]:
             yield str(folder.relative(path))
 
 
-def _advice(folder: Folder, domains: Sequence[Domain], leaks: Sequence[object]) -> Iterable[str]:
-    train, paired = folder.splits.get("train", ()), folder.kind in ("side by side", "two folders")
+def _advice(
+    folder: Folder, domains: Sequence[Domain], leaks: Sequence[object], overlaps: Sequence[object]
+) -> Iterable[str]:
+    train, paired = folder.splits.get("train", ()), folder.paired
+    if folder.missing:
+        yield f"there is no picture of {' or '.join(folder.missing)} that can be used: put some there"
     if leaks:
         yield f"{len(leaks)} picture(s) lie in more than one split: remove one of each, or the test flatters the model"
-    if "test" not in folder.splits:
+    if overlaps:
+        yield f"{len(overlaps)} picture(s) lie in both domains: remove them where they do not belong"
+    yield from compare.imbalance(folder)
+    if not folder.files(0, "test"):
         yield "there is no test/: move some pictures there before training, to measure on what was never seen"
     if paired and not folder.splits.get("val") and len(train) == 1:
         yield "there is one training pair and none to validate with: training refuses that unless data.val=0"
@@ -228,6 +244,8 @@ def _advice(folder: Folder, domains: Sequence[Domain], leaks: Sequence[object]) 
     for domain in domains:
         if set(domain.dtypes) == {"uint8"} and domain.high < 64:
             yield f"{domain.name} goes up to {domain.high:g} of 255: class ids? As pictures they are almost black"
+    if folder.kind == "unpaired" and not (folder.files(0, "train") and folder.files(1, "train")):
+        yield f"training needs pictures of both {' and '.join(folder.names)} in train/"
     if len(train) + len(folder.second.get("train", ())) < 20:
         yield "these are few pictures to train on: the result will learn them by heart"
 

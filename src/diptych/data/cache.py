@@ -28,31 +28,35 @@ from diptych.files import UNFINISHED
 from diptych.images import Picture
 
 Progress = Callable[[int, int], None]  # done, total
-Decode = Callable[[Item], tuple[Picture, Picture]]
-Prepared = tuple[np.ndarray, np.ndarray]
-Entry = tuple[int, tuple[int, ...], tuple[int, ...]]  # offset in the file, the two shapes
+Decode = Callable[[Item], tuple[Picture, ...]]  # the sides of a pair, or one picture
+Prepared = tuple[np.ndarray, ...]
+Shape = tuple[int, ...]
+Entry = tuple[int, tuple[Shape, ...]]  # offset in the file, the shape of each side
 
 PICTURES, INDEX = "pictures.bin", "index.json"
 
 
 @dataclass(frozen=True)
 class Cache:
-    """What one pass over all pairs found: where each is in the file, and which cannot be decoded."""
+    """What one pass over all items found: where each is in the file, and which cannot be decoded."""
 
     folder: Path | None
-    dtypes: tuple[str, str] = ("uint8", "uint8")
+    dtypes: tuple[str, ...] = ("uint8", "uint8")  # of the sides of an item
     entries: dict[str, Entry] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)  # by the item's name
     notes: tuple[str, ...] = ()
 
     def get(self, name: str) -> Prepared | None:
-        """The prepared pair as views of the file, or None where it has to be decoded."""
+        """The prepared sides as views of the file, or None where they have to be decoded."""
         if (entry := self.entries.get(name)) is None:
             return None
-        offset, *shapes = entry
-        first, second = (int(np.prod(s)) * np.dtype(d).itemsize for s, d in zip(shapes, self.dtypes, strict=True))
-        a = self._bytes[offset : offset + first].view(self.dtypes[0]).reshape(shapes[0])
-        return a, self._bytes[offset + first : offset + first + second].view(self.dtypes[1]).reshape(shapes[1])
+        offset, shapes = entry
+        sides = []
+        for shape, dtype in zip(shapes, self.dtypes, strict=True):
+            end = offset + int(np.prod(shape)) * np.dtype(dtype).itemsize
+            sides.append(self._bytes[offset:end].view(dtype).reshape(shape))
+            offset = end
+        return tuple(sides)
 
     @cached_property
     def _bytes(self) -> np.ndarray:
@@ -71,11 +75,11 @@ def fill(
     augment: Augment,
     *,
     kind: str,
-    dtypes: tuple[str, str],
+    dtypes: tuple[str, ...],
     limit_gb: float,
     progress: Progress | None = None,
 ) -> Cache:
-    """Decode every pair once, in threads, and keep them below `place` up to `limit_gb`; reuse what is there already.
+    """Decode every item once, in threads, and keep them below `place` up to `limit_gb`; reuse what is there already.
 
     Args:
         place: a folder for caches, each below its fingerprint; None keeps nothing.
@@ -89,17 +93,16 @@ def fill(
 
     def prepare(item: Item) -> Prepared | str:
         try:
-            first, second = decode(item)
+            return tuple(augment.prepare(picture.array) for picture in decode(item))
         except DataError as error:
             return str(error)
-        return augment.prepare(first.array), augment.prepare(second.array)
 
     with writer:
-        for done, (item, pair) in enumerate(zip(items, ahead(prepare, items), strict=True), 1):
-            if isinstance(pair, str):
-                faults[item.name] = pair
+        for done, (item, sides) in enumerate(zip(items, ahead(prepare, items), strict=True), 1):
+            if isinstance(sides, str):
+                faults[item.name] = sides
             else:
-                writer.add(item.name, pair)
+                writer.add(item.name, sides)
             if progress:
                 progress(done, len(items))
         return writer.finish(dtypes, faults)
@@ -122,12 +125,12 @@ def _load(folder: Path) -> Cache | None:
             return None
     except (OSError, ValueError):
         return None
-    entries = {name: (offset, tuple(a), tuple(b)) for name, (offset, a, b) in index["entries"].items()}
+    entries = {name: (offset, tuple(map(tuple, shapes))) for name, (offset, *shapes) in index["entries"].items()}
     return Cache(folder, tuple(index["dtypes"]), entries, index["faults"], tuple(index["notes"]))
 
 
 class _Writer:
-    """Appends pairs to an unfinished cache; gives up, with a note, where the bound or the disk ends."""
+    """Appends items to an unfinished cache; gives up, with a note, where the bound or the disk ends."""
 
     def __init__(self, folder: Path | None, limit_gb: float) -> None:
         self.folder, self.limit = folder, limit_gb * 1e9
@@ -148,25 +151,26 @@ class _Writer:
     def __exit__(self, *_: object) -> None:
         self._drop()
 
-    def add(self, name: str, pair: Prepared) -> None:
+    def add(self, name: str, sides: Prepared) -> None:
         if self.file is None:
             return
-        if self.bytes + sum(side.nbytes for side in pair) > self.limit:
+        if self.bytes + sum(side.nbytes for side in sides) > self.limit:
             self._note_the_bound()
             return
         with self._giving_up():
-            for side in pair:
+            for side in sides:
                 self.file.write(np.ascontiguousarray(side).data)
-            self.entries[name] = (self.bytes, pair[0].shape, pair[1].shape)
-            self.bytes += sum(side.nbytes for side in pair)
+            self.entries[name] = (self.bytes, tuple(side.shape for side in sides))
+            self.bytes += sum(side.nbytes for side in sides)
 
-    def finish(self, dtypes: tuple[str, str], faults: dict[str, str]) -> Cache:
+    def finish(self, dtypes: tuple[str, ...], faults: dict[str, str]) -> Cache:
         """Make the cache appear under its name, whole."""
         with self._giving_up():
             if self.file and self.folder and self.unfinished and self.bytes:
                 self.file.flush()
                 os.fsync(self.file.fileno())
-                index = {"bytes": self.bytes, "dtypes": dtypes, "entries": self.entries, "faults": faults}
+                entries = {name: (offset, *shapes) for name, (offset, shapes) in self.entries.items()}
+                index = {"bytes": self.bytes, "dtypes": dtypes, "entries": entries, "faults": faults}
                 (self.unfinished / INDEX).write_text(json.dumps({**index, "notes": self.notes}))
                 _move(self.unfinished, self.folder)
                 return Cache(self.folder, dtypes, self.entries, faults, tuple(self.notes))

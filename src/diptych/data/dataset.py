@@ -1,72 +1,59 @@
-"""From a folder to training batches and test pairs: `open_data`, whose signature is the `data:` section of a recipe."""
+"""From folders to training batches and test pairs: `open_data`, whose signature is the `data:` section of a recipe."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
-import numpy as np
 from annotated_types import Ge, Gt, Interval
 from pydantic import AfterValidator
 
 from diptych import images, tasks
 from diptych.ahead import ahead
-from diptych.data import cache
+from diptych.data import cache, compare
 from diptych.data.augment import Augment, Resize
 from diptych.data.cache import Cache, Progress
-from diptych.data.folders import Folder, Item, hold_out, recognise
-from diptych.data.loader import PairedData, loader
+from diptych.data.finding import summary
+from diptych.data.folders import Folder, Item, hold_out
+from diptych.data.loader import DECK_OF_A, DECK_OF_B, DECK_OF_PAIRS, Deck, Decode, PairedData, UnpairedData, loader
+from diptych.data.reading import PairReader, SingleReader
+from diptych.data.recognising import recognise
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
-from diptych.tasks import Task
 
 if TYPE_CHECKING:
     import torch
 
 Range = tuple[float, float]
+Inputs = tuple[str, ...]
+PAIRS, DOMAINS = ("source", "target"), ("a", "b")
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class PairReader:
-    """Decodes a pair as (source, target): halves cut, channels as the domain has them."""
+class Heap:
+    """Training items that are shuffled together: pairs, or the pictures of one side."""
 
-    reverse: bool
-    channels: tuple[int, int]  # of source and target
-    limit_mp: float
-    task: Task
-
-    def __call__(self, item: Item) -> tuple[Picture, Picture]:
-        assert item.b is not None
-        a = images.read(item.a, limit_mp=self.limit_mp)
-        a, b = _halves(a) if item.b == item.a else (a, images.read(item.b, limit_mp=self.limit_mp))
-        source, target = self.task.pair(*((b, a) if self.reverse else (a, b)))
-        return _with_channels(source, self.channels[0]), _with_channels(target, self.channels[1])
-
-
-def _halves(picture: Picture) -> tuple[Picture, Picture]:
-    middle = picture.array.shape[1] // 2
-
-    def half(part: slice) -> Picture:
-        alpha = None if picture.alpha is None else picture.alpha[:, part]
-        return Picture(np.ascontiguousarray(picture.array[:, part]), alpha, picture.format, picture.notes)
-
-    return half(slice(None, middle)), half(slice(middle, None))
-
-
-def _with_channels(picture: Picture, channels: int) -> Picture:
-    return Picture(images.match_channels(picture.array, channels), picture.alpha, picture.format, picture.notes)
+    what: str  # in words
+    items: tuple[Item, ...]
+    read: PairReader | SingleReader
+    dtypes: tuple[str, ...]  # of the sides of an item
+    stream: int
 
 
 @dataclass
 class Data:
-    """Pairs to learn from and to be judged by. (source, target) is the order of every pair of values here."""
+    """Pictures to learn from, pairs to be judged by. (source, target) is the order of every two values here.
+
+    What a method learns from is its `inputs`: ("source", "target") are pairs, ("a", "b") the pictures of both sides,
+    each for itself, source side first. Every folder has the second; only a folder of pairs has the first.
+    """
 
     folder: Folder
-    train: tuple[Item, ...]
+    train: tuple[Item, ...]  # pairs, as val and test; of an unpaired folder, val and test are its truth
     val: tuple[Item, ...]
     test: tuple[Item, ...]
     names: tuple[str, str]
@@ -79,41 +66,78 @@ class Data:
     workers: int = 0
     cache_gb: float = 4.0
     notes: list[str] = field(default_factory=list)  # sentences for the user
-    _cache: Cache | None = field(default=None, repr=False)
+    _caches: dict[Inputs, tuple[Cache, ...]] = field(default_factory=dict, repr=False)
+    _undecodable: set[Path] = field(default_factory=set, repr=False)
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of the training pictures."""
         return self.augment.size
 
-    def prepare(self, cache_dir: Path | str | None = None, progress: Progress | None = None) -> None:
-        """Decode every training pair once: fill the cache, and drop from `train` what cannot be decoded.
+    @property
+    def paired(self) -> bool:
+        """Whether the training pictures are pairs."""
+        return self.folder.paired
+
+    def items(self, split: str) -> tuple[Item, ...]:
+        """The pairs of train, val or test."""
+        if split not in (splits := {"train": self.train, "val": self.val, "test": self.test}):
+            raise ConfigError(f"split={split} is unknown: use one of {', '.join(splits)}")
+        return splits[split]
+
+    def singles(self, split: str) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+        """The pictures of the source side and of the target side in train, val or test, each for itself."""
+        pairs = self.items(split)
+
+        def of(letter: int) -> tuple[Item, ...]:
+            items = [item.single(letter) for item in pairs] if self.paired else self.folder.singles(letter, split)
+            return tuple(item for item in items if item.a not in self._undecodable)
+
+        return _turn((of(0), of(1)), self.read.reverse)
+
+    def epoch(self, inputs: Inputs) -> int:
+        """Images in an epoch: all pairs, or all pictures of the larger side. Raises DataError where there are none."""
+        return max(len(heap.items) for heap in self._heaps(inputs))
+
+    def prepare(
+        self, inputs: Inputs = PAIRS, cache_dir: Path | str | None = None, progress: Progress | None = None
+    ) -> None:
+        """Decode every training picture once: fill the cache, and drop from training what cannot be decoded.
 
         `progress(done, total)` is called meanwhile. Without `cache_dir` nothing is kept. Of several processes let one
-        go first: the others find the cache ready. A second call does nothing.
+        go first: the others find the cache ready. A second call does nothing. Raises DataError where nothing is left,
+        or pairs are asked of pictures that are none.
         """
-        if self._cache is not None:
+        if inputs in self._caches:
             return
-        place = Path(cache_dir) if cache_dir else None
-        kind = repr((self.read, self.dtype))
-        self._cache = cache.fill(
-            place,
-            self.train,
-            self.read,
-            self.augment,
-            kind=kind,
-            dtypes=self.dtype,
-            limit_gb=self.cache_gb,
-            progress=progress,
-        )
-        self.notes += [*self._cache.notes, *(f"left out: {fault}" for fault in self._cache.faults.values())]
-        self.train = tuple(item for item in self.train if item.name not in self._cache.faults)
-        if not self.train:
-            first = next(iter(self._cache.faults.values()), "there are none")
-            raise DataError(f"{self.folder.root} has no training pairs that can be decoded: {first}")
+        heaps = self._heaps(inputs)
+        total, done, caches = sum(len(heap.items) for heap in heaps), 0, []
+        for heap in heaps:
+            caches.append(
+                cache.fill(
+                    Path(cache_dir) if cache_dir else None,
+                    heap.items,
+                    heap.read,
+                    self.augment,
+                    kind=repr((heap.read.key, heap.dtypes)),
+                    dtypes=heap.dtypes,
+                    limit_gb=self.cache_gb * len(heap.items) / total,
+                    progress=_onwards(progress, done, total),
+                )
+            )
+            done += len(heap.items)
+        self._caches[inputs] = tuple(caches)
+        for heap, filled in zip(heaps, caches, strict=True):
+            self._leave_out(heap, filled)
+        if inputs == DOMAINS and self.folder.kind == "two folders" and all(item.name.isdigit() for item in self.train):
+            self.notes.append(
+                "what has one number on both sides is scored as a pair: if that is wrong, set data.kind=unpaired"
+            )
 
     def loader(
         self,
+        inputs: Inputs = PAIRS,
+        *,
         seed: int,
         batch: int,
         start: int = 0,
@@ -122,31 +146,82 @@ class Data:
         cache_dir: Path | str | None = None,
         progress: Progress | None = None,
     ) -> Iterator[dict[str, torch.Tensor]]:
-        """Endless batches `{"source", "target"}`, `B H W C` in the files' dtype, from image `start` on."""
-        self.prepare(cache_dir, progress)
-        dataset = PairedData(self.train, self.read, self.augment, seed, self._cache)
+        """Endless batches of `inputs`, each `B H W C` in the files' dtype, from image `start` on."""
+        self.prepare(inputs, cache_dir, progress)
+        decks = [
+            Deck(heap.items, heap.read, self.augment, seed, cached, heap.stream)
+            for heap, cached in zip(self._heaps(inputs), self._caches[inputs], strict=True)
+        ]
+        dataset = PairedData(*decks) if inputs == PAIRS else UnpairedData(*decks)
         return loader(dataset, batch=batch, start=start, rank=rank, world=world, workers=self.workers)
-
-    def items(self, split: str) -> tuple[Item, ...]:
-        """The pairs of train, val or test."""
-        if split not in (splits := {"train": self.train, "val": self.val, "test": self.test}):
-            raise ConfigError(f"split={split} is unknown: use one of {', '.join(splits)}")
-        return splits[split]
 
     def pairs(self, split: str) -> Iterator[tuple[str, Picture, Picture]]:
         """(name, source, target) of a split, whole and not augmented; what cannot be decoded is left out, and noted."""
+        for name, (source, target) in self._whole(self.items(split), self.read):
+            yield name, source, target
 
-        def read(item: Item) -> tuple[str, Picture, Picture] | str:
+    def pictures(self, split: str, side: int) -> Iterator[tuple[str, Picture]]:
+        """(name, picture) of all pictures of the source side (0) or target side (1) of a split, like `pairs`."""
+        for name, (picture,) in self._whole(self.singles(split)[side], SingleReader(self.read, side)):
+            yield name, picture
+
+    def _whole(self, items: Sequence[Item], decode: Decode) -> Iterator[tuple[str, tuple[Picture, ...]]]:
+        def read(item: Item) -> tuple[str, tuple[Picture, ...]] | str:
             try:
-                return item.name, *self.read(item)
+                return item.name, decode(item)
             except DataError as error:
                 return str(error)
 
-        for found in ahead(read, self.items(split)):
+        for found in ahead(read, items):
             if isinstance(found, str):
                 self.notes.append(f"left out: {found}")
             else:
                 yield found
+
+    def _heaps(self, inputs: Inputs) -> tuple[Heap, ...]:
+        """What is to be learnt from: one heap of pairs, or a heap for each side. Raises DataError for an empty one."""
+        if inputs == PAIRS:
+            heaps = [self._heap_of_pairs()]
+        elif inputs == DOMAINS:
+            heaps = [self._heap(0), self._heap(1)]
+        else:
+            raise ConfigError(
+                f"there is no data for a method that learns from {', '.join(inputs)}: its steps() may take "
+                f"{' and '.join(PAIRS)} (pairs), or {' and '.join(DOMAINS)} (two domains without pairs)"
+            )
+        for heap in heaps:
+            if not heap.items:
+                raise DataError(f"{self.folder.place} has no training {heap.what}: put some into train/")
+        return tuple(heaps)
+
+    def _heap_of_pairs(self) -> Heap:
+        if not self.paired:
+            raise DataError(
+                f"{self.folder.place} holds unpaired pictures, not pairs: put the two of a pair side by side in one "
+                "file, or into two folders under one name (diptych data check tells what is found), or choose a "
+                "method that needs no pairs"
+            )
+        return Heap("pairs", self.train, self.read, self.dtype, DECK_OF_PAIRS)
+
+    def _heap(self, side: int) -> Heap:
+        what, read = f"pictures of {self.names[side]}", SingleReader(self.read, side)
+        return Heap(what, self.singles("train")[side], read, (self.dtype[side],), (DECK_OF_A, DECK_OF_B)[side])
+
+    def _leave_out(self, heap: Heap, filled: Cache) -> None:
+        """Drop from training, and note, what could not be decoded. Raises DataError where nothing else is left."""
+        self.notes += [*filled.notes, *(f"left out: {fault}" for fault in filled.faults.values())]
+        if len(filled.faults) == len(heap.items):
+            first = next(iter(filled.faults.values()))
+            raise DataError(f"{self.folder.place} has no training {heap.what} that can be decoded: {first}")
+        if heap.stream == DECK_OF_PAIRS:
+            self.train = tuple(item for item in heap.items if item.name not in filled.faults)
+        else:
+            self._undecodable |= {item.a for item in heap.items if item.name in filled.faults}
+
+
+def _onwards(progress: Progress | None, before: int, total: int) -> Progress | None:
+    """For one of several parts: counts on from what the parts before it did."""
+    return None if progress is None else lambda done, _: progress(before + done, total)
 
 
 def _a_size(size: int | str) -> int | str:
@@ -157,10 +232,12 @@ def _a_size(size: int | str) -> int | str:
 
 def open_data(
     *,
-    folder: str,
+    folder: str | None = None,
+    a: str | None = None,
+    b: str | None = None,
     task: str = "pairs",
     direction: str = "a2b",
-    kind: Literal["auto", "side by side", "two folders"] = "auto",
+    kind: Literal["auto", "side by side", "two folders", "unpaired"] = "auto",
     size: Annotated[int | str, AfterValidator(_a_size)] = 256,
     load: Annotated[int, Gt(0)] | None = None,
     resize: Resize = "square",
@@ -171,13 +248,17 @@ def open_data(
     cache_gb: Annotated[float, Ge(0)] = 4.0,
     limit_mp: Annotated[float, Gt(0)] = images.LIMIT_MP,
 ) -> Data:
-    """Open a folder of pairs. Nothing but headers is read, except to measure the values of 16-bit and float pictures.
+    """Open a folder of pairs, or of two kinds of pictures, or a folder for each of the two kinds.
+
+    Nothing but headers is read, except to measure the values of 16-bit and float pictures, and to find copies.
 
     Args:
-        folder: pairs side by side, or two folders of pictures paired by name; optionally train/, val/, test/.
+        folder: pairs side by side, or two folders of pictures, by name paired or not; optionally train/, val/, test/.
+        a: instead of `folder`, the folder of one kind of pictures, optionally with train/, val/, test/; it names them.
+        b: the folder of the other kind.
         task: what a pair is; "pairs": the two pictures as they are given.
         direction: a2b, b2a, or the names of the two folders, as photo2label; side by side, a is the left half.
-        kind: how the folder is laid out, where that is not recognised rightly.
+        kind: how the folder is laid out, where that is not recognised rightly; "unpaired": equal names mean nothing.
         size: of the training crop, in pixels: 256, or "320x256" for width x height.
         load: length of the shorter side before the crop; by default 286/256 of the crop's, as in the paper.
         resize: "square": the whole picture to the crop's shape; "short": aspect kept; "none": as it is.
@@ -188,34 +269,33 @@ def open_data(
         cache_gb: bound of the file that keeps decoded pictures; 0 decodes them each time.
         limit_mp: refuse pictures of more million pixels.
     """
-    found = recognise(folder, kind=kind, direction=direction, limit_mp=limit_mp)
-    if found.kind not in ("side by side", "two folders"):
-        what = "unpaired pictures" if found.kind == "unpaired" else "single photos"
-        raise DataError(
-            f"{folder} holds {what}, not pairs: put the two of a pair side by side in one file, or into two folders "
-            "under one name (diptych data check tells what is found)"
-        )
+    found = recognise(folder, a=a, b=b, kind=kind, direction=direction, limit_mp=limit_mp)
+    if found.kind == "photos":
+        raise DataError(_one_kind_only(found))
     reverse = found.reverses(direction)
     train, held_out = _splits(found, val)
     augment = Augment(parse_size(size), load, flip, resize, enlarge)
-    _refuse_too_small(found, train, augment)
-    read = PairReader(reverse, _turn(found.channels, reverse), limit_mp, tasks.find(task))
-    return Data(
+    channels, dtypes = _turn(found.channels, reverse), _turn(found.dtypes, reverse)
+    read = PairReader(reverse, channels, limit_mp, tasks.find(task), halves=found.kind == "side by side")
+    data = Data(
         folder=found,
         train=train,
         val=held_out,
-        test=found.splits.get("test", ()),
+        test=found.pairs("test"),
         names=_turn(found.names, reverse),
-        channels=read.channels,
-        dtype=_turn(found.dtypes, reverse),
-        range=_ranges(train, read, _turn(found.dtypes, reverse)),
+        channels=channels,
+        dtype=dtypes,
+        range=(images.value_range(dtypes[0]), images.value_range(dtypes[1])),
         fingerprint=_fingerprint(found),
         augment=augment,
         read=read,
         workers=workers,
         cache_gb=cache_gb,
-        notes=found.notes(),
+        notes=[*found.notes(), *compare.notes(found)],
     )
+    _refuse_too_small(data)
+    data.range = (_range(data, 0), _range(data, 1))
+    return data
 
 
 def parse_size(size: int | str) -> tuple[int, int]:
@@ -233,51 +313,63 @@ def _turn(ab: tuple[T, T], reverse: bool) -> tuple[T, T]:
 def _splits(found: Folder, val: float) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
     if not 0 <= val < 1:
         raise ConfigError(f"data.val={val} is not a share: use 0 up to below 1")
-    train, held_out = found.splits.get("train", ()), found.splits.get("val", ())
+    train, held_out = found.pairs("train"), found.pairs("val")
     if held_out or not train or val == 0:
         return train, held_out
     if len(train) == 1:
-        raise DataError(f"{found.root} has one training pair and none to validate with: add pairs, or set data.val=0")
+        raise DataError(f"{found.place} has one training pair and none to validate with: add pairs, or set data.val=0")
     return hold_out(train, val)
 
 
-def _refuse_too_small(found: Folder, items: tuple[Item, ...], augment: Augment) -> None:
-    height, width = augment.size
-    small = [item for item in items if found.size(item.a)[0] < height or found.size(item.a)[1] < width]
-    if small and not augment.enlarge:
-        least = min(small, key=lambda item: min(found.size(item.a)))
-        h, w = found.size(least.a)
+def _one_kind_only(found: Folder) -> str:
+    if found.missing:
+        return (
+            f"{found.place} holds no picture of {' or '.join(found.missing)} that can be used: put some there; "
+            f"left out: {summary(found.faults, found.roots)}"
+        )
+    return (
+        f"{found.place} holds single photos, not pairs: put the two of a pair side by side in one file, or into two "
+        "folders under one name; without pairs, put the two kinds of pictures into a folder each (diptych data check "
+        "tells what is found)"
+    )
+
+
+def _refuse_too_small(data: Data) -> None:
+    found, (height, width) = data.folder, data.augment.size
+    paths = list(dict.fromkeys(item.a for side in data.singles("train") for item in side))
+    small = [path for path in paths if found.size(path)[0] < height or found.size(path)[1] < width]
+    if small and not data.augment.enlarge:
+        least = min(small, key=lambda path: min(found.size(path)))
+        h, w = found.size(least)
         raise DataError(
-            f"{found.root}: {len(small)} of {len(items)} training pictures are smaller than the crop, {width}x{height}"
-            f" (the smallest: {least.a.name}, {w}x{h}): choose a smaller data.size, or data.enlarge=true"
+            f"{found.place}: {len(small)} of {len(paths)} training pictures are smaller than the crop, {width}x{height}"
+            f" (the smallest: {found.relative(least)}, {w}x{h}): choose a smaller data.size, or data.enlarge=true"
         )
 
 
-def _ranges(items: tuple[Item, ...], read: PairReader, dtypes: tuple[str, str]) -> tuple[Range, Range]:
+def _range(data: Data, side: int) -> Range:
     """What is black and white: measured on the training pictures where 16 bits or floats leave it open."""
-    if dtypes == ("uint8", "uint8"):
-        return images.value_range("uint8"), images.value_range("uint8")
+    dtype, read = data.dtype[side], SingleReader(data.read, side)
+    if dtype == "uint8":
+        return images.value_range(dtype)
 
-    def extremes(item: Item) -> list[tuple[float, float]]:
+    def extremes(item: Item) -> tuple[float, float] | None:
         try:
-            return [(float(picture.array.min()), float(picture.array.max())) for picture in read(item)]
+            (picture,) = read(item)
         except DataError:
-            return []  # said when the picture is needed
+            return None  # said when the picture is needed
+        return float(picture.array.min()), float(picture.array.max())
 
-    measured = [found for found in ahead(extremes, items) if found]
+    measured = [found for found in ahead(extremes, data.singles("train")[side]) if found]
     if not measured:
-        return images.value_range(dtypes[0]), images.value_range(dtypes[1])
-    source, target = (
-        images.fitting_range(dtype, min(low for low, _ in side), max(high for _, high in side))
-        for dtype, side in zip(dtypes, zip(*measured, strict=True), strict=True)
-    )
-    return source, target
+        return images.value_range(dtype)
+    return images.fitting_range(dtype, min(low for low, _ in measured), max(high for _, high in measured))
 
 
 def _fingerprint(found: Folder) -> str:
     """sha256 over names and sizes in bytes: tells data sets apart without reading them, wherever they lie."""
     sha = hashlib.sha256()
-    paths = sorted({path for item in found.items() for path in (item.a, item.b) if path})
-    for path in paths:
-        sha.update(f"{path.relative_to(found.root).as_posix()} {path.stat().st_size}\n".encode())
+    paths = {path for item in found.items() for path in (item.a, item.b) if path}
+    for name, path in sorted((found.relative(path), path) for path in paths):
+        sha.update(f"{name.as_posix()} {path.stat().st_size}\n".encode())
     return sha.hexdigest()

@@ -17,52 +17,86 @@ from diptych.images import Picture
 if TYPE_CHECKING:
     import torch
 
-Pair = tuple[Picture, Picture]
-ORDER, AUGMENT = 0, 1  # two streams of chance from one seed
+Decode = Callable[[Item], tuple[Picture, ...]]  # the sides of a pair, or one picture
+DECK_OF_PAIRS, DECK_OF_A, DECK_OF_B = 0, 1, 2  # whose chance it is: all from one seed, none like another
 
 
-class PairedData:
-    """Training pairs by the number of the image in the whole training: `data[k]` for any k >= 0, never out of range.
+class Deck:
+    """Items dealt without end, shuffled anew each time around: `deck[k]` is the k-th, for any k >= 0.
 
-    Epoch k // n goes through all n pairs in the order drawn from (seed, epoch); the crop and the mirroring of image k
-    are drawn from (seed, k). Nothing else has a say: not the rank, the worker, the batch or where training began.
+    Round k // n goes through all n items in the order drawn from (seed, stream, round); the crop and the mirroring of
+    draw k, one for all sides of its item, are drawn from (seed, stream, k). Nothing else has a say: not the rank, the
+    worker, the batch or where training began.
     """
 
     def __init__(
         self,
         items: Sequence[Item],
-        decode: Callable[[Item], Pair],
+        decode: Decode,
         augment: Augment,
         seed: int,
         cache: Cache | None = None,
+        stream: int = DECK_OF_PAIRS,
     ) -> None:
-        self.items, self.decode, self.augment, self.seed, self.cache = items, decode, augment, seed, cache
-        self._epoch, self._order = -1, np.empty(0, int)
+        self.items, self.decode, self.augment, self.cache = items, decode, augment, cache
+        self.order, self.chance = [seed, 2 * stream], [seed, 2 * stream + 1]
+        self._round, self._shuffled = -1, np.empty(0, int)
 
     def __len__(self) -> int:
         return len(self.items)
 
-    def __getitem__(self, k: int) -> dict[str, np.ndarray]:
-        """`{"source": H W C, "target": H W C}` in the files' own dtype."""
-        sides = self._prepared(self._index(k))
-        rng = np.random.default_rng([self.seed, AUGMENT, k])
-        draw = self.augment.draw(rng, *sides[0].shape[:2])
-        source, target = (self.augment.apply(side, draw) for side in sides)
-        return {"source": source, "target": target}
+    def __getitem__(self, k: int) -> tuple[np.ndarray, ...]:
+        """Each side of an item, `H W C` in the file's own dtype."""
+        sides = self._prepared(self.items[self.index(k)])
+        draw = self.augment.draw(np.random.default_rng([*self.chance, k]), *sides[0].shape[:2])
+        return tuple(self.augment.apply(side, draw) for side in sides)
 
-    def _index(self, k: int) -> int:
-        epoch, i = divmod(k, len(self.items))
-        if epoch != self._epoch:
-            rng = np.random.default_rng([self.seed, ORDER, epoch])
-            self._epoch, self._order = epoch, rng.permutation(len(self.items))
-        return int(self._order[i])
+    def index(self, k: int) -> int:
+        """Which item is the k-th."""
+        now, i = divmod(k, len(self.items))
+        if now != self._round:
+            rng = np.random.default_rng([*self.order, now])
+            self._round, self._shuffled = now, rng.permutation(len(self.items))
+        return int(self._shuffled[i])
 
-    def _prepared(self, i: int) -> tuple[np.ndarray, np.ndarray]:
-        cached = self.cache.get(self.items[i].name) if self.cache else None
+    def _prepared(self, item: Item) -> tuple[np.ndarray, ...]:
+        cached = self.cache.get(item.name) if self.cache else None
         if cached is not None:
             return cached
-        source, target = self.decode(self.items[i])
-        return self.augment.prepare(source.array), self.augment.prepare(target.array)
+        return tuple(self.augment.prepare(picture.array) for picture in self.decode(item))
+
+
+class PairedData:
+    """Training pairs by the number of the image in the whole training: `data[k]` for any k >= 0, never out of range."""
+
+    def __init__(self, pairs: Deck) -> None:
+        self.pairs = pairs
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, k: int) -> dict[str, np.ndarray]:
+        """`{"source": H W C, "target": H W C}`, cropped and mirrored alike."""
+        source, target = self.pairs[k]
+        return {"source": source, "target": target}
+
+
+class UnpairedData:
+    """Training pictures of two domains, shuffled, cropped and mirrored each for itself; by the image's number as well.
+
+    An epoch is that of the larger domain; of the smaller one, pictures come round more often.
+    """
+
+    def __init__(self, a: Deck, b: Deck) -> None:
+        self.a, self.b = a, b
+
+    def __len__(self) -> int:
+        return max(len(self.a), len(self.b))
+
+    def __getitem__(self, k: int) -> dict[str, np.ndarray]:
+        """`{"a": H W C, "b": H W C}`; the channels may differ."""
+        (a,), (b,) = self.a[k], self.b[k]
+        return {"a": a, "b": b}
 
 
 class Batches:
@@ -81,9 +115,9 @@ class Batches:
 
 
 def loader(
-    dataset: PairedData, *, batch: int, start: int = 0, rank: int = 0, world: int = 1, workers: int = 0
+    dataset: PairedData | UnpairedData, *, batch: int, start: int = 0, rank: int = 0, world: int = 1, workers: int = 0
 ) -> Iterator[dict[str, torch.Tensor]]:
-    """Batches `{"source": B H W C, "target": B H W C}` in the files' dtype, from image `start` on, without end.
+    """Batches `{name: B H W C}` of what `dataset` has, in the files' dtype, from image `start` on, without end.
 
     `batch` is that of all `world` processes together: each gets its share of it. `workers` are spawned processes.
     """

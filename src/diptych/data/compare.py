@@ -1,0 +1,110 @@
+"""What is suspicious when pictures are compared: copies in both domains or in two splits, very different heaps."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from pathlib import Path
+from statistics import median_low
+
+from diptych.ahead import ahead
+from diptych.data.folders import Folder
+
+NAMED = 5  # groups of copies in one sentence
+FEWER, SMALLER = 3, 2  # from this factor on, counts and sides are called very different
+BEGINNING = 4096
+
+
+def notes(folder: Folder) -> list[str]:
+    """Sentences about copies, about two domains that differ much in number or size, and about what is kept as truth."""
+    groups = copies(list(dict.fromkeys([*folder.files(0), *folder.files(1)])))
+    found = {
+        f"in both {' and '.join(folder.names)}": overlapping(folder, groups),
+        "in more than one split": leaking(folder, groups),
+    }
+    said = [f"{_pictures(some)} {where}: {_named(folder, some)}" for where, some in found.items() if some]
+    return [*said, *imbalance(folder), *scorable(folder)]
+
+
+def copies(paths: Sequence[Path]) -> list[list[Path]]:
+    """Groups of files with the same bytes. Only of files of equal size and equal beginning are all bytes read."""
+    groups = [list(paths)]
+    for look in (lambda path: path.stat().st_size, _beginning, _whole):
+        groups = [alike for group in groups for alike in grouped(group, look) if len(alike) > 1]
+    return groups
+
+
+def grouped(paths: Sequence[Path], look: Callable[[Path], Hashable]) -> list[list[Path]]:
+    """Paths of which `look`, called in threads, tells the same."""
+    groups: dict[Hashable, list[Path]] = defaultdict(list)
+    for path, seen in zip(paths, ahead(look, paths), strict=True):
+        groups[seen].append(path)
+    return list(groups.values())
+
+
+def overlapping(folder: Folder, groups: Iterable[list[Path]]) -> list[list[Path]]:
+    """Those copies that are in both domains, where each has its own files."""
+    a, b = set(folder.files(0)), set(folder.files(1))
+    return [paths for paths in groups if folder.kind != "side by side" and a & set(paths) and b & set(paths)]
+
+
+def leaking(folder: Folder, groups: Iterable[list[Path]]) -> list[list[Path]]:
+    """Those copies that are in more than one split."""
+    split_of = folder.split_of()
+    return [paths for paths in groups if len({split_of[path] for path in paths}) > 1]
+
+
+def imbalance(folder: Folder) -> list[str]:
+    """Of an unpaired folder: whether one domain has far more, or far larger pictures than the other."""
+    sides = [folder.files(side, "train") for side in (0, 1)]
+    if folder.kind != "unpaired" or not all(sides):
+        return []
+    found = []
+    few, many = sorted(zip(map(len, sides), folder.names, strict=True))
+    if many[0] >= FEWER * few[0]:
+        found.append(
+            f"{few[0]} training pictures of {few[1]}, {many[0]} of {many[1]}: those of {few[1]} come round "
+            f"{many[0] / few[0]:.0f} times as often"
+        )
+    medians = [median_low(map(folder.size, paths)) for paths in sides]
+    small, large = sorted(zip(medians, folder.names, strict=True), key=lambda found: max(found[0]))
+    if max(large[0]) >= SMALLER * max(small[0]):
+        found.append(
+            f"pictures of {small[1]} are {_size(small[0])}, of {large[1]} {_size(large[0])} (medians): "
+            f"they are resized to one size, and may differ in sharpness"
+        )
+    return found
+
+
+def scorable(folder: Folder) -> list[str]:
+    """Of an unpaired folder: which of its pictures are taken for pairs."""
+    return [
+        f"{len(pairs)} pictures of {split} have one name in {folder.names[0]} and {folder.names[1]}: "
+        f"they are taken for pairs, and used for scores only"
+        for split, pairs in folder.truth.items()
+        if pairs
+    ]
+
+
+def _beginning(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(BEGINNING)
+
+
+def _whole(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _pictures(groups: Sequence[object]) -> str:
+    return "1 picture is" if len(groups) == 1 else f"{len(groups)} pictures are"
+
+
+def _named(folder: Folder, groups: Sequence[Sequence[Path]]) -> str:
+    named = [" = ".join(str(path) for path in sorted(map(folder.relative, paths))) for paths in groups[:NAMED]]
+    return ", ".join(named) + (f" and {len(groups) - NAMED} more" if len(groups) > NAMED else "")
+
+
+def _size(size: tuple[int, int]) -> str:
+    return f"{size[1]}x{size[0]}"

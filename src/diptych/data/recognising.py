@@ -1,0 +1,304 @@
+"""A folder of pictures explains itself: what it holds is recognised from names and headers, nothing is decoded.
+
+Four layouts are known, each with or without train/, val/ and test/:
+
+    side by side    FOLDER[/train]/0001.jpg, twice as wide as high: left half a, right half b
+    two folders     FOLDER[/train]/{photo,label}/0001.png or FOLDER/{photo,label}[/train]/0001.png, paired by name
+    unpaired        FOLDER/{trainA,trainB,testA,testB}, or two folders whose names do not match
+    photos          any other folder with pictures in it
+
+Instead of one FOLDER the two may be given, of any names and in any places: A[/train]/0001.jpg and B[/train]/0001.jpg.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar, get_args
+
+from diptych import images
+from diptych.data import finding
+from diptych.data.finding import SPLITS, Fault, Files, Place, Roots
+from diptych.data.folders import Folder, Item, Kind, Splits
+from diptych.errors import ConfigError, DataError
+from diptych.images import Header
+
+T = TypeVar("T")
+
+
+def recognise(
+    root: Path | str | None = None,
+    *,
+    a: Path | str | None = None,
+    b: Path | str | None = None,
+    kind: str = "auto",
+    direction: str = "a2b",
+    limit_mp: float = images.LIMIT_MP,
+) -> Folder:
+    """Find out what a folder holds, or two (`a` and `b`), from headers alone, read in threads.
+
+    `kind` says it instead; `direction` (photo2label) chooses two of several domains. Files that cannot be used are
+    left out and listed in `faults`; DataError is raised when nothing is left, ConfigError for an impossible option.
+    """
+    if kind not in (kinds := ("auto", *get_args(Kind))):
+        raise ConfigError(f"kind={kind} is unknown: use one of {', '.join(kinds)}")
+    if not limit_mp > 0:
+        raise ConfigError(f"limit_mp={limit_mp:g} is no limit: use a number of million pixels above 0")
+    roots = _roots(root, a, b)
+    files, faults = finding.find_domains(roots) if len(roots) == 2 else finding.find(roots[""])
+    headers, unreadable = finding.read_headers(files, limit_mp)
+    faults += unreadable
+    files = {place: [path for path in paths if path in headers] for place, paths in files.items()}
+    folder = _arrange(roots, _choose(roots, files, direction), kind, headers, faults)
+    folder = _agreeing(replace(folder, headers=headers, faults=(*faults, *folder.faults)))
+    if not any(folder.items()):
+        raise DataError(_nothing_left(folder))
+    return folder
+
+
+# --- One folder or two -----------------------------------------------------------------------------------------------
+
+
+def _roots(root: Path | str | None, a: Path | str | None, b: Path | str | None) -> Roots:
+    if root is not None and a is None and b is None:
+        return {"": Path(root)}
+    if root is None and a is not None and b is not None:
+        a_name, b_name = domain_names(Path(a), Path(b))
+        return {a_name: Path(a), b_name: Path(b)}
+    given = " and ".join(name for name, value in (("folder", root), ("a", a), ("b", b)) if value is not None)
+    raise ConfigError(
+        f"where are the pictures? Give one folder with data.folder (--data FOLDER), or the folders of the two domains "
+        f"with data.a and data.b (--a horses --b zebras); given: {given or 'none of them'}"
+    )
+
+
+def domain_names(a: Path, b: Path) -> tuple[str, str]:
+    """What two domains are called: like their folders, or where these are called alike, like those above.
+
+    >>> domain_names(Path("/x/horses"), Path("/y/zebras/train"))
+    ('horses', 'zebras')
+    >>> domain_names(Path("/cat/pictures"), Path("/dog/pictures"))
+    ('cat', 'dog')
+    """
+    parts = [
+        [part for part in reversed(Path(os.path.abspath(path)).parts[1:]) if part.lower() not in SPLITS]
+        for path in (a, b)
+    ]
+    if os.path.abspath(a) == os.path.abspath(b):
+        raise ConfigError(f"{a} is given for both domains: they need a folder each")
+    return next(((one, other) for one, other in zip(*parts, strict=False) if one != other), ("a", "b"))
+
+
+# --- Arranging them --------------------------------------------------------------------------------------------------
+
+
+def _domains(roots: Roots, files: Files) -> list[str]:
+    """Those of which there are pictures: in the order given, or that of the alphabet."""
+    filled = {domain for (_, domain), paths in files.items() if paths}
+    return [domain for domain in (roots if len(roots) == 2 else sorted(filled)) if domain in filled]
+
+
+def _choose(roots: Roots, files: Files, direction: str) -> Files:
+    """Of more than two domains, those that the direction names."""
+    domains = _domains(roots, files)
+    if len(domains) <= 2:
+        return files
+    for a in domains:
+        for b in domains:
+            if a != b and direction == f"{a}2{b}":
+                return {place: paths for place, paths in files.items() if place[1] in (a, b)}
+    raise DataError(
+        f"{roots['']} holds {len(domains)} folders of pictures ({', '.join(domains)}): "
+        f"choose two by name, as direction={domains[0]}2{domains[1]}"
+    )
+
+
+def _arrange(roots: Roots, files: Files, kind: str, headers: dict[Path, Header], faults: list[Fault]) -> Folder:
+    domains = _domains(roots, files)
+    missing = tuple(sorted({domain for _, domain in files if domain} - set(domains)))
+    place = " and ".join(map(str, roots.values()))
+    if not domains or (missing and len(roots) == 2):
+        nothing = f"no picture of {' or '.join(missing)}" if len(roots) == 2 else "none of its files"
+        raise DataError(f"{place}: {nothing} can be used: {finding.summary(faults, roots)}")
+    if len(domains) == 2:
+        if kind == "two folders" or (kind == "auto" and _are_pairs(roots, files, domains, headers)):
+            return _two_folders(roots, files, domains)
+        if kind in ("auto", "unpaired"):
+            return _unpaired(roots, files, domains, headers)
+    elif kind == "side by side" or (kind == "auto" and _mostly_twice_as_wide(headers)):
+        return _side_by_side(roots, files, headers, strict=kind == "auto")
+    elif kind in ("auto", "photos"):
+        return Folder(roots, "photos", ("photo", "photo"), _singles(files, domains[0]), missing=missing)
+    raise DataError(f"{place} is not laid out as {kind!r}: it holds {_layout(files)}")
+
+
+def _layout(files: Files) -> str:
+    return ", ".join(f"{len(paths)} in {split}/{domain}".rstrip("/") for (split, domain), paths in files.items())
+
+
+def _are_pairs(roots: Roots, files: Files, domains: list[str], headers: dict[Path, Header]) -> bool:
+    """Whether names pair most of the training pictures, or of all, where there are none.
+
+    Of two folders that were not put into one, more is asked for: two heaps that are numbered match by themselves.
+    """
+    if all(re.fullmatch("[A-Z]", domain) for domain in domains):
+        return False
+    training = {place: paths for place, paths in files.items() if place[0] == "train" and paths} or files
+    if len(roots) == 1:
+        return _share_of_matching_names(training, domains) >= 0.5
+    a, b = _stems(training, domains)
+    alike = [place for place in a.keys() & b.keys() if _alike(headers, a[place], b[place])]
+    return len(alike) >= 0.9 * max(len(a), len(b))
+
+
+def _alike(headers: dict[Path, Header], a: Path, b: Path) -> bool:
+    """Whether two pictures are of one size."""
+    return (headers[a].width, headers[a].height) == (headers[b].width, headers[b].height)
+
+
+def _share_of_matching_names(files: Files, domains: list[str]) -> float:
+    """Of the domain with fewer pictures, how many have a partner by name: 0 to 1."""
+    a, b = _stems(files, domains)
+    return len(a.keys() & b.keys()) / max(1, min(len(a), len(b)))
+
+
+def _stems(files: Files, domains: list[str]) -> list[dict[Place, Path]]:
+    """Of each domain, its files by split and stem."""
+    return [
+        {(split, path.stem): path for (split, of), paths in files.items() if of == domain for path in paths}
+        for domain in domains
+    ]
+
+
+def _mostly_twice_as_wide(headers: dict[Path, Header]) -> bool:
+    return 2 * sum(head.width == 2 * head.height for head in headers.values()) > len(headers)
+
+
+def _singles(files: Files, domain: str) -> Splits:
+    places = {split: paths for (split, of), paths in files.items() if of == domain}
+    return {split: tuple(Item(name, path) for name, path in _named(paths)) for split, paths in places.items()}
+
+
+def _named(paths: list[Path]) -> list[tuple[str, Path]]:
+    """Each with its stem, or with its whole name where 1.png lies beside 1.jpg."""
+    stems = Counter(path.stem for path in paths)
+    return [(path.stem if stems[path.stem] == 1 else path.name, path) for path in paths]
+
+
+def _unpaired(roots: Roots, files: Files, domains: list[str], headers: dict[Path, Header]) -> Folder:
+    a, b = domains
+    truth = {split: _truth(files, domains, headers, split) for split in ("val", "test")}
+    return Folder(roots, "unpaired", (a, b), _singles(files, a), _singles(files, b), truth)
+
+
+def _truth(files: Files, domains: list[str], headers: dict[Path, Header], split: str) -> tuple[Item, ...]:
+    """The pairs of a split of an unpaired folder, where most of its names match and this says something.
+
+    Numbers that match in training too, where nothing is a pair, do not (horse2zebra's 1.jpg and 1.jpg).
+    """
+    here, training = (
+        {place: paths for place, paths in files.items() if place[0] == name and paths} for name in (split, "train")
+    )
+    a, b = _stems(here, domains)
+    common = [place for place in a if place in b]
+    numbers = all(stem.isdigit() for _, stem in common)
+    if _share_of_matching_names(here, domains) < 0.5:
+        return ()
+    if numbers and _share_of_matching_names(training, domains) >= 0.5:
+        return ()
+    return tuple(Item(place[1], a[place], b[place]) for place in common if _alike(headers, a[place], b[place]))
+
+
+def _side_by_side(roots: Roots, files: Files, headers: dict[Path, Header], *, strict: bool) -> Folder:
+    def fits(path: Path) -> bool:
+        head = headers[path]
+        return head.width == 2 * head.height if strict else head.width % 2 == 0
+
+    splits = {
+        split: tuple(Item(name, path, path) for name, path in _named(paths) if fits(path))
+        for (split, _), paths in files.items()
+    }
+    what = "the others are pairs side by side, twice as wide as high" if strict else "an odd width has no two halves"
+    faults = [
+        Fault(path, f"is {headers[path].width}x{headers[path].height}: {what}")
+        for paths in files.values()
+        for path in paths
+        if not fits(path)
+    ]
+    return Folder(roots, "side by side", ("left", "right"), splits, faults=tuple(faults))
+
+
+def _two_folders(roots: Roots, files: Files, domains: list[str]) -> Folder:
+    """Pair by stem; a stem that occurs twice (1.png beside 1.jpg), or on one side alone, is a fault."""
+    splits, faults = {}, []
+    for split in dict.fromkeys(split for split, _ in files):
+        a, b = ({path.stem: path for path in files.get((split, domain), [])} for domain in domains)
+        splits[split] = tuple(Item(stem, path, b[stem]) for stem, path in a.items() if stem in b)
+        paired = {path for item in splits[split] for path in (item.a, item.b)}
+        for domain, other, partners in zip(domains, reversed(domains), (b, a), strict=True):
+            for path in files.get((split, domain), []):
+                if path not in paired:
+                    what = "has a name that occurs twice" if path.stem in partners else f"has no partner in {other}/"
+                    faults.append(Fault(path, what))
+    return Folder(roots, "two folders", (domains[0], domains[1]), splits, faults=tuple(faults))
+
+
+# --- Leaving out what does not fit -----------------------------------------------------------------------------------
+
+
+def _agreeing(folder: Folder) -> Folder:
+    """Leave out pairs of different sizes, and pictures that cannot be brought to what most of their domain have."""
+    heads = [[folder.headers[path] for path in folder.files(side)] for side in (0, 1)]
+    channels = [_most([head.channels for head in some], 0) for some in heads]
+    dtypes = [_most([head.dtype for head in some], "") for some in heads]
+    faults: list[Fault] = []
+
+    def keeps(item: Item, side: int) -> bool:
+        fault = _misfit(folder, item, channels[side:], dtypes[side:])
+        faults.extend([fault] if fault else [])
+        return fault is None
+
+    splits = {split: tuple(item for item in items if keeps(item, 0)) for split, items in folder.splits.items()}
+    second = {split: tuple(item for item in items if keeps(item, 1)) for split, items in folder.second.items()}
+    return replace(
+        folder,
+        splits=splits,
+        second=second,
+        truth=_kept(folder.truth, splits, second),
+        faults=(*folder.faults, *faults),
+        channels=(channels[0], channels[1]),
+        dtypes=(dtypes[0], dtypes[1]),
+    )
+
+
+def _kept(truth: Splits, splits: Splits, second: Splits) -> Splits:
+    """The pairs both of whose pictures are left."""
+    left = {item.a for table in (splits, second) for items in table.values() for item in items}
+    return {split: tuple(item for item in items if {item.a, item.b} <= left) for split, items in truth.items()}
+
+
+def _misfit(folder: Folder, item: Item, channels: list[int], dtypes: list[str]) -> Fault | None:
+    paths = [path for path in (item.a, item.b) if path]
+    for path, most, dtype in zip(paths, channels, dtypes, strict=False):
+        head = folder.headers[path]
+        if head.dtype != dtype:
+            return Fault(path, f"is {head.dtype} among {dtype} pictures: convert it")
+        if head.channels != most and {head.channels, most} != {1, 3}:
+            return Fault(path, f"has {head.channels} channels among pictures of {most}: convert it")
+    sizes = [folder.size(path) for path in paths]
+    if len(set(sizes)) > 1:
+        (h, w), (other_h, other_w) = sizes
+        return Fault(paths[0], f"is {w}x{h}, its partner {paths[1]} {other_w}x{other_h}: give both one size")
+    return None
+
+
+def _most(values: list[T], otherwise: T) -> T:
+    return Counter(values).most_common(1)[0][0] if values else otherwise
+
+
+def _nothing_left(folder: Folder) -> str:
+    first = finding.summary(folder.faults, folder.roots)
+    return f"{folder.place}: none of its files can be used as {folder.kind}: {first}"
