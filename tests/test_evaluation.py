@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from diptych.errors import DataError, ModelError
-from diptych.evaluation.evaluate import baseline, evaluate, examples
+from diptych.evaluation.evaluate import baseline, evaluate
+from diptych.evaluation.examples import examples
 from diptych.images import Picture
 
 PIXEL = ("psnr", "ssim", "l1")
@@ -52,7 +53,9 @@ def no_weights(tmp_path, monkeypatch):
 def test_the_dictionary_is_what_the_command_line_promises():
     result = json.loads(json.dumps(evaluate(same, Pairs()).to_dict()))
     assert set(result["metrics"]) == set(PIXEL)
-    assert all(set(score) == {"value", "low", "high", "count", "protocol"} for score in result["metrics"].values())
+    assert all(
+        set(score) == {"value", "low", "high", "count", "protocol", "better"} for score in result["metrics"].values()
+    )
     assert result["metrics"]["psnr"]["count"] == 6
     assert [row["name"] for row in result["pictures"]] == ["00", "01", "02", "03", "04", "05"]
 
@@ -149,7 +152,8 @@ def test_the_baseline_of_grey_to_colour_is_refused_in_words():
 def test_examples_are_the_best_the_median_and_the_worst():
     data = Pairs(11)
     shown = examples(same, data, evaluate(same, data, metrics=["psnr"]), count=1)
-    assert [(example.name, example.place) for example in shown] == [("00", "best"), ("05", "median"), ("10", "worst")]
+    assert [example.name for example in shown] == ["00", "05", "10"]
+    assert [example.group for example in shown] == ["Best, by psnr", "Median, by psnr", "Worst, by psnr"]
     assert shown[2].scores["psnr"] < shown[1].scores["psnr"]
 
 
@@ -163,12 +167,15 @@ def test_of_a_few_pictures_all_are_shown_best_first():
     data = Pairs(4)
     data.all.reverse()
     shown = examples(same, data, evaluate(same, data), count=2)
-    assert [(example.name, example.place) for example in shown] == [(name, "") for name in ("00", "01", "02", "03")]
+    assert [example.name for example in shown] == ["00", "01", "02", "03"]
+    assert {example.group for example in shown} == {"All, best first, by psnr"}
 
 
 def test_examples_can_be_looked_at_whatever_the_data_is():
     data = Pairs(2, dtype="uint16", channels=1, high=4095)
     (first, _) = examples(same, data, evaluate(same, data))
-    assert first.output.shape == (20, 24, 3)
-    assert first.output.dtype == np.uint8
-    assert first.output.max() == pytest.approx(data.all[0][2].max() / 4095 * 255, abs=1)
+    assert list(first.pictures) == ["source", "output", "target, the target"]
+    output = first.pictures["output"]
+    assert output.shape == (20, 24, 3)
+    assert output.dtype == np.uint8
+    assert output.max() == pytest.approx(data.all[0][2].max() / 4095 * 255, abs=1)

@@ -212,8 +212,8 @@ def test_the_interval_is_the_same_for_the_same_seed_and_holds_the_mean():
     first = bootstrap(values, seed=1)
     assert first == bootstrap(values, seed=1)
     assert first != bootstrap(values, seed=2)
-    assert first.low < first.mean < first.high
-    assert first.mean == pytest.approx(np.mean(values))
+    assert first.low < first.value < first.high
+    assert first.value == pytest.approx(np.mean(values))
 
 
 def test_one_value_alone_is_its_own_interval():

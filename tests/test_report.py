@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from diptych.errors import StorageError
-from diptych.evaluation.charts import curve, histogram
-from diptych.evaluation.evaluate import Evaluation, Example, Row
+from diptych.evaluation.charts import curve, histogram, intervals
+from diptych.evaluation.evaluate import Evaluation, Row, Score
+from diptych.evaluation.examples import Example
 from diptych.evaluation.markup import VOID, tag
 from diptych.evaluation.report import flat, number, write_report
 from diptych.images import read
@@ -45,17 +46,26 @@ class Reader(HTMLParser):
         self.text += data
 
 
-def scored(count: int = 5, left_out: dict[str, str] | None = None) -> Evaluation:
+def scored(
+    count: int = 5, left_out: dict[str, str] | None = None, anchors: dict[str, dict[str, Score]] | None = None
+) -> Evaluation:
     rows = [Row(f"picture {k}", {"psnr": 20.0 + k, "l1": 0.1 + k / 100}) for k in range(count)]
-    score = {"value": 22.0, "low": 21.0, "high": 23.0, "count": count, "protocol": f"as {EVIL} says"}
-    return Evaluation(
-        {"psnr": score, "l1": {**score, "value": 0.12, "low": 0.11, "high": 0.13}}, left_out or {}, rows, "test", 1.5
-    )
+    score = {
+        "value": 22.0,
+        "low": 21.0,
+        "high": 23.0,
+        "count": count,
+        "protocol": f"as {EVIL} says",
+        "better": "higher",
+    }
+    other = {**score, "value": 0.12, "low": 0.11, "high": 0.13, "better": "lower"}
+    return Evaluation({"psnr": score, "l1": other}, left_out or {}, rows, "test", 1.5, anchors or {})
 
 
-def example(name: str = "picture 4", place: str = "best") -> Example:
-    pictures = (np.full((8, 10, 3), value, "uint8") for value in (10, 128, 250))
-    return Example(name, place, *pictures, {"psnr": 24.0, "l1": 0.14})
+def example(name: str = "picture 4", group: str = "Best", label: str = "label") -> Example:
+    captions = {label: 10, "output": 128, "photo, the target": 250}
+    pictures = {caption: np.full((8, 10, 3), value, "uint8") for caption, value in captions.items()}
+    return Example(name, group, pictures, {"psnr": 24.0, "l1": 0.14})
 
 
 def page(tmp_path, *args, **options) -> str:
@@ -63,7 +73,7 @@ def page(tmp_path, *args, **options) -> str:
 
 
 def test_the_page_holds_all_it_shows(tmp_path):
-    html = page(tmp_path, scored(), [example()], baseline=scored(), log=[{"images": 1, "G": 2.0}])
+    html = page(tmp_path, scored(anchors={"untouched": scored().metrics}), [example()], log=[{"images": 1, "G": 2.0}])
     outside = html.replace(re.search(r"<style>.*</style>", html, re.S).group(), "")
     assert "http" not in outside.replace("http-equiv", "")
     assert "<script" not in html
@@ -86,18 +96,18 @@ def test_pictures_stand_in_the_page_as_source_output_and_target(tmp_path):
 
 
 def test_the_grid_is_written_beside_the_page(tmp_path):
-    write_report(tmp_path / "new", scored(), [example(), example("two", "worst")])
+    write_report(tmp_path / "new", scored(), [example(), example("two", "Worst")])
     assert {path.name for path in (tmp_path / "new").iterdir()} == {"report.html", "grid.png"}
     assert read(tmp_path / "new" / "grid.png").array.shape[1] > 30
 
 
 def test_no_text_becomes_markup(tmp_path):
-    evaluation = scored(left_out={EVIL: EVIL})
+    evaluation = scored(left_out={EVIL: EVIL}, anchors={EVIL: scored().metrics})
     evaluation.rows[0] = Row(EVIL, evaluation.rows[0].scores)
     html = page(
         tmp_path,
         evaluation,
-        [example(EVIL, EVIL)],
+        [example(EVIL, EVIL, EVIL)],
         title=EVIL,
         names=(EVIL, EVIL),
         card={EVIL: {EVIL: EVIL}},
@@ -118,11 +128,27 @@ def test_what_was_left_out_stands_there_with_its_reason(tmp_path):
     assert "lpips_squeeze was left out: no weights here" in text
 
 
-def test_the_baseline_stands_beside_each_score_and_is_explained(tmp_path):
-    text = Reader(page(tmp_path, scored(), [], baseline=scored())).text
-    assert "source itself 22.00" in text
+def test_what_can_be_compared_stands_in_one_table_and_is_explained(tmp_path):
+    other = {**scored().metrics["psnr"], "value": 13.7, "low": 12.7, "high": 14.7}
+    text = Reader(page(tmp_path, scored(anchors={"untouched": {"psnr": other}}), [])).text
+    assert "besidepsnr ↑output22.0021.00 to 23.00untouched13.7012.70 to 14.70" in text
     assert "to be beaten" in text
-    assert "source itself" not in Reader(page(tmp_path, scored(), [])).text
+    assert "untouched" not in Reader(page(tmp_path, scored(), [])).text
+
+
+def test_a_metric_that_an_anchor_lacks_leaves_a_gap(tmp_path):
+    scores = scored().metrics
+    anchors = {"untouched": {"psnr": scores["psnr"]}, "colour transfer": {"l1": scores["l1"]}}
+    text = Reader(page(tmp_path, scored(anchors=anchors), [])).text
+    assert "untouched22.0021.00 to 23.00–" in text
+    assert "colour transfer–0.1200" in text
+
+
+def test_scores_of_sets_have_no_table_of_every_picture(tmp_path):
+    sets = Evaluation(scored().metrics, {}, [Row("a", {}), Row("b", {})], "test", 1.0, {"untouched": scored().metrics})
+    text = Reader(page(tmp_path, sets, [example()])).text
+    assert "Every picture" not in text
+    assert "2 pictures of the test split" in text
 
 
 def test_curves_are_drawn_of_the_numbers_in_the_log_and_of_nothing_else(tmp_path):
@@ -139,7 +165,7 @@ def test_curves_are_drawn_of_the_numbers_in_the_log_and_of_nothing_else(tmp_path
 
 
 def test_a_page_of_one_picture_and_of_none_measured_is_still_a_page(tmp_path):
-    assert "one picture of the test split" in Reader(page(tmp_path, scored(1), [example(place="")])).text
+    assert "one picture of the test split" in Reader(page(tmp_path, scored(1), [example(group="All")])).text
     nothing = Evaluation({}, {"psnr": "why"}, [Row("a", {})], "test", 0.0)
     assert "psnr was left out: why" in Reader(page(tmp_path, nothing, [])).text
 
@@ -171,10 +197,17 @@ def test_tags_escape_text_and_attributes_but_not_tags():
 
 @pytest.mark.parametrize("values", [[0.5], [0.5] * 10, [1.0, 2.0, 2.0, 9.0]])
 def test_a_histogram_stays_within_its_frame(values):
-    svg = histogram(values, (np.mean(values), min(values), max(values)), base=-3.0)
+    svg = histogram(values, (np.mean(values), min(values), max(values)))
     widths = [float(x) + float(w) for x, w in re.findall(r'x="([-\d.]+)" y="[-\d.]+" width="([-\d.]+)"', svg)]
     assert "nan" not in svg
     assert 0 < max(widths) <= 260.1
+
+
+def test_intervals_are_drawn_on_one_axis_in_their_order():
+    svg = intervals({"output": (5.0, 4.0, 6.0), "untouched": (9.0, 8.0, 10.0), "real": (2.0, 0.0, 3.0)})
+    centres = [float(x) for x in re.findall(r'cx="([\d.]+)"', svg)]
+    assert centres[2] < centres[0] < centres[1] <= 260
+    assert "nan" not in intervals({"output": (0.0, 0.0, 0.0)})
 
 
 def test_a_curve_of_one_point_or_of_a_constant_is_drawn():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -10,11 +10,15 @@ from diptych.evaluation.markup import Markup, tag
 
 WIDTH, FLOOR, HEIGHT = 260, 74, 92
 GUTTER = 46  # right of a curve, for its highest and lowest value
+NAMES, LINE = 92, 20  # left of intervals, for their names; height of one
+
+Interval = tuple[float, float, float]
+"""A value, and the ends of the interval about it."""
 
 
-def histogram(values: Sequence[float], interval: tuple[float, float, float], base: float | None = None) -> Markup:
-    """How `values` are spread, with their mean and interval `(mean, low, high)`; `base` is a value to compare with."""
-    shown = [*values, *interval, *([] if base is None else [base])]
+def histogram(values: Sequence[float], interval: Interval) -> Markup:
+    """How `values` are spread, with their mean and its interval."""
+    shown = [*values, *interval]
     ends = _apart(min(shown), max(shown))
     counts, edges = np.histogram(values, bins=24, range=ends)
     heights = (FLOOR - 8) * counts / counts.max()
@@ -25,9 +29,27 @@ def histogram(values: Sequence[float], interval: tuple[float, float, float], bas
     ]
     mean, low, high = (_along(value, ends) for value in interval)
     band = tag("rect", class_="band", x=low, y=0, width=high - low, height=FLOOR)
-    comparison = [] if base is None else [_upright("base", _along(base, ends))]
     label = f"{len(values)} pictures from {min(values):.4g} to {max(values):.4g}"
-    return _chart(label, ends, WIDTH, *bars, band, _upright("mean", mean), *comparison)
+    return _chart(label, ends, WIDTH, *bars, band, _upright("mean", mean))
+
+
+def intervals(named: Mapping[str, Interval]) -> Markup:
+    """Intervals below each other on one axis, each with its name; the first is the one that matters."""
+    shown = [end for interval in named.values() for end in interval]
+    ends, width = _apart(min(shown), max(shown)), WIDTH - NAMES
+    marks = []
+    for row, (name, interval) in enumerate(named.items()):
+        y, kind = LINE * row + LINE / 2, "first" if row == 0 else "other"
+        value, low, high = (NAMES + _along(end, ends, width) for end in interval)
+        marks.append(_text(0, y + 4, name, "start"))
+        marks.append(tag("line", class_=f"span {kind}", x1=low, x2=high, y1=y, y2=y))
+        marks.append(tag("circle", class_=f"dot {kind}", cx=value, cy=y, r=4))
+    floor = LINE * len(named) + 2
+    axis = tag("line", class_="axis", x1=NAMES, x2=WIDTH, y1=floor, y2=floor)
+    ticks = _text(NAMES, floor + 14, _brief(ends[0]), "start"), _text(WIDTH, floor + 14, _brief(ends[1]), "end")
+    label = ", ".join(f"{name} {interval[0]:.4g}" for name, interval in named.items())
+    view = f"0 0 {WIDTH} {floor + 18}"
+    return tag("svg", axis, *marks, *ticks, viewBox=view, role="img", aria_label=label)
 
 
 def curve(images: Sequence[float], values: Sequence[float], *, points: int = 150) -> Markup:

@@ -1,62 +1,85 @@
-"""Evaluate a translator on a folder of pairs, and write the report that shows it."""
+"""Evaluate a translator on a folder of pictures, in pairs or not, and write the report that shows it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
-from diptych.card import Card
+from diptych.card import Side
 from diptych.data.dataset import Data, open_data
 from diptych.errors import ConfigError, DataError, DiptychError
-from diptych.evaluation.evaluate import Evaluation, baseline, evaluate, examples
+from diptych.evaluation.baselines import TRANSFER, UNTOUCHED, colour_transfer, colours
+from diptych.evaluation.evaluate import Evaluation, baseline, evaluate, joined
+from diptych.evaluation.examples import Example, examples, set_examples
 from diptych.evaluation.report import write_report
+from diptych.evaluation.sets import evaluate_sets
 from diptych.images import LIMIT_MP
 from diptych.translator import Translator
+
+COLOURS_FROM = 500
+"""Training targets that the colour transfer is taken from, at most: the first by name."""
+
+Sides = tuple[Side, Side]
 
 
 def open_for(
     translator: Translator,
-    folder: str,
+    folder: str | None = None,
     *,
+    a: str | None = None,
+    b: str | None = None,
+    to: str | None = None,
     direction: str | None = None,
     kind: str | None = None,
     limit_mp: float = LIMIT_MP,
 ) -> Data:
-    """The pairs of `folder`, in the direction in which this translator works.
+    """The pictures of `folder`, or of the folders `a` and `b`, in the direction in which this translator works.
 
     What is not given is found out: of the directions, the one in which the names of the sides agree with the
-    translator's, else the one in which their channels do, else a2b; of the layouts, the one that is recognised, else
-    that of the training pictures. Raises DataError or ConfigError where no way leads to pairs.
+    translator's on its way to the domain `to`, else the one in which their channels do, else a2b; of the layouts, the
+    one that is recognised, or that of the training pictures where it tells pairs. Raises DataError or ConfigError
+    where no way leads there.
     """
-    card = translator.card
-    ways = [direction] if direction else [f"{card.source.name}2{card.target.name}", "a2b", "b2a"]
+    source, target = sides = translator.sides(translator.towards(to))
+    ways = [direction] if direction else [f"{source.name}2{target.name}", "a2b", "b2a"]
+    trained_on = translator.card.data.get("kind", "auto")
+    pairs = trained_on in ("side by side", "two folders")
     opened: list[Data] = []
     faults: dict[str, DiptychError] = {}
-    for layout in [kind] if kind else dict.fromkeys(["auto", card.data.get("kind", "auto")]):
+    for layout in [kind] if kind else ["auto", trained_on] if pairs else ["auto"]:
         for way in ways:
-            options: dict[str, Any] = {"folder": folder, "direction": way, "kind": layout, "limit_mp": limit_mp}
+            options: dict[str, Any] = {"direction": way, "kind": layout, "limit_mp": limit_mp}
             try:
-                opened.append(open_data(**options, val=0, enlarge=True))
+                data = open_data(folder=folder, a=a, b=b, **options, val=0, enlarge=True)
             except (ConfigError, DataError) as error:
                 faults.setdefault(way, error)
-        if opened:
-            return max(opened, key=lambda data: agreement(data, card))
-    raise faults[direction or "a2b"]
+                continue
+            if all(agreement(data, sides, pairs)):
+                return data
+            opened.append(data)
+    if not opened:
+        raise faults[direction or "a2b"]
+    return max(opened, key=lambda data: agreement(data, sides, pairs))
 
 
-def agreement(data: Data, card: Card) -> tuple[bool, bool]:
-    """Whether the names of the sides are the translator's, and whether the channels are."""
-    sides = (card.source, card.target)
-    return data.names == tuple(side.name for side in sides), data.channels == tuple(side.channels for side in sides)
+def agreement(data: Data, sides: Sides, pairs: bool) -> tuple[bool, bool, bool]:
+    """Whether there are pairs if they are wanted, and whether names and channels of the data's sides are these."""
+    names, channels = tuple(side.name for side in sides), tuple(side.channels for side in sides)
+    return data.paired or not pairs, data.names == names, data.channels == channels
 
 
 def evaluate_folder(
     translator: Translator,
-    folder: str,
+    folder: str | None = None,
     *,
     out: Path,
+    a: str | None = None,
+    b: str | None = None,
     split: str = "test",
+    to: str | None = None,
+    samples: int = 1,
     direction: str | None = None,
     kind: str | None = None,
     limit: int | None = None,
@@ -64,30 +87,93 @@ def evaluate_folder(
     log: list[dict[str, float]] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Evaluation, Path]:
-    """Score the translator on one split of `folder`; report.html and grid.png go to `out`.
+    """Score the translator on one split of `folder`, or of `a` and `b`; report.html and grid.png go to `out`.
 
-    Raises DataError when the split is empty, or its channels are not the translator's.
+    Pairs are scored as such. Without pairs the outputs are compared with the real pictures as sets; pairs by name in
+    the split of an unpaired folder are scored too. to: the domain to translate to, of a translator that works both
+    ways; by default its target. samples: answers to each source. limit: at most so many pairs, or pictures of a side.
+    progress: called with the number of pictures translated.
+    Raises DataError when the channels are not the translator's, ConfigError when the split is empty or the translator
+    has neither this way nor several answers.
     """
-    data = open_for(translator, folder, direction=direction, kind=kind, limit_mp=limit_mp)
-    if not data.items(split):
-        filled = [name for name in ("train", "val", "test") if data.items(name)]
-        raise ConfigError(f"{folder} has no {split} split; it has: {', '.join(filled)} (choose one by --split)")
-    sides = (translator.card.source.channels, translator.card.target.channels)
-    if data.channels != sides:
-        raise DataError(f"{folder} holds pairs of {data.channels} channels, the model translates {sides}")
-    evaluation = evaluate(translator, data, split, limit=limit, progress=progress)
-    if unread := [note for note in data.notes if note.startswith("left out")]:
+    if samples > 1 and not translator.answers:
+        raise ConfigError(f"{translator.card.method} has one answer to a picture: leave out samples={samples}")
+    sides = translator.sides(translator.towards(to))
+    data = open_for(translator, folder, a=a, b=b, to=to, direction=direction, kind=kind, limit_mp=limit_mp)
+    check(data, split, sides)
+    options: dict[str, Any] = {"controls": {"to": to} if to else {}, "answers": samples}
+    evaluation = score(translator, data, split, limit=limit, progress=progress, **options)
+    if unread := [note for note in dict.fromkeys(data.notes) if note.startswith("left out")]:
         evaluation.left_out["pictures"] = "; ".join(unread)
-    base = baseline(data, split, limit=limit) if comparable(data) else None
-    shown = examples(translator, data, evaluation)
+    source, target = (side.name for side in sides)
+    shown = look(translator, data, evaluation, names=(source, target), **options)
     card = translator.card
-    names = (card.source.name, card.target.name)
-    title = f"{names[0]} to {names[1]}, by {card.method}"
+    title = f"{source} to {target}, by {card.method}"
     facts = card.model_dump(exclude={"scores"})
-    page = write_report(out, evaluation, shown, title=title, names=names, card=facts, log=log or [], baseline=base)
+    page = write_report(out, evaluation, shown, title=title, names=(source, target), card=facts, log=log or [])
     return evaluation, page
 
 
-def comparable(data: Data) -> bool:
-    """Whether the source can be taken as an answer."""
-    return data.channels[0] == data.channels[1] and data.dtype[0] == data.dtype[1]
+def check(data: Data, split: str, sides: Sides) -> None:
+    """Raises ConfigError when the split holds nothing to evaluate on, DataError when it is not for this translator."""
+    if not all(data.singles(split)):
+        filled = [name for name in ("train", "val", "test") if all(data.singles(name))]
+        raise ConfigError(
+            f"{data.folder.place} has no {split} split; it has: {', '.join(filled)} (choose one by --split)"
+        )
+    channels = tuple(side.channels for side in sides)
+    if data.channels != channels:
+        what = "pairs" if data.paired else "pictures"
+        raise DataError(
+            f"{data.folder.place} holds {what} of {data.channels} channels, the model translates {channels}"
+        )
+
+
+def score(
+    translator: Translator,
+    data: Data,
+    split: str,
+    *,
+    limit: int | None = None,
+    progress: Callable[[int], None] | None = None,
+    **options: Any,
+) -> Evaluation:
+    """The scores of a split: of its pairs, and of its sides as sets where the folder has no pairs to learn from.
+
+    options: `controls` and `answers` of `evaluate`.
+    """
+    done = count(1)
+    common: dict[str, Any] = {"limit": limit, "progress": progress and (lambda _: progress(next(done)))}
+    pairs = sets = None
+    if data.items(split):
+        pairs = evaluate(translator, data, split, **common, **options)
+        add_baselines(pairs, data, limit)
+    if not data.paired:
+        options["answers"] = 1 if pairs else options.get("answers", 1)
+        sets = evaluate_sets(translator, data, split, **common, **options)
+    found = [evaluation for evaluation in (sets, pairs) if evaluation]
+    return joined(*found) if len(found) == 2 else found[0]
+
+
+def add_baselines(evaluation: Evaluation, data: Data, limit: int | None) -> None:
+    """Set beside the scores of pairs those of answers that need no learning, where the channels allow them."""
+    if data.channels[0] != data.channels[1]:
+        return
+    split = evaluation.split
+    if data.dtype[0] == data.dtype[1]:
+        evaluation.anchors[UNTOUCHED] = baseline(data, split, limit=limit).metrics
+    targets = (picture for _, picture in islice(data.pictures("train", 1), COLOURS_FROM))
+    try:
+        recoloured = colour_transfer(colours(targets), data.dtype[1], data.range[1])
+    except DataError:
+        evaluation.left_out[TRANSFER] = f"{data.folder.place} has no training pictures to take colours from"
+        return
+    evaluation.anchors[TRANSFER] = evaluate(recoloured, data, split, limit=limit).metrics
+
+
+def look(translator: Translator, data: Data, evaluation: Evaluation, **options: Any) -> list[Example]:
+    """The pictures to show: pairs where there are some, else sources, outputs and, where there is one, the way back."""
+    if data.items(evaluation.split):
+        return examples(translator, data, evaluation, **options)
+    back = {"to": options["names"][0]} if translator.two_way else None
+    return set_examples(translator, data, evaluation, back=back, **options)

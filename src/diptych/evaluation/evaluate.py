@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, NamedTuple, Protocol, TypedDict
+from typing import Any, Literal, NamedTuple, Protocol, TypedDict, TypeVar
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from diptych.errors import DataError, ModelError, WeightsError
-from diptych.images import Picture, from_unit, grid, to_unit
-from diptych.metrics import Metric, find
-from diptych.metrics.interval import bootstrap
+from diptych.images import Picture, to_unit
+from diptych.metrics import Metric, find, samples
+from diptych.metrics.interval import Interval, bootstrap
 
 PAIRED = ("lpips_squeeze", "psnr", "ssim", "l1")
 """What pairs are measured by; the first that can be measured here ranks the pictures."""
 
-Translate = Callable[[Picture], Picture]
-"""A translator as it is needed here. One with `many(pictures, batch=...)`, an iterator in order, is asked that way."""
+BEST = ("lpips_squeeze", "psnr")
+"""What the best of several answers is told by."""
+
+Translate = Callable[..., Picture]
+"""A translator as it is needed here: a picture and controls to a picture. One with `many(pictures, batch=..., ...)`, an
+iterator in order, is asked that way."""
+
+Controls = Mapping[str, Any]
+Named = TypeVar("Named", tuple[str, Picture], tuple[str, Picture, Picture])
+"""A name, a source, and perhaps its target."""
 
 
 class Pairs(Protocol):
@@ -35,13 +44,14 @@ class Pairs(Protocol):
 
 
 class Score(TypedDict):
-    """A metric's mean over `count` pictures, its 95 % interval, and how it was made."""
+    """A metric's value for `count` pictures, its 95 % interval, how it was made, and which way is better."""
 
     value: float
     low: float
     high: float
     count: int
     protocol: str
+    better: Literal["higher", "lower"]
 
 
 class Row(NamedTuple):
@@ -51,34 +61,25 @@ class Row(NamedTuple):
     scores: dict[str, float]
 
 
-class Example(NamedTuple):
-    """A pair and what the translator made of it, each `H W 3` of uint8, to be looked at.
-
-    `place` is best, median or worst, or "" where all pictures are shown.
-    """
-
-    name: str
-    place: str
-    source: np.ndarray
-    output: np.ndarray
-    target: np.ndarray
-    scores: dict[str, float]
-
-
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores by metric, the metrics left out and why, the scores of every picture, and the seconds it all took."""
+    """Scores by metric, the metrics left out and why, the scores of every picture, and the seconds it all took.
+
+    anchors: the same metrics of something to compare with, by its name: "untouched", the source taken as the answer.
+    """
 
     metrics: dict[str, Score]
     left_out: dict[str, str]
     rows: list[Row]
     split: str
     seconds: float
+    anchors: dict[str, dict[str, Score]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain types for JSON: `{"metrics": {"psnr": {"value", "low", "high", "count", "protocol"}, ...}, ...}`."""
+        """Plain types for JSON: `{"metrics": {"psnr": {"value", "low", "high", "count", ...}, ...}, ...}`."""
         return {
             "metrics": self.metrics,
+            "anchors": self.anchors,
             "left_out": self.left_out,
             "split": self.split,
             "seconds": round(self.seconds, 3),
@@ -86,20 +87,41 @@ class Evaluation:
         }
 
     def to_text(self) -> str:
-        """The scores as lines for a terminal."""
-        lines = [
-            f"{name:14} {score['value']:8.4f}   95 % interval {score['low']:.4f} to {score['high']:.4f}"
-            f"   {score['count']} pictures"
-            for name, score in self.metrics.items()
-        ]
-        return "\n".join([*lines, *(f"{name:14} left out: {why}" for name, why in self.left_out.items())])
+        """The scores as lines for a terminal, each with its anchors below it."""
+        lines = []
+        for name, score in self.metrics.items():
+            lines.append(f"{_line(name, score)}   {score['count']} pictures")
+            lines += [_line(f"  {of}", scores[name]) for of, scores in self.anchors.items() if name in scores]
+        return "\n".join([*lines, *(f"{name} left out: {why}" for name, why in self.left_out.items())])
 
     def ranked(self) -> list[Row]:
-        """The pictures from best to worst by the first metric; in their own order where nothing was measured."""
-        if not self.metrics:
+        """The pictures from best to worst by their first metric; in their own order where they have none."""
+        if not (first := self.ranks_by):
             return self.rows
-        first = next(iter(self.metrics))
-        return sorted(self.rows, key=lambda row: row.scores[first], reverse=find(first).BETTER == "higher")
+        higher = self.metrics[first]["better"] == "higher"
+        return sorted(self.rows, key=lambda row: row.scores[first], reverse=higher)
+
+    @property
+    def ranks_by(self) -> str | None:
+        """The metric that ranks the pictures."""
+        return next(iter(self.rows[0].scores), None) if self.rows else None
+
+
+def _line(name: str, score: Score) -> str:
+    return f"{name:27} {score['value']:10.4f}   95 % interval {score['low']:.4f} to {score['high']:.4f}"
+
+
+def joined(first: Evaluation, second: Evaluation) -> Evaluation:
+    """Two evaluations of one translator as one, with the pictures of the second."""
+    names = [*first.anchors, *second.anchors]
+    return Evaluation(
+        metrics=first.metrics | second.metrics,
+        left_out=first.left_out | second.left_out,
+        rows=second.rows,
+        split=second.split,
+        seconds=first.seconds + second.seconds,
+        anchors={name: first.anchors.get(name, {}) | second.anchors.get(name, {}) for name in names},
+    )
 
 
 def evaluate(
@@ -109,25 +131,31 @@ def evaluate(
     *,
     limit: int | None = None,
     metrics: Sequence[str] = PAIRED,
+    controls: Controls | None = None,
+    answers: int = 1,
     seed: int = 0,
     batch: int = 8,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Translate the sources of `split` and measure how far each output is from its target.
 
-    limit: only so many of the first pairs. metrics: names for `diptych.metrics.find`. seed: of the bootstrap.
-    batch: pictures translated at a time. progress: called with the number of pictures done.
+    limit: only so many of the first pairs. metrics: names for `diptych.metrics.find`. controls: for the translator.
+    answers: so many to each source, by the controls seed=0, 1, ...: each metric is their mean, the best of them is told
+    for the metrics in `BEST`, and how they differ as `diversity`. seed: of the bootstrap. batch: pictures translated at
+    a time. progress: called with the number of pictures done.
     A metric that cannot be taken here (no weights, too many channels) is left out, with the reason. Raises DataError
     when the split holds no pair, or an output is not of its target's size, channels and kind of number; ModelError
     when an output holds values that are not numbers.
     """
     start = time.perf_counter()
     judges = {name: find(name) for name in metrics}
+    standards = standards_of(judges, answers)
     left_out: dict[str, str] = {}
     rows: list[Row] = []
-    for name, _, output, target in _translated(translator, islice(data.pairs(split), limit), batch):
-        _check(name, output.array, target.array)
-        scores, faults = _scores(judges, output.array, target.array, data.range[1])
+    for (name, _, target), outputs in answered(translator, islice(data.pairs(split), limit), controls, answers, batch):
+        for output in outputs:
+            _check(name, output.array, target.array)
+        scores, faults = _scores(judges, outputs, target, data.range[1])
         left_out |= faults
         judges = {metric: judge for metric, judge in judges.items() if metric not in faults}
         rows.append(Row(name, scores))
@@ -135,9 +163,7 @@ def evaluate(
             progress(len(rows))
     if not rows:
         raise DataError(f"there are no pairs in the split {split!r}: nothing to evaluate on; name another split")
-    rows = [Row(name, {metric: scores[metric] for metric in judges}) for name, scores in rows]
-    measured = {name: _score(judge, [row.scores[name] for row in rows], seed) for name, judge in judges.items()}
-    return Evaluation(measured, left_out, rows, split, time.perf_counter() - start)
+    return summary(rows, standards, left_out, split, seed=seed, start=start)
 
 
 def baseline(data: Pairs, split: str = "test", **options: Any) -> Evaluation:
@@ -148,49 +174,77 @@ def baseline(data: Pairs, split: str = "test", **options: Any) -> Evaluation:
     return evaluate(lambda picture: picture, data, split, **options)
 
 
-def examples(translator: Translate, data: Pairs, evaluation: Evaluation, *, count: int = 4) -> list[Example]:
-    """The best, the median and the worst `count` pictures of an evaluation; all where there are no more than these.
-
-    They are translated once more, so that an evaluation of any size need not be kept in memory.
-    """
-    ranked = evaluation.ranked()
-    places = _places([row.name for row in ranked], count)
-    wanted = islice((pair for pair in data.pairs(evaluation.split) if pair[0] in places), len(places))
-    scores = {row.name: row.scores for row in ranked}
-    spans = (data.range[0], data.range[1], data.range[1])
-    shown = {}
-    for name, *pictures in _translated(translator, wanted, batch=1):
-        source, output, target = (view(picture.array, *span) for picture, span in zip(pictures, spans, strict=True))
-        shown[name] = Example(name, places[name], source, output, target, scores[name])
-    return [shown[name] for name in places]
+def answered(
+    translator: Translate, named: Iterable[Named], controls: Controls | None, answers: int, batch: int
+) -> Iterator[tuple[Named, list[Picture]]]:
+    """Each source with its answers: one, or several by the control `seed`."""
+    several = [{"seed": seed} for seed in range(answers)] if answers > 1 else [{}]
+    remaining = iter(named)
+    while some := list(islice(remaining, batch)):
+        sources = [one[1] for one in some]
+        outputs = [outputs_of(translator, sources, {**(controls or {}), **seed}) for seed in several]
+        yield from zip(some, map(list, zip(*outputs, strict=True)), strict=True)
 
 
-def view(array: np.ndarray, low: float, high: float) -> np.ndarray:
-    """A picture with values in low..high as eyes can see it: `H W 3` of uint8."""
-    return grid([[from_unit(to_unit(array, low, high), "uint8", 0, 255)]], gap=0)
+def outputs_of(translator: Translate, sources: list[Picture], controls: Controls) -> list[Picture]:
+    """What the translator makes of the pictures, in order."""
+    if hasattr(translator, "many"):
+        return list(translator.many(sources, batch=len(sources), **controls))
+    return [translator(source, **controls) for source in sources]
 
 
-def _translated(
-    translator: Translate, pairs: Iterable[tuple[str, Picture, Picture]], batch: int
-) -> Iterator[tuple[str, Picture, Picture, Picture]]:
-    """Name, source, output and target of every pair, in order; the translator may read some pairs ahead."""
-    waiting: deque[tuple[str, Picture, Picture]] = deque()
+class Standard(NamedTuple):
+    """How a score is made, and which way is better."""
 
-    def sources() -> Iterator[Picture]:
-        for pair in pairs:
-            waiting.append(pair)
-            yield pair[1]
+    protocol: str
+    better: Literal["higher", "lower"]
 
-    outputs = translator.many(sources(), batch=batch) if hasattr(translator, "many") else map(translator, sources())
-    for output in outputs:
-        name, source, target = waiting.popleft()
-        yield name, source, output, target
+
+def standards_of(judges: Mapping[str, Metric], answers: int) -> dict[str, Standard]:
+    """Those of the scores of a picture, by their names: more than one for a metric where there are several answers."""
+    if answers == 1:
+        return {name: Standard(judge.PROTOCOL, judge.BETTER) for name, judge in judges.items()}
+    standards = {}
+    for name, judge in judges.items():
+        standards[name] = Standard(f"mean of {answers} answers to each picture; {judge.PROTOCOL}", judge.BETTER)
+        if name in BEST:
+            standards[best_of(name, answers)] = Standard(
+                f"the best of {answers} answers to each picture; {judge.PROTOCOL}", judge.BETTER
+            )
+    return standards | {"diversity": Standard(samples.PROTOCOL.format(count=answers), samples.BETTER)}
+
+
+def best_of(metric: str, answers: int) -> str:
+    """The name of the score of the best answer."""
+    return f"{metric}_best_of_{answers}"
+
+
+def summary(
+    rows: list[Row], standards: Mapping[str, Standard], left_out: dict[str, str], split: str, *, seed: int, start: float
+) -> Evaluation:
+    """The means over the pictures; a score that one of them lacks is of none. start: of the clock."""
+    kept = [name for name in standards if all(name in row.scores for row in rows)]
+    rows = [Row(name, {score: scores[score] for score in kept}) for name, scores in rows]
+    values = {name: [row.scores[name] for row in rows] for name in kept}
+    measured = {name: scored(bootstrap(values[name], seed=seed), len(rows), standards[name]) for name in kept}
+    return Evaluation(measured, left_out, rows, split, time.perf_counter() - start)
+
+
+def scored(interval: Interval, count: int, standard: Standard) -> Score:
+    """An interval over `count` pictures with what it stands for."""
+    value, low, high = interval
+    return {"value": value, "low": low, "high": high, "count": count, **standard._asdict()}  # type: ignore[typeddict-item]
 
 
 def _check(name: str, output: np.ndarray, target: np.ndarray) -> None:
     made, wanted = _words(output), _words(target)
     if made != wanted:
         raise DataError(f"{name}: the output is {made}, its target {wanted}; evaluate on the data it was trained for")
+    refuse_no_numbers(name, output)
+
+
+def refuse_no_numbers(name: str, output: np.ndarray) -> None:
+    """Raises ModelError for an output with values that are none."""
     if not np.isfinite(output).all():
         raise ModelError(f"{name}: the output holds values that are not numbers; train the model anew")
 
@@ -201,28 +255,34 @@ def _words(array: np.ndarray) -> str:
 
 
 def _scores(
-    judges: dict[str, Metric], output: np.ndarray, target: np.ndarray, span: tuple[float, float]
+    judges: Mapping[str, Metric], outputs: list[Picture], target: Picture, span: tuple[float, float]
 ) -> tuple[dict[str, float], dict[str, str]]:
-    """What each metric says of an output and its target, and why some say nothing."""
-    scores, faults = {}, {}
-    pictures = [to_unit(array, *span).unsqueeze(0) for array in (output, target)]
+    """What each metric says of the answers to one picture, and why some say nothing."""
+    scores: dict[str, float] = {}
+    faults: dict[str, str] = {}
+    answers, wanted = stacked(outputs, span), stacked([target], span)
     for name, judge in judges.items():
         try:
-            scores[name] = float(judge.measure(*pictures))
+            best, scores[name] = samples.best_and_mean(judge, answers, wanted)
         except (DataError, WeightsError) as fault:
             faults[name] = str(fault)
-    return scores, faults
+            continue
+        if name in BEST and len(outputs) > 1:
+            scores[best_of(name, len(outputs))] = best
+    different, unsaid = diversity(answers)
+    return scores | different, faults | unsaid
 
 
-def _score(judge: Metric, values: list[float], seed: int) -> Score:
-    mean, low, high = bootstrap(values, seed=seed)
-    return {"value": mean, "low": low, "high": high, "count": len(values), "protocol": judge.PROTOCOL}
+def stacked(pictures: list[Picture], span: tuple[float, float]) -> Tensor:
+    """Pictures of one size, with values in the range `span`, as `B C H W` in [-1, 1]."""
+    return torch.stack([to_unit(picture.array, *span) for picture in pictures])
 
 
-def _places(ranked: list[str], count: int) -> dict[str, str]:
-    """Names from best to worst, each with its place; all of them, without a place, where there are few."""
-    if len(ranked) <= 3 * count:
-        return dict.fromkeys(ranked, "")
-    middle = (len(ranked) - count) // 2
-    groups = {"best": ranked[:count], "median": ranked[middle : middle + count], "worst": ranked[-count:]}
-    return {name: place for place, names in groups.items() for name in names}
+def diversity(answers: Tensor) -> tuple[dict[str, float], dict[str, str]]:
+    """How several answers `N C H W` to one picture differ, or why that cannot be said; nothing of a single one."""
+    if len(answers) == 1:
+        return {}, {}
+    try:
+        return {"diversity": samples.diversity(answers)}, {}
+    except (DataError, WeightsError) as fault:
+        return {}, {"diversity": str(fault)}

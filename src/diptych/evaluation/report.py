@@ -14,10 +14,11 @@ import numpy as np
 
 from diptych import __version__, images
 from diptych.evaluation import charts
-from diptych.evaluation.evaluate import Evaluation, Example, Score
+from diptych.evaluation.baselines import MEANING
+from diptych.evaluation.evaluate import Evaluation, Score
+from diptych.evaluation.examples import Example
 from diptych.evaluation.markup import Markup, join, tag
 from diptych.files import write_bytes, write_text
-from diptych.metrics import find
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 Names = tuple[str, str]
@@ -32,18 +33,17 @@ def write_report(
     names: Names = ("source", "target"),
     card: Mapping[str, Any] | None = None,
     log: Iterable[Mapping[str, Any]] = (),
-    baseline: Evaluation | None = None,
 ) -> Path:
     """Write `report.html` and, where there are examples, `grid.png` to `folder`; gives the page's path.
 
     names: of the source's and the target's kind of picture. card: facts about the model. log: the run's lines, with
-    "images" and numbers by name, drawn as curves. baseline: scores of the source taken as the answer, to compare with.
+    "images" and numbers by name, drawn as curves.
     Raises StorageError when the folder cannot be written to.
     """
     sections = [
         _head(title, evaluation, names),
-        _scores(evaluation, baseline),
-        _pictures(evaluation, examples, names),
+        _scores(evaluation),
+        _pictures(examples),
         _curves(list(log)),
         _facts(card or {}),
         _rows(evaluation),
@@ -51,8 +51,8 @@ def write_report(
     page = Path(folder) / "report.html"
     write_text(page, _page(title, sections))
     if examples:
-        rows = [[example.source, example.output, example.target] for example in examples]
-        grid = images.grid(rows, titles=[names[0], "output", names[1]])
+        rows = [list(example.pictures.values()) for example in examples]
+        grid = images.grid(rows, titles=list(examples[0].pictures))
         write_bytes(page.with_name("grid.png"), images.encode(grid, "PNG"))
     return page
 
@@ -73,8 +73,7 @@ def _page(title: str, sections: Sequence[Markup]) -> str:
 
 
 def _head(title: str, evaluation: Evaluation, names: Names) -> Markup:
-    count = len(evaluation.rows)
-    pictures = "one picture" if count == 1 else f"{count} pictures"
+    pictures = _count(len(evaluation.rows))
     took = f"{pictures} of the {evaluation.split} split, translated and judged in {evaluation.seconds:.1f} s"
     panels = (tag("span", class_="panel source"), tag("span", class_="panel output"))
     return join(
@@ -86,54 +85,79 @@ def _head(title: str, evaluation: Evaluation, names: Names) -> Markup:
     )
 
 
-def _scores(evaluation: Evaluation, baseline: Evaluation | None) -> Markup:
-    base = {name: score["value"] for name, score in baseline.metrics.items()} if baseline else {}
-    cards = [
-        _card(name, score, [row.scores[name] for row in evaluation.rows], base.get(name))
-        for name, score in evaluation.metrics.items()
-    ]
-    keys = [_quiet(tag("span", class_="key mean"), "mean over the pictures, in its 95 % bootstrap interval")]
-    if base:
-        keys.append(_quiet(tag("span", class_="key base"), "the source itself taken as the answer: to be beaten"))
+def _scores(evaluation: Evaluation) -> Markup:
+    cards = [_card(name, score, evaluation) for name, score in evaluation.metrics.items()]
+    drawn = any(row.scores for row in evaluation.rows)
+    keys = [_quiet(tag("span", class_="key mean"), "mean over the pictures, in its 95 % bootstrap interval")] * drawn
     left_out = [_quiet(tag("b", name), " was left out: ", why) for name, why in evaluation.left_out.items()]
-    return _section("Scores", tag("div", *cards, class_="cards"), *keys, *left_out)
+    return _section("Scores", tag("div", *cards, class_="cards"), *keys, _anchors(evaluation), *left_out)
 
 
-def _card(name: str, score: Score, values: list[float], base: float | None) -> Markup:
-    interval = (score["value"], score["low"], score["high"])
-    arrow = "↑" if find(name).BETTER == "higher" else "↓"
-    against = [] if base is None else [_quiet(f"source itself {number(base)}")]
+def _card(name: str, score: Score, evaluation: Evaluation) -> Markup:
+    values = [row.scores[name] for row in evaluation.rows if name in row.scores]
+    beside = {of: _interval(scores[name]) for of, scores in evaluation.anchors.items() if name in scores}
     return _panel(
         name,
-        f"{arrow} is better",
+        f"{_arrow(score)} is better",
         tag("p", number(score["value"]), class_="value"),
-        _quiet(f"{number(score['low'])} to {number(score['high'])}"),
-        *against,
-        charts.histogram(values, interval, base),
-        _quiet(score["protocol"]),
+        _quiet(f"{number(score['low'])} to {number(score['high'])} · {_count(score['count'])}"),
+        charts.histogram(values, _interval(score)) if values else Markup(),
+        charts.intervals({"output": _interval(score)} | beside) if beside else Markup(),
+        tag("details", tag("summary", "How it is measured"), _quiet(score["protocol"])),
     )
 
 
-def _pictures(evaluation: Evaluation, examples: Sequence[Example], names: Names) -> Markup:
-    by = f", by {next(iter(evaluation.metrics))}" if evaluation.metrics else ""
+def _count(pictures: int) -> str:
+    return "one picture" if pictures == 1 else f"{pictures} pictures"
+
+
+def _interval(score: Score) -> tuple[float, float, float]:
+    return score["value"], score["low"], score["high"]
+
+
+def _arrow(score: Score) -> str:
+    return "↑" if score["better"] == "higher" else "↓"
+
+
+def _anchors(evaluation: Evaluation) -> Markup:
+    """The scores beside those of what can be compared with them."""
+    if not evaluation.anchors:
+        return Markup()
+    metrics = evaluation.metrics
+    shown = [name for name in metrics if any(name in scores for scores in evaluation.anchors.values())]
+    head = tag("tr", tag("th", "beside"), *(tag("th", f"{name} {_arrow(metrics[name])}") for name in shown))
+    rows = [
+        tag("tr", tag("th", of, scope="row"), *(_cell(scores.get(name)) for name in shown))
+        for of, scores in {"output": metrics, **evaluation.anchors}.items()
+    ]
+    meanings = [_quiet(tag("b", of), ": ", MEANING[of]) for of in evaluation.anchors if of in MEANING]
+    return join([tag("div", tag("table", tag("thead", head), tag("tbody", *rows)), class_="scroll"), *meanings])
+
+
+def _cell(score: Score | None) -> Markup:
+    if score is None:
+        return tag("td", "–")
+    spread = f"{number(score['low'])} to {number(score['high'])}"
+    return tag("td", number(score["value"]), tag("br"), tag("span", spread, class_="quiet"))
+
+
+def _pictures(examples: Sequence[Example]) -> Markup:
     groups = []
-    for place, members in groupby(examples, key=lambda example: example.place):
-        heading = tag("h3", f"{place.capitalize()}{by}" if place else f"All, best first{by}")
-        groups += [heading, tag("div", *(_example(example, names) for example in members), class_="examples")]
+    for group, members in groupby(examples, key=lambda example: example.group):
+        groups += [tag("h3", group), tag("div", *map(_example, members), class_="examples")]
     return _section("Pictures", *groups) if groups else Markup()
 
 
-def _example(example: Example, names: Names) -> Markup:
-    panels = {names[0]: example.source, "output": example.output, f"{names[1]}, the target": example.target}
+def _example(example: Example) -> Markup:
     figures = [
         tag("figure", tag("img", src=embed(array), alt=f"{example.name}: {what}"), tag("figcaption", what))
-        for what, array in panels.items()
+        for what, array in example.pictures.items()
     ]
     scores = [
         tag("span", tag("span", name, class_="quiet"), f" {number(value)}") for name, value in example.scores.items()
     ]
     caption = tag("p", tag("b", example.name), *scores)
-    return tag("div", tag("div", *figures, class_="triptych"), caption, class_="example")
+    return tag("div", tag("div", *figures, class_="panels"), caption, class_="example")
 
 
 def _curves(log: list[Mapping[str, Any]]) -> Markup:
@@ -155,10 +179,12 @@ def _facts(card: Mapping[str, Any]) -> Markup:
 
 
 def _rows(evaluation: Evaluation) -> Markup:
-    head = tag("tr", *(tag("th", name) for name in ("picture", *evaluation.metrics)))
+    ranked = evaluation.ranked()
+    if not evaluation.ranks_by:
+        return Markup()
+    head = tag("tr", *(tag("th", name) for name in ("picture", *ranked[0].scores)))
     rows = [
-        tag("tr", tag("td", name), *(tag("td", number(value)) for value in scores.values()))
-        for name, scores in evaluation.ranked()
+        tag("tr", tag("td", name), *(tag("td", number(value)) for value in scores.values())) for name, scores in ranked
     ]
     table = tag("div", tag("table", tag("thead", head), tag("tbody", *rows)), class_="scroll")
     return _section("Every picture", tag("details", tag("summary", f"{len(rows)}, best first"), table))

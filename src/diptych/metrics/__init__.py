@@ -2,7 +2,8 @@
 
 A metric is a module with `PROTOCOL` (one sentence: how the number is made), `BETTER` ("higher" or "lower") and
 `measure(output, target)`: pictures `B C H W` in [-1, 1] to one number each, shape `(B,)`. It raises DataError or
-WeightsError when it cannot judge such pictures here.
+WeightsError when it cannot judge such pictures here. What compares two sets of pictures, without pairs, is in
+`diptych.metrics.sets`; what judges several answers to one picture, in `diptych.metrics.samples`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Metric(Protocol):
 
 def names() -> list[str]:
     """The built-in metrics, by name."""
-    return byname.names(__file__, frame={"interval"})
+    return byname.names(__file__, frame={"interval", "samples", "squeezenet"})
 
 
 def find(name: str) -> Metric:

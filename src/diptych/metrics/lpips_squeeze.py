@@ -14,7 +14,7 @@ from torch import Tensor
 
 from diptych.errors import DataError
 from diptych.nn.perceptual import LPIPS
-from diptych.weights import locate
+from diptych.weights import locate, read
 
 SMALLEST = 17
 PROTOCOL = (
@@ -30,29 +30,30 @@ def measure(output: Tensor, target: Tensor) -> Tensor:
 
     Raises DataError for other channels or sides under 17 pixels, WeightsError where the weights are missing or damaged.
     """
-    _, channels, height, width = output.shape
+    return judge(output)(colour(output), colour(target))
+
+
+def judge(pictures: Tensor) -> LPIPS:
+    """The network, where `pictures` are. Raises DataError or WeightsError when it cannot judge them here."""
+    _, channels, height, width = pictures.shape
     if channels not in (1, 3):
         raise DataError(f"lpips_squeeze looks at grey or colour pictures; these have {channels} channels")
     if min(height, width) < SMALLEST:
         raise DataError(f"lpips_squeeze needs {SMALLEST} pixels a side; a picture of {width} x {height} is smaller")
-    network = load(locate("lpips_squeeze"), locate("squeezenet")).to(output.device)
-    return network(output.float().expand(-1, 3, -1, -1), target.float().expand(-1, 3, -1, -1))
+    return load(locate("lpips_squeeze"), locate("squeezenet")).to(pictures.device)
+
+
+def colour(pictures: Tensor) -> Tensor:
+    """`B 3 H W` of pictures of one or three channels."""
+    return pictures.float().expand(-1, 3, -1, -1)
 
 
 @lru_cache(maxsize=1)
 def load(linear: Path, squeezenet: Path) -> LPIPS:
     """The network with the weights of these two files, ready for use; both in their publishers' key names."""
     network = LPIPS()
-    features = {key: value for key, value in _tensors(squeezenet).items() if key.startswith("features.")}
+    features = {key: value for key, value in read(squeezenet).items() if key.startswith("features.")}
     network.network.load_state_dict(features)
-    layers = _tensors(linear)
+    layers = read(linear)
     network.weights.load_state_dict({str(k): layers[f"lin{k}.model.1.weight"] for k in range(len(network.weights))})
     return network.eval().requires_grad_(False)
-
-
-def _tensors(path: Path) -> dict[str, Tensor]:
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        return load_file(path)
-    return torch.load(path, map_location="cpu", weights_only=True)

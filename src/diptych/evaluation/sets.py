@@ -1,0 +1,173 @@
+"""Score a translator without pairs: are its outputs, taken together, like the real pictures of the target's domain?"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Literal, Protocol
+
+import numpy as np
+
+from diptych.errors import DataError, WeightsError
+from diptych.evaluation.baselines import HALVES, UNTOUCHED
+from diptych.evaluation.evaluate import (
+    Controls,
+    Evaluation,
+    Row,
+    Score,
+    Standard,
+    Translate,
+    answered,
+    diversity,
+    refuse_no_numbers,
+    scored,
+    stacked,
+    standards_of,
+    summary,
+)
+from diptych.images import Picture
+from diptych.metrics import sets
+from diptych.metrics.sets import SetMetric
+
+SETS = ("fd_squeezenet", "kd_squeezenet")
+"""What two sets of pictures are compared by."""
+
+Features = Callable[..., np.ndarray]
+
+
+class Sets(Protocol):
+    """Data as it is needed here; (source, target) is the order of its pairs of values."""
+
+    @property
+    def dtype(self) -> tuple[str, str]:
+        """The kinds of number of the pictures."""
+
+    @property
+    def range(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Their lowest and their highest value."""
+
+    def pictures(self, split: str, side: Literal[0, 1]) -> Iterator[tuple[str, Picture]]:
+        """Name and picture of all of one side (0: source, 1: target) in `split`."""
+
+
+def evaluate_sets(
+    translator: Translate,
+    data: Sets,
+    split: str = "test",
+    *,
+    limit: int | None = None,
+    metrics: Sequence[str] = SETS,
+    controls: Controls | None = None,
+    answers: int = 1,
+    seed: int = 0,
+    batch: int = 8,
+    progress: Callable[[int], None] | None = None,
+) -> Evaluation:
+    """Translate all sources of `split` and compare them with its targets, beside two anchors.
+
+    "untouched" are the sources as they are; "real halves" are the targets compared with themselves, split in two at
+    random. Where a metric depends on the number of pictures, all three are of equally many on each side: half the
+    targets, or all sources where these are fewer.
+    metrics: names for `diptych.metrics.sets.find`. answers: so many to each source; the first is the one compared, and
+    `diversity` tells how they differ. The other options are those of `diptych.evaluation.evaluate.evaluate`.
+    Raises DataError when a side is empty, or an output is of another kind of number than the targets; ModelError when
+    an output holds values that are not numbers. What cannot be measured is left out, with the reason.
+    """
+    start = time.perf_counter()
+    judges = {name: sets.find(name) for name in metrics}
+    seen = Seen(judges)
+    rows: list[Row] = []
+    left_out: dict[str, str] = {}
+    for _, picture in islice(data.pictures(split, 1), limit):
+        seen.look("real", picture, data.range[1])
+    sources = islice(data.pictures(split, 0), limit)
+    for (name, source), outputs in answered(translator, sources, controls, answers, batch):
+        for output in outputs:
+            _check(name, output, data.dtype[1])
+        seen.look("output", outputs[0], data.range[1])
+        seen.look(UNTOUCHED, source, data.range[0])
+        scores, fault = diversity(stacked(outputs, data.range[1]))
+        left_out |= fault
+        rows.append(Row(name, scores))
+        if progress:
+            progress(len(rows))
+    if not rows or not seen.counts["real"]:
+        raise DataError(f"the split {split!r} lacks pictures of one side: nothing to evaluate on; name another split")
+    apart = summary(rows, standards_of({}, answers), left_out, split, seed=seed, start=start)
+    return compared(judges, seen, apart, seed=seed, start=start)
+
+
+class Seen:
+    """What the metrics see in the pictures of several sets; metrics with the same features look at them once."""
+
+    def __init__(self, judges: Mapping[str, SetMetric]) -> None:
+        self.looks: set[Features] = {judge.features for judge in judges.values()}
+        self.found: dict[tuple[Features, str], list[np.ndarray]] = defaultdict(list)
+        self.faults: dict[Features, str] = {}
+        self.counts: dict[str, int] = defaultdict(int)
+
+    def look(self, of: str, picture: Picture, span: tuple[float, float]) -> None:
+        """Look at one picture, with values in the range `span`, of the set `of`."""
+        self.counts[of] += 1
+        for look in self.looks - set(self.faults):
+            try:
+                self.found[look, of].extend(look(stacked([picture], span)))
+            except (DataError, WeightsError) as fault:
+                self.faults[look] = str(fault)
+
+    def features(self, look: Features, of: str) -> np.ndarray:
+        """What was seen in the set: `N D`. Raises DataError where there was a fault."""
+        if look in self.faults:
+            raise DataError(self.faults[look])
+        return np.stack(self.found[look, of])
+
+
+def compared(judges: Mapping[str, SetMetric], seen: Seen, apart: Evaluation, *, seed: int, start: float) -> Evaluation:
+    """`apart`, the scores of single pictures, with those of the sets before them."""
+    metrics: dict[str, Score] = {}
+    anchors: dict[str, dict[str, Score]] = defaultdict(dict)
+    left_out = {}
+    for name, judge in judges.items():
+        try:
+            metrics[name], *others = _beside_anchors(judge, seen, seed)
+        except DataError as fault:
+            left_out[name] = str(fault)
+            continue
+        for anchor, score in zip((UNTOUCHED, HALVES), others, strict=False):
+            anchors[anchor][name] = score
+    if metrics and HALVES not in anchors:
+        left_out[HALVES] = f"{seen.counts['real']} real pictures are too few to split in two"
+    return Evaluation(
+        metrics=metrics | apart.metrics,
+        left_out=left_out | apart.left_out,
+        rows=apart.rows,
+        split=apart.split,
+        seconds=time.perf_counter() - start,
+        anchors=dict(anchors),
+    )
+
+
+def _beside_anchors(judge: SetMetric, seen: Seen, seed: int) -> Iterator[Score]:
+    """The scores of the outputs, of the untouched sources and, where there are enough, of halves of the real ones."""
+    output, untouched, real = (seen.features(judge.features, of) for of in ("output", UNTOUCHED, "real"))
+    half = len(real) // 2
+    size = min(len(output), half if half >= 2 else len(real))
+    count = size if judge.BIASED else len(output)
+    standard = Standard(judge.PROTOCOL, judge.BETTER)
+    for features in (output, untouched):
+        yield scored(judge.compare(features, real, size=size, seed=seed), count, standard)
+    if half >= 2:
+        size = size if judge.BIASED else half
+        standard = Standard(f"{sets.HALVES}; {judge.PROTOCOL}", judge.BETTER)
+        yield scored(sets.halves(judge, real, size=size, seed=seed), size, standard)
+
+
+def _check(name: str, output: Picture, dtype: str) -> None:
+    if str(output.array.dtype) != dtype:
+        raise DataError(
+            f"{name}: the output is {output.array.dtype}, the real pictures are {dtype}; evaluate on the data it was "
+            "trained for"
+        )
+    refuse_no_numbers(name, output.array)
