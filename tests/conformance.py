@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
+
+from diptych.methods.method import Adam, Method
+from diptych.speed import PLAIN
+from diptych.training.trainer import Trainer
 
 TESTS = Path(__file__).parent
 COMPARED = ("output", "loss", "grad", "gradnorm", "graddot", "after")
@@ -118,3 +123,58 @@ def fingerprint(gradient: Tensor) -> float:
     """The sum of g[i] cos(0.37 i) in row-major order."""
     flat = gradient.detach().flatten().double()
     return (flat * torch.cos(0.37 * torch.arange(len(flat), dtype=torch.float64))).sum().item()
+
+
+class Layout(Protocol):
+    """A module of `diptych.convert`."""
+
+    def names(self, network: nn.Module) -> dict[str, str]: ...
+
+    def state_dict(self, network: nn.Module) -> dict[str, Tensor]: ...
+
+
+def verify(path: Path, check: Callable[[Case], None]) -> None:
+    """Let `check` compare all that the vector at `path` stores, with sums in the order of the recorded runs."""
+    case = Case(path)
+    with one_thread():
+        check(case)
+    case.finish()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def train(
+    case: Case, method: Method, networks: Mapping[str, nn.Module], layout: Layout, **batch: Tensor
+) -> dict[str, float]:
+    """Train `method` on one batch with the recorded optimiser, and compare gradients and the weights that are left.
+
+    networks: parts of `method` by the reference's names for them. Returns the terms of the losses.
+    """
+    hyper = case.facts["hyper_parameters"]
+    adam = Adam(hyper["lr"], (hyper["beta1"], hyper["beta2"]), hyper.get("weight_decay", 0.0))
+    method.optimisers = lambda: dict.fromkeys(method.groups(), adam)  # type: ignore[method-assign]
+    trainer = Trainer(method, images=1, schedule="constant", speed=PLAIN)
+
+    def compare_gradients(*_: Any) -> None:
+        for name, network in networks.items():
+            case.compare_gradients(name, gradients(network, layout.names(network)))
+
+    for optimiser in trainer.optimisers.values():
+        assert optimiser.defaults["betas"] == adam.betas  # a first step of Adam does not depend on them
+        assert optimiser.defaults["eps"] == hyper.get("adam_eps", 1e-8)
+        optimiser.register_step_pre_hook(compare_gradients)
+    trainer.step(batch)
+    for name, network in networks.items():
+        case.compare_after(name, layout.state_dict(network))
+    return trainer.losses()
+
+
+def gradients(network: nn.Module, names: Mapping[str, str]) -> dict[str, Tensor]:
+    """The gradients of `network` under the reference's keys, of those parameters that have one."""
+    return {names[name]: weight.grad for name, weight in network.named_parameters() if weight.grad is not None}

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from small import SMALL
 
 from diptych.errors import ConfigError
 from diptych.methods import find, names, summaries
 from diptych.testing import CHECKS
 
-SMALL = {"pix2pix": {"generator": "unet_32", "width": 4, "discriminator_width": 4, "discriminator_layers": 2}}
-"""Options that make a method's networks small; a method that is not here is tested with its defaults."""
-
 VARIANTS = {
     "resnet": ("pix2pix", {**SMALL["pix2pix"], "generator": "resnet_6blocks", "norm": "instance"}),
     "pixel wgan-gp": ("pix2pix", {**SMALL["pix2pix"], "discriminator": "pixel", "gan": "wgan-gp", "norm": "instance"}),
     "hinge running": ("pix2pix", {**SMALL["pix2pix"], "gan": "hinge", "test_statistics": "running"}),
+    "attention": ("cyclegan", {**SMALL["cyclegan"], "attention": True}),
+    "batch norm": ("cyclegan", {**SMALL["cyclegan"], "norm": "batch", "dropout": True, "gan": "vanilla"}),
 }
 
 

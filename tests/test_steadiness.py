@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from runs import NETWORKS
+from small import SMALL
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from diptych.methods import find, names
@@ -16,7 +16,6 @@ from diptych.speed import PLAIN, Speed
 from diptych.testing import batch, begin
 from diptych.training.trainer import Trainer
 
-SMALL = {"pix2pix": NETWORKS}
 SPEEDS = {"plain": replace(PLAIN, fused=True), "fast": Speed()}  # unfused Adam reads a counter, which is on the host
 TRAININGS: dict[str, dict[str, Any]] = {"simple": {}, "everything": {"ema": 0.9, "micro_batch": 1, "clip": 1.0}}
 READS = {"_local_scalar_dense", "equal", "nonzero", "is_nonzero", "masked_select"}

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from diptych import weights
 from diptych.errors import StorageError, WeightsError
@@ -138,6 +141,20 @@ def test_a_missing_part_is_answered_with_the_folders_and_the_command(cache):
     assert str(caught.value).endswith("diptych weights fetch toy")
 
 
+@pytest.mark.parametrize("name", ["part.pth", "part.safetensors"])
+def test_the_tensors_of_a_part_are_read_only_from_a_file_that_is_verified(cache, monkeypatch, name):
+    cache.mkdir(parents=True)
+    given = {"features.0.weight": torch.arange(6.0).view(2, 3)}
+    (torch.save if name.endswith(".pth") else save_file)(given, cache / name)
+    monkeypatch.setattr(weights, "PARTS", {"part": Part("a part", "", {name: (weights.sha256(cache / name),)}, "free")})
+    (found,) = weights.tensors("part").items()
+    assert found[0] == "features.0.weight"
+    assert torch.equal(found[1], given["features.0.weight"])
+    (cache / name).write_bytes((cache / name).read_bytes() + b" ")
+    with pytest.raises(WeightsError, match="damaged or another file"):
+        weights.tensors("part")
+
+
 def test_an_unknown_part_is_answered_with_those_there_are(cache):
     with pytest.raises(WeightsError, match="'tyo'; there are: toy, helper"):
         fetch("tyo")
@@ -148,8 +165,10 @@ def test_every_part_is_pinned_by_whole_digests():
         assert part.url.startswith("https://")
         assert all(len(digest) == 64 for digests in part.files.values() for digest in digests)
         assert set(part.alongside) <= set(weights.PARTS)
-    published = weights.PARTS["squeezenet"]
-    assert published.files["squeezenet1_1-b8a52dc0.pth"][0].startswith("b8a52dc0")  # the publisher's own promise
+    files = [(file, digests[0]) for part in weights.PARTS.values() for file, digests in part.files.items()]
+    promised = [(match[1], digest) for file, digest in files if (match := re.search(r"-([0-9a-f]{8})\.pth$", file))]
+    assert len(promised) >= 2
+    assert all(digest.startswith(start) for start, digest in promised)  # the publisher's own promise
 
 
 @pytest.mark.parametrize("name", list(weights.PARTS))

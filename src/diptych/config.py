@@ -30,7 +30,7 @@ def schema(function: Callable[..., Any], *, without: tuple[str, ...] = ()) -> ty
         name: (hints[name], ... if parameter.default is parameter.empty else parameter.default)
         for name, parameter in parameters.items()
     }
-    config = ConfigDict(extra="forbid", protected_namespaces=(), allow_inf_nan=False)
+    config = ConfigDict(extra="forbid", protected_namespaces=(), allow_inf_nan=False, arbitrary_types_allowed=True)
     return create_model(function.__name__, __config__=config, **fields)
 
 
@@ -166,6 +166,10 @@ def type_name(annotation: Any, metadata: list[Any]) -> str:
         if all(get_origin(option) is Literal for option in options):
             return "one of " + ", ".join(str(value) for option in options for value in get_args(option))
         return " or ".join(type_name(option, []) for option in options)
+    if get_origin(annotation) is list:
+        return type_name(get_args(annotation)[0], []).replace("one of", "some of")
+    if get_origin(annotation) is dict:
+        return f"{type_name(get_args(annotation)[1], [])} by name"
     if get_origin(annotation) is Annotated:
         inner, *bounds = get_args(annotation)
         return type_name(inner, bounds)

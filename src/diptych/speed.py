@@ -51,10 +51,11 @@ class Speed:
         for network in networks:
             if self.channels_last:
                 network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            if self.recompute:
-                recompute(network)
-            if self.compile:
-                network.compile()
+            for part in called(network):
+                if self.recompute:
+                    recompute(part)
+                if self.compile:
+                    part.compile()
 
     def for_use(self, method: Method) -> Method:
         """A method to translate with: in bfloat16 a copy whose convolutions are rounded once, not at every call."""
@@ -63,7 +64,7 @@ class Speed:
             for module in method.modules():
                 if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
                     module.to(torch.bfloat16)
-        self.prepare(getattr(method, name) for name in method.keep)
+        self.prepare(network for name, network in method.named_children() if name in method.keep)
         return method
 
     def layout(self, pictures: Tensor) -> Tensor:
@@ -73,6 +74,17 @@ class Speed:
     def precision(self, device: torch.device) -> AbstractContextManager[object]:
         """The arithmetic in which to run forward passes."""
         return torch.autocast(device.type, torch.bfloat16) if self.bf16 else nullcontext()
+
+    def uncompiled(self) -> AbstractContextManager[object]:
+        """Where networks run as they are written: a compiled one has no second derivative, which penalties need."""
+        return torch.compiler.set_stance("force_eager") if self.compile else nullcontext()
+
+
+def called(network: nn.Module) -> list[nn.Module]:
+    """What a method calls: `network`, or its parts where it only holds them together, as an auto-encoder does."""
+    if type(network).forward is nn.Module.forward:
+        return [part for child in network.children() for part in called(child)]
+    return [network]
 
 
 def keep_freed_memory() -> None:
@@ -87,10 +99,11 @@ def recompute(network: nn.Module) -> None:
     """Let `network` keep nothing but its inputs for the backward pass (Chen et al. 2016)."""
     forward = network.forward
 
-    def checkpointed(*inputs: Any) -> Any:
+    def checkpointed(*inputs: Any, **options: Any) -> Any:
         if not torch.is_grad_enabled():
-            return forward(*inputs)
-        return checkpoint(forward, *inputs, use_reentrant=False, context_fn=lambda: (nullcontext(), Unchanged(network)))
+            return forward(*inputs, **options)
+        contexts = lambda: (nullcontext(), Unchanged(network))  # noqa: E731
+        return checkpoint(forward, *inputs, use_reentrant=False, context_fn=contexts, **options)
 
     network.forward = checkpointed
 

@@ -14,9 +14,13 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from diptych.errors import WeightsError
 from diptych.files import atomic
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes fetched and the bytes in all, where the publisher says how many."""
@@ -61,6 +65,12 @@ PARTS = {
         terms="BSD-2-Clause (Richard Zhang)",
         alongside=("squeezenet",),
     ),
+    "vgg16": Part(
+        what="VGG-16 trained on ImageNet, torchvision's IMAGENET1K_V1",
+        url="https://download.pytorch.org/models/vgg16-397923af.pth",
+        files={"vgg16-397923af.pth": ("397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",)},
+        terms="BSD-3-Clause (torchvision)",
+    ),
 }
 
 
@@ -79,6 +89,21 @@ def locate(name: str) -> Path:
             faults.append(f"{path} is damaged or another file (sha256 {digest[:8]}...)")
     searched = "; ".join(faults) or f"there is no {' or '.join(part.files)} in {' or '.join(map(str, folders()))}"
     raise WeightsError(f"{part.what}: {searched}. To fetch it: diptych weights fetch {name}")
+
+
+def tensors(name: str) -> dict[str, Tensor]:
+    """The tensors of the part `name`, by their publisher's names. Raises WeightsError as `locate` does."""
+    return read(locate(name))
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """What a verified file holds."""
+    import torch
+    from safetensors.torch import load_file
+
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def fetch(name: str, *, url: str | None = None, progress: Progress | None = None, timeout: float = 30) -> Path:

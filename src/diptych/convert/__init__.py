@@ -2,32 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, Protocol, cast
 
 import safetensors.torch
 import torch
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from diptych.card import Card, Side
-from diptych.convert import junyanz
+from diptych.convert import cut, junyanz, munit
 from diptych.errors import ConfigError, ModelError
 from diptych.files import atomic
-from diptych.methods.pix2pix import Pix2Pix
-from diptych.nn.generators import ResNet, UNet
-from diptych.translator import TRAINING, Translator, load_method, resolve
+from diptych.methods.method import Method, inputs
+from diptych.translator import TRAINING, WEIGHTS, Translator, inspect_card, load_method, resolve, split_state
 
-LAYOUTS = ("junyanz",)
+
+class Layout(Protocol):
+    """What a module of this package knows of one project's checkpoints."""
+
+    FAMILIES: str
+    """Its networks, in words that follow «known are those»."""
+    METHODS: tuple[str, ...]
+    """Names of the methods that it can hold."""
+
+    def networks(self, content: Mapping[str, Any]) -> dict[str, nn.Module]:
+        """The networks in one file: `{"": network}`, or several by name. Raises ModelError when it knows none."""
+
+    def assemble(self, files: Mapping[str, dict[str, nn.Module]]) -> tuple[Method, dict[str, Any], tuple[str, ...]]:
+        """The method that networks make, by the stems of their files, without parts that none of them is; its options;
+        and the names of those missing parts that translation needs. Raises ModelError when they do not belong together.
+        """
+
+    def state_dicts(self, method: Method) -> dict[str, Mapping[str, Any]]:
+        """The names and contents of the files that hold `method`, less those of parts that it has not."""
+
+
+LAYOUTS: dict[str, Layout] = {"junyanz": junyanz, "cut": cut, "munit": munit}
+"""Tried in turn: the first that knows all files of a model is its layout."""
 SUFFIXES = (".pth", ".pt", ".safetensors")
 
 
 def convert(files: Sequence[str | PathLike[str]], out: str | PathLike[str]) -> Path:
-    """Make the translator folder `out` from a generator's file and perhaps its discriminator's, in any order.
+    """Make the translator folder `out` from all files of one model, or from some of them, in any order.
 
     files: state dicts as `torch.save` (.pth, .pt) or safetensors wrote them. The networks are recognised by their
-    keys and shapes. A discriminator is kept beside the translator, for further training.
+    keys and shapes; file names only tell those apart that are alike, as G_A and G_B. Discriminators are kept beside
+    the translator, for further training. Where a generator is missing, the translator works one way only.
 
     Raises ModelError when a file is damaged, holds more than tensors, or is not recognised, and when the networks do
     not belong together; also when something is at `out`, other than an empty folder.
@@ -35,51 +58,74 @@ def convert(files: Sequence[str | PathLike[str]], out: str | PathLike[str]) -> P
     out = Path(out)
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise ModelError(f"{out} exists, and nothing is overwritten: choose another --out, or remove it")
-    networks = [open_network(Path(file)) for file in files]
-    generators = [network for network in networks if isinstance(network, UNet | ResNet)]
-    discriminators = [network for network in networks if not isinstance(network, UNet | ResNet)]
-    if len(generators) != 1 or len(discriminators) > 1:
-        raise ModelError(
-            f"give one generator and perhaps its discriminator: these {len(networks)} files hold "
-            f"{len(generators)} generators and {len(discriminators)} discriminators"
-        )
-    method, options = junyanz.pix2pix(*generators, *discriminators)
+    method, options, absent = assemble({Path(file): open_file(Path(file)) for file in files})
+    source, target = inputs(method)
     card = Card(
-        method="pix2pix",
+        method=type(method).__module__.rpartition(".")[2],
         options=options,
-        source=Side(name="source", channels=options["source_channels"]),
-        target=Side(name="target", channels=options["target_channels"]),
+        source=Side(name=source, channels=options[f"{source}_channels"]),
+        target=Side(name=target, channels=options[f"{target}_channels"]),
+        ways=[way for way, parts in method.ways.items() if not set(parts) & set(absent)] or ["b"],
         data={"imported from": ", ".join(Path(file).name for file in files)},
     )
-    return Translator(method, card, device="cpu").save(out, everything=bool(discriminators))
+    return Translator(method, card, device="cpu").save(out, everything=bool(split_state(method)[1]))
+
+
+def assemble(contents: Mapping[Path, Mapping[str, Any]]) -> tuple[Method, dict[str, Any], tuple[str, ...]]:
+    """What the first layout that knows all files makes of them. Raises ModelError that says why none does."""
+    if len({path.stem for path in contents}) < len(contents):
+        raise ModelError("files are told apart by their names: give each another one")
+    faults = []
+    for layout in LAYOUTS.values():
+        try:
+            networks = {path: open_networks(layout, path, content) for path, content in contents.items()}
+        except ModelError as error:
+            faults.append(str(error))
+        else:
+            return layout.assemble({path.stem: found for path, found in networks.items()})
+    raise ModelError("\n".join(faults))
+
+
+def open_networks(layout: Layout, path: Path, content: Mapping[str, Any]) -> dict[str, nn.Module]:
+    """The networks in a file. Raises ModelError that names it."""
+    try:
+        return layout.networks(content)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
 
 
 def export(model: str | PathLike[str], to: str, out: str | PathLike[str]) -> list[Path]:
     """Write a translator's weights under another project's keys; return the files.
 
-    to: `junyanz`. out: the generator's file (.pth, .pt or .safetensors); or a folder, which gets latest_net_G.pth and,
-    where the model holds a discriminator, latest_net_D.pth.
+    to: a name from LAYOUTS. out: a folder, which gets files of the project's names, also of the discriminators that
+    the model holds; or, where all that translates is in one file, that file (.pth, .pt or .safetensors).
 
     Raises ConfigError for an unknown layout, ModelError when the model has no counterpart in it or a file exists.
     """
     if to not in LAYOUTS:
         raise ConfigError(f"there is no layout {to!r} to write; there is: {', '.join(LAYOUTS)}")
-    translator = Translator.load(model, device="cpu")
-    method = translator.method
-    if not isinstance(method, Pix2Pix):
-        raise ModelError(f"{model} was made by {translator.card.method}; {to} can hold pix2pix")
-    if translator.card.options.get("norm") == "none":  # it would be read as a network with instance norm
-        raise ModelError(f"{model} has no norms, {to}'s networks have batch or instance norm")
-    networks: dict[Path, nn.Module] = {}
-    if (out := Path(out)).suffix.lower() in SUFFIXES:
-        networks[out] = method.g
-    else:
-        networks[out / "latest_net_G.pth"] = method.g
-        whole = load_method(model) if (resolve(Path(model)) / TRAINING).exists() else None
-        if isinstance(whole, Pix2Pix):
-            networks[out / "latest_net_D.pth"] = whole.d
-    refuse_existing(out, networks)
-    return [write(path, junyanz.state_dict(network)) for path, network in networks.items()]
+    layout, out, name = LAYOUTS[to], Path(out), inspect_card(model).method
+    if name not in layout.METHODS:
+        raise ModelError(f"{model} was made by {name}; {to} can hold {', '.join(layout.METHODS)}")
+    alone = out.suffix.lower() in SUFFIXES
+    contents = layout.state_dicts(held(model, WEIGHTS) if alone else held(model, WEIGHTS, TRAINING))
+    if alone and len(contents) > 1:
+        raise ModelError(f"{model} makes {len(contents)} files, {', '.join(contents)}: let --out be a folder")
+    files = {out if alone else out / file: content for file, content in contents.items()}
+    refuse_existing(out, files)
+    return [write(path, content) for path, content in files.items()]
+
+
+def held(model: str | PathLike[str], *files: str) -> Method:
+    """The method of a translator folder, less the parts that are in none of these files of it."""
+    method, folder, names = load_method(model), resolve(Path(model)), set()
+    for file in files:
+        if (folder / file).exists():
+            with safe_open(folder / file, "pt") as tensors:
+                names |= {key.partition(".")[0] for key in tensors.keys()}  # noqa: SIM118
+    for part in {part for part, _ in method.named_children()} - names:
+        delattr(method, part)
+    return method
 
 
 def refuse_existing(out: Path, files: Iterable[Path]) -> None:
@@ -90,18 +136,18 @@ def refuse_existing(out: Path, files: Iterable[Path]) -> None:
         raise ModelError(f"{', '.join(taken)} exists, and nothing is overwritten: choose another --out, or remove it")
 
 
-def open_network(path: Path) -> nn.Module:
-    """The network whose state dict is in the file. Raises ModelError that names the file."""
+def open_file(path: Path) -> dict[str, Any]:
+    """What is in the file. Raises ModelError that names it."""
     try:
-        return junyanz.network(read(path))
+        return read(path)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
 
 
-def read(path: Path) -> dict[str, Tensor]:
-    """The tensors in a file of `torch.save` or safetensors; nothing in it is executed."""
+def read(path: Path) -> dict[str, Any]:
+    """The tensors in a file of `torch.save` or safetensors, or the state dicts; nothing in it is executed."""
     if path.is_dir():
-        raise ModelError("it is a folder; to write it in another project's layout: --to junyanz")
+        raise ModelError(f"it is a folder; to write it in another project's layout: --to {' or '.join(LAYOUTS)}")
     if not path.is_file():
         raise ModelError("there is no such file")
     try:
@@ -113,17 +159,26 @@ def read(path: Path) -> dict[str, Tensor]:
             "it is damaged, or holds more than tensors, which could run code: nothing in it was executed. "
             "Save network.state_dict() again in the project that wrote it"
         ) from error
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+    if not isinstance(content, dict) or not (is_state(content) or all(map(is_state, content.values()))):
         first = ", ".join(map(str, list(content)[:5])) if isinstance(content, dict) else type(content).__name__
-        raise ModelError(f"it is no state dict of tensors but holds {first}; known are those {junyanz.FAMILIES}")
+        known = "; ".join(layout.FAMILIES for layout in LAYOUTS.values())
+        raise ModelError(f"it is no state dict of tensors but holds {first}; known are those {known}")
     return content
 
 
-def write(path: Path, state: dict[str, Tensor]) -> Path:
-    """Write a state dict in the format that the file's suffix names."""
+def is_state(content: Any) -> bool:
+    """Whether `content` is a state dict."""
+    return isinstance(content, dict) and all(isinstance(value, Tensor) for value in content.values())
+
+
+def write(path: Path, content: Mapping[str, Any]) -> Path:
+    """Write a checkpoint in the format that the file's suffix names."""
+    safe = path.suffix.lower() == ".safetensors"
+    if safe and not is_state(content):
+        raise ModelError(f"{path}: {', '.join(content)} are state dicts of their own, which only .pt and .pth can hold")
     with atomic(path) as file:
-        if path.suffix.lower() == ".safetensors":
-            file.write(safetensors.torch.save(state))
+        if safe:
+            file.write(safetensors.torch.save(dict(content)))
         else:
-            torch.save(state, cast(BinaryIO, file))
+            torch.save(content, cast(BinaryIO, file))
     return path

@@ -13,17 +13,66 @@ import torch
 from torch import Tensor, nn
 
 from diptych.errors import ModelError
+from diptych.methods.cyclegan import CycleGAN
+from diptych.methods.method import Method
 from diptych.methods.pix2pix import Generator, Pix2Pix
 from diptych.nn.discriminators import PatchGAN, PixelGAN
-from diptych.nn.generators import ResNet, UNet
+from diptych.nn.generators import AttentiveResNet, ResNet, UNet
+from diptych.nn.norms import BatchNorm, InstanceNorm
 
 State = Mapping[str, Tensor]
+
+METHODS: tuple[str, ...] = ("pix2pix", "cyclegan")
+FILES: dict[type[Method], dict[str, str]] = {
+    Pix2Pix: {"G": "g", "D": "d"},
+    CycleGAN: {"G_A": "ab", "G_B": "ba", "D_A": "d_b", "D_B": "d_a"},  # their D_A judges what G_A makes
+}
+"""Their names for our parts."""
 
 FAMILIES = (
     "of junyanz/pytorch-CycleGAN-and-pix2pix: U-Net generators (unet_32 to unet_512), ResNet generators "
     "(resnet_6blocks, resnet_9blocks), PatchGAN (basic, n_layers) and pixel discriminators, each of any width, with "
     "batch or instance norm"
 )
+
+
+def networks(content: Mapping[str, Any]) -> dict[str, nn.Module]:
+    """The one network of a file. Raises ModelError when it is none of `FAMILIES`."""
+    return {"": network(content)}
+
+
+def assemble(files: Mapping[str, dict[str, nn.Module]]) -> tuple[Method, dict[str, Any], tuple[str, ...]]:
+    """pix2pix from a generator and perhaps its discriminator, or CycleGAN from one to four of its networks.
+
+    CycleGAN's are ResNets whose file says so (`..._G_A`), or that come with discriminators of single pictures; a
+    ResNet without either is taken to be pix2pix's. The method holds only what the files brought.
+    """
+    networks = {stem: found[""] for stem, found in files.items()}
+    generators = [network for network in networks.values() if isinstance(network, UNet | ResNet)]
+    discriminators = [network for network in networks.values() if not isinstance(network, UNet | ResNet)]
+    method: Method
+    if unpaired(networks):
+        parts = roles(networks)
+        method, options = cyclegan(parts)
+    elif len(generators) == 1 and len(discriminators) <= 1:
+        parts = dict(zip(("g", "d"), generators + discriminators, strict=False))
+        method, options = pix2pix(**parts)
+    else:
+        raise ModelError(
+            f"give pix2pix's generator and perhaps its discriminator; or CycleGAN's networks, in files whose names end "
+            f"in G_A, G_B, D_A, D_B: these {len(networks)} files hold {len(generators)} generators and "
+            f"{len(discriminators)} discriminators"
+        )
+    for name in [name for name, _ in method.named_children() if name not in parts]:
+        delattr(method, name)
+    return method, options, tuple(name for name in method.keep if name not in parts)
+
+
+def state_dicts(method: Method) -> dict[str, Mapping[str, Any]]:
+    """The files that hold `method`, by their names, less those of parts that it has not."""
+    parts = dict(method.named_children())
+    files = FILES[type(method)].items()
+    return {f"latest_net_{theirs}.pth": state_dict(parts[ours]) for theirs, ours in files if ours in parts}
 
 
 def network(state: State) -> nn.Module:
@@ -80,8 +129,12 @@ def recognise(state: State) -> tuple[type[nn.Module], dict[str, Any]]:
 
 
 def names(network: nn.Module) -> dict[str, str]:
-    """Our key and theirs of every tensor of `network`, in their order."""
+    """Our key and theirs of every tensor of `network`, in their order. Raises ModelError when theirs has no like."""
+    if not any(isinstance(module, BatchNorm | InstanceNorm) for module in network.modules()):
+        raise ModelError(f"a {type(network).__name__} with no norms would be read as one with instance norm")
     match network:
+        case AttentiveResNet():
+            raise ModelError("generators with attention make a mask, which none of theirs does")
         case UNet():
             layers = unet(network.depth)
         case ResNet():
@@ -130,8 +183,11 @@ def normalised(state: State) -> dict[str, Tensor]:
     """`state` as today's version would have saved it.
 
     Undone are the prefix of DataParallel, the counters that batch norms lacked before PyTorch 0.4.1, and the running
-    statistics that instance norms (no weights) had until then, which nothing used.
+    statistics that instance norms (no weights) had until then, which nothing used. Raises ModelError when `state` holds
+    other things than tensors.
     """
+    if not all(isinstance(tensor, Tensor) for tensor in state.values()):
+        raise ModelError(f"it is no state dict but holds {', '.join(map(str, list(state)[:5]))}")
     prefix = "module." if all(key.startswith("module.") for key in state) else ""
     clean = {key.removeprefix(prefix): tensor for key, tensor in state.items()}
     for layer in [key.removesuffix("running_mean") for key in clean if key.endswith(".running_mean")]:
@@ -143,7 +199,7 @@ def normalised(state: State) -> dict[str, Tensor]:
     return clean
 
 
-def check(state: State, wanted: State, kind: str) -> None:
+def check(state: State, wanted: State, kind: str, families: str = FAMILIES) -> None:
     """Raise ModelError unless `state` has exactly the keys and shapes of `wanted`."""
     faults = [f"{key} is missing" for key in wanted.keys() - state.keys()]
     faults += [f"{key} is one too many" for key in state.keys() - wanted.keys()]
@@ -153,12 +209,69 @@ def check(state: State, wanted: State, kind: str) -> None:
             faults.append(f"{key} is {theirs.dtype} {tuple(theirs.shape)}, not {ours.dtype} {tuple(ours.shape)}")
     if faults:
         some = "; ".join(sorted(faults)[:4]) + (f"; {len(faults)} faults in all" if len(faults) > 4 else "")
-        raise ModelError(f"this resembles a {kind}, but {some}. Known networks are those {FAMILIES}")
+        raise ModelError(f"this resembles a {kind}, but {some}. Known networks are those {families}")
 
 
-def pix2pix(
-    generator: nn.Module, discriminator: nn.Module | None = None, **chosen: Any
-) -> tuple[Pix2Pix, dict[str, Any]]:
+def unpaired(networks: Mapping[str, nn.Module]) -> bool:
+    """Whether networks, by the stems of their files, are CycleGAN's and not pix2pix's."""
+    resnets = [stem for stem, network in networks.items() if isinstance(network, ResNet)]
+    if any(stem.endswith(("_A", "_B")) for stem in resnets):
+        return True
+    patches = [network for network in networks.values() if isinstance(network, PatchGAN)]
+    if len(resnets) != 1 or not patches:
+        return False
+    seen = recognise(state_dict(networks[resnets[0]]))[1]
+    channels = [recognise(state_dict(patch))[1]["channels"] for patch in patches]
+    return all(count in (seen["source_channels"], seen["target_channels"]) for count in channels)
+
+
+def roles(networks: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+    """CycleGAN's parts, by the stems of their files: ab and d_b unless they end in _B.
+
+    Raises ModelError when two are taken for one.
+    """
+    parts: dict[str, nn.Module] = {}
+    for stem, network in networks.items():
+        kind = "G" if isinstance(network, UNet | ResNet) else "D"
+        theirs = f"{kind}_{'B' if stem.endswith('_B') else 'A'}"
+        part = FILES[CycleGAN][theirs]
+        if part in parts:
+            raise ModelError(f"two files are taken for {theirs}: let their names end in {kind}_A and {kind}_B")
+        parts[part] = network
+    return parts
+
+
+def cyclegan(parts: Mapping[str, nn.Module], **chosen: Any) -> tuple[CycleGAN, dict[str, Any]]:
+    """CycleGAN with these weights, by our names, and the options that build it; parts that are missing are fresh.
+
+    chosen: options of CycleGAN that no file shows (gan, cycle_a, ...). Raises ModelError when the networks do not
+    belong together.
+    """
+    options: dict[str, Any] = {}
+    for part, network in parts.items():
+        for name, value in part_options(part, network).items():
+            if options.setdefault(name, value) != value:
+                raise ModelError(f"not one training's: {part} says that {name} is {value}, another that it is "
+                                 f"{options[name]}")  # fmt: skip
+    method = CycleGAN(**options | chosen)
+    for part, network in parts.items():
+        method.get_submodule(part).load_state_dict(network.state_dict())
+    return method, options | chosen
+
+
+def part_options(part: str, network: nn.Module) -> dict[str, Any]:
+    """What a network says of the options of the CycleGAN that it is this part of."""
+    kind, seen = recognise(state_dict(network))
+    if kind not in (ResNet, PatchGAN):
+        raise ModelError(f"{part} is a {kind.__name__}; CycleGAN is made of ResNets and PatchGANs")
+    if kind is PatchGAN:
+        renamed = {"channels": f"{part[-1]}_channels", "layers": "discriminator_layers", "width": "discriminator_width"}
+    else:
+        renamed = {"source_channels": f"{part[0]}_channels", "target_channels": f"{part[1]}_channels"}
+    return {renamed.get(name, name): value for name, value in seen.items()}
+
+
+def pix2pix(g: nn.Module, d: nn.Module | None = None, **chosen: Any) -> tuple[Pix2Pix, dict[str, Any]]:
     """pix2pix with these weights, and the options that build it; without a discriminator it gets a fresh one.
 
     In use it does what their `test.py` does unless told `--eval`: the picture's own statistics, and dropout on.
@@ -166,13 +279,13 @@ def pix2pix(
 
     Raises ModelError when the two networks do not belong together.
     """
-    options = generator_options(generator)
-    if discriminator:
-        options |= discriminator_options(discriminator, options)
+    options = generator_options(g)
+    if d:
+        options |= discriminator_options(d, options)
     method = Pix2Pix(**options | chosen)
-    method.g.load_state_dict(generator.state_dict())
-    if discriminator:
-        method.d.load_state_dict(discriminator.state_dict())
+    method.g.load_state_dict(g.state_dict())
+    if d:
+        method.d.load_state_dict(d.state_dict())
     return method, options | chosen
 
 

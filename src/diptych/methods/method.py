@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Interval
 from torch import Tensor, nn
@@ -19,15 +21,29 @@ Weight = Annotated[float, Ge(0)]
 Seed = Annotated[int, Interval(ge=0, lt=2**63)]
 """The type of a control that makes random draws repeatable."""
 
+Schedule = Literal["linear", "late linear", "halving", "cosine", "step", "constant"]
+"""Names of learning-rate schedules: functions in `diptych.training.schedule`."""
+
+To = Literal["a", "b"]
+"""The type of the control `to` of a method that works both ways: the domain to translate to."""
+
+Style = Tensor | None
+"""The type of a control that takes a picture, `1 C H W` in [-1, 1], of the domain translated to, as an example."""
+
+Strength = Annotated[float, Interval(ge=0, le=1)]
+"""The type of a control that goes from 0, nothing, to 1, all of it."""
+
 
 class Step:
     """One optimisation step: the networks that move, and the terms of the loss they move down.
 
-    `groups` are names from `Method.groups`. The loss is the sum of `terms`, their weights already applied.
+    `groups` are names from `Method.groups`. The loss is the sum of `terms`, their weights already applied. In the step
+    of discriminators, `judged` says which real pictures each of them sees: what gradient penalties need.
     """
 
-    def __init__(self, *groups: str, **terms: Tensor) -> None:
+    def __init__(self, *groups: str, judged: Mapping[nn.Module, Tensor] | None = None, **terms: Tensor) -> None:
         self.groups = groups
+        self.judged = judged or {}
         self.terms = terms
 
     @property
@@ -47,13 +63,30 @@ class Adam:
 class Method(nn.Module):
     """Networks and equations, and nothing of devices, files, loops or logs.
 
-    The signature of `__init__` is the schema of its options (keyword only, annotated, the paper's defaults);
-    `source_channels` and `target_channels` among them are read from the data. The argument names of `steps` say which
-    data it learns from (`source, target`: pairs), the keyword arguments of `translate` which controls a user has.
+    The signature of `__init__` is the schema of its options (keyword only, annotated, the paper's defaults). The
+    argument names of `steps` say which data it learns from (`source, target`: pairs; `a, b`: two domains without
+    pairs), and for each of them the option NAME_channels is read from the data. The keyword arguments of `translate`
+    say which controls a user has.
     """
 
     keep: ClassVar[tuple[str, ...]]
     """Names of the parts that `translate` needs: they are averaged, bundled and exported."""
+
+    ways: ClassVar[Mapping[To, tuple[str, ...]]] = {}
+    """Of a method that works both ways: the parts that each needs, by the domain translated to."""
+
+    judges: ClassVar[tuple[str, ...]] = ()
+    """Names of the parts that are discriminators: what steadies a training acts on them."""
+
+    pretrained: ClassVar[Mapping[str, str]] = {}
+    """Parts, or None where an option has them off, that come with pretrained weights, and the names of these in
+    `diptych.weights`. `part.fill(tensors)` takes them; they are constants, never trained or saved."""
+
+    schedule: ClassVar[Schedule] = "linear"
+    """The published learning-rate schedule."""
+
+    length: ClassVar[Mapping[str, int]] = {"epochs": 200}
+    """How long the published training lasts, in epochs or images."""
 
     progress: float = 0.0
     """How much of the training is done, 0 to 1; set by the trainer."""
@@ -76,6 +109,24 @@ class Method(nn.Module):
     def translate(self, *args: Any, **controls: Any) -> Tensor:
         """Turn pictures `B C H W` in [-1, 1] into their counterparts; pure, and safe to call from several threads."""
         raise NotImplementedError
+
+
+def inputs(method: type[Method] | Method) -> tuple[str, ...]:
+    """The names of what a method learns from, in order: `source, target`, or `a, b`."""
+    return tuple(name for name in inspect.signature(method.steps).parameters if name != "self")
+
+
+def preset(method: type[Method], **defaults: Any) -> Callable[..., None]:
+    """The `__init__` of `method` with other defaults, for a subclass that is the same with other options."""
+    signature = inspect.signature(method.__init__)
+    parameters = [p.replace(default=defaults.get(p.name, p.default)) for p in signature.parameters.values()]
+
+    @functools.wraps(method.__init__)
+    def initialise(self: Method, **options: Any) -> None:
+        method.__init__(self, **{**defaults, **options})
+
+    initialise.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return initialise
 
 
 def parameters(networks: Iterable[nn.Module]) -> list[nn.Parameter]:

@@ -36,6 +36,7 @@ class Pix2Pix(Method):
     """
 
     keep = ("g",)
+    judges = ("d",)
 
     def __init__(
         self,
@@ -84,7 +85,7 @@ class Pix2Pix(Method):
             yield Step("G", l1=l1)
             return
         real, fake = torch.cat([source, target], dim=1), torch.cat([source, output], dim=1)
-        yield Step("D", **self.discriminator_terms(real, fake.detach(), self.gan))
+        yield Step("D", judged={self.d: real}, **self.discriminator_terms(real, fake.detach(), self.gan))
         yield Step("G", gan=generator_loss(self.d(fake), self.gan), l1=l1)
 
     def discriminator_terms(self, real: Tensor, fake: Tensor, gan: Gan) -> dict[str, Tensor]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import add
 from typing import Literal
 
 import torch
@@ -10,14 +12,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Gan = Literal["vanilla", "lsgan", "hinge", "wgan-gp"]
+Logits = Tensor | Sequence[Tensor]
+"""One map, or those of a discriminator that looks at several sizes."""
 
 
-def gan_loss(logits: Tensor, real: bool, kind: Gan) -> Tensor:
-    """How far `logits` are from calling every patch real (or fake), as a mean over all of them.
+def gan_loss(logits: Logits, real: bool, kind: Gan) -> Tensor:
+    """How far `logits` are from calling every patch real (or fake): a mean over all of them, and a sum over sizes.
 
     vanilla: cross-entropy (Goodfellow et al. 2014) · lsgan: squares (Mao et al. 2017) · hinge: the discriminator's
     margin (Lim and Ye 2017) · wgan-gp: the critic's mean (Gulrajani et al. 2017).
     """
+    if not isinstance(logits, Tensor):
+        return reduce(add, (gan_loss(one, real, kind) for one in logits))
     sign = 1.0 if real else -1.0
     match kind:
         case "vanilla":
@@ -30,9 +36,20 @@ def gan_loss(logits: Tensor, real: bool, kind: Gan) -> Tensor:
             return -sign * logits.mean()
 
 
-def generator_loss(logits: Tensor, kind: Gan) -> Tensor:
+def generator_loss(logits: Logits, kind: Gan) -> Tensor:
     """What the generator pays for the logits of its fakes: as if they were to be real; with hinge, minus their mean."""
     return gan_loss(logits, True, "wgan-gp" if kind == "hinge" else kind)
+
+
+def judged(
+    discriminator: Callable[[Tensor], Sequence[Tensor]], real: Tensor, fake: Tensor, kind: Gan
+) -> tuple[Tensor, Tensor]:
+    """What a discriminator with several maps of logits pays for real pictures, and for fakes.
+
+    It sees both in one pass, so none of its norms may look at more than one picture.
+    """
+    on_real, on_fake = zip(*(logits.chunk(2) for logits in discriminator(torch.cat([real, fake]))), strict=True)
+    return gan_loss(on_real, True, kind), gan_loss(on_fake, False, kind)
 
 
 def gradient_penalty(
@@ -46,3 +63,19 @@ def gradient_penalty(
     mixed = (alpha * real + (1 - alpha) * fake).detach().requires_grad_()
     (slope,) = torch.autograd.grad(discriminator(mixed).sum(), mixed, create_graph=True)
     return ((slope.flatten(1) + 1e-16).norm(dim=1) - 1).square().mean()  # 1e-16: the norm has no gradient at zero
+
+
+def slope_penalty(discriminator: Callable[[Tensor], Tensor | Sequence[Tensor]], real: Tensor) -> Tensor:
+    """Keep the discriminator flat at real pictures: E|grad D(x)|^2 (R1; Mescheder et al. 2018, eq. 9, weight aside).
+
+    Of P logits for a picture, D(x) is the sum over sqrt(P): were their patches disjoint, that would be the mean of each
+    patch's own penalty, and so a weight means the same for any P. Of several maps of logits, each has its own penalty.
+    """
+    real = real.detach().requires_grad_()
+    answers = discriminator(real)
+    penalties = []
+    for logits in [answers] if isinstance(answers, Tensor) else answers:
+        answer = logits.float().sum() / logits[0].numel() ** 0.5
+        (slope,) = torch.autograd.grad(answer, real, create_graph=True)
+        penalties.append(slope.square().flatten(1).sum(1).mean())
+    return torch.stack(penalties).sum()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import zip_longest
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from diptych.nn.blocks import Dropout, initialise
 from diptych.nn.norms import Norm, needs_bias, norm_layer
+from diptych.nn.ops.blur import BlurDown, BlurUp
 from diptych.nn.ops.join import join
 
 Masks = Sequence[Tensor]
@@ -118,7 +120,8 @@ class ResidualBlock(nn.Module):
 class ResNet(nn.Module):
     """The generator of Johnson et al. (2016) as CycleGAN uses it: two halvings, residual blocks, two doublings.
 
-    Height and width must be multiples of 4. Nine blocks are usual from 256 pixels on, six below.
+    Height and width must be multiples of 4. Nine blocks are usual from 256 pixels on, six below. With `antialias` it
+    changes size by blurring, not by the strides of convolutions (Zhang 2019).
     """
 
     def __init__(
@@ -130,6 +133,7 @@ class ResNet(nn.Module):
         width: int = 64,
         norm: Norm = "instance",
         dropout: bool = False,
+        antialias: bool = False,
     ) -> None:
         super().__init__()
         bias = needs_bias(norm)
@@ -140,15 +144,22 @@ class ResNet(nn.Module):
         def wide(inputs: int, outputs: int, *, bias: bool) -> nn.Conv2d:
             return nn.Conv2d(inputs, outputs, 7, padding=3, padding_mode="reflect", bias=bias)
 
-        def double(inputs: int) -> nn.ConvTranspose2d:
-            return nn.ConvTranspose2d(inputs, inputs // 2, 3, stride=2, padding=1, output_padding=1, bias=bias)
+        def halve(inputs: int) -> nn.Sequential:
+            outputs, stride = 2 * inputs, 1 if antialias else 2
+            halving = layer(nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=bias), outputs)
+            return halving.append(BlurDown()) if antialias else halving
+
+        def double(inputs: int) -> nn.Sequential:
+            outputs = inputs // 2
+            if antialias:
+                return layer(nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias), outputs).insert(0, BlurUp())
+            doubling = nn.ConvTranspose2d(inputs, outputs, 3, stride=2, padding=1, output_padding=1, bias=bias)
+            return layer(doubling, outputs)
 
         self.stem = layer(wide(source_channels, width, bias=bias), width)
-        self.downs = nn.ModuleList(
-            layer(nn.Conv2d(c, 2 * c, 3, stride=2, padding=1, bias=bias), 2 * c) for c in (width, 2 * width)
-        )
+        self.downs = nn.ModuleList(halve(c) for c in (width, 2 * width))
         self.blocks = nn.ModuleList(ResidualBlock(4 * width, norm, dropout=dropout) for _ in range(blocks))
-        self.ups = nn.ModuleList(layer(double(c), c // 2) for c in (4 * width, 2 * width))
+        self.ups = nn.ModuleList(double(c) for c in (4 * width, 2 * width))
         self.head = wide(width, target_channels, bias=True)
         initialise(self)
 
@@ -158,6 +169,10 @@ class ResNet(nn.Module):
             x = down(x)
         for block, mask in zip_longest(self.blocks, masks):
             x = block(x, mask)
+        return self.decode(x)
+
+    def decode(self, x: Tensor) -> Tensor:
+        """The picture that the last block's result stands for."""
         for up in self.ups:
             x = up(x)
         return torch.tanh(self.head(x))
@@ -167,3 +182,60 @@ class ResNet(nn.Module):
         blocks = [block for block in self.blocks if isinstance(block, ResidualBlock)]
         size = (height // 4, width // 4)
         return [block.dropout.mask((1, block.channels, *size), generator) for block in blocks if block.dropout]
+
+
+class AttentiveResNet(ResNet):
+    """A ResNet that makes a new picture and a mask in [0, 1] of where it goes: mask * new + (1 - mask) * x.
+
+    The equation is that of Alami Mejjati et al. (2018); that one generator makes both, as in Tang et al. (2019).
+    """
+
+    def __init__(self, source_channels: int, target_channels: int, **options: Any) -> None:
+        super().__init__(source_channels, target_channels + 1, **options)
+
+    def forward(self, x: Tensor, masks: Masks = ()) -> Tensor:
+        made = super().forward(x, masks)
+        new, mask = made[:, :-1], (made[:, -1:] + 1) / 2  # (tanh(z) + 1) / 2 is a sigmoid, of 2z
+        return mask * new + (1 - mask) * x
+
+    def mask(self, x: Tensor) -> Tensor:
+        """The mask as a picture in [-1, 1] with the channels of `x`."""
+        return super().forward(x)[:, -1:].expand_as(x)
+
+
+class FeatureResNet(ResNet):
+    """A ResNet that also gives what its encoder makes of a picture, at the five places that CUT compares.
+
+    They are the picture with mirrored borders, what the convolutions of both halvings make of it, and what the first
+    and the fifth block do (Park et al. 2020).
+    """
+
+    def __init__(self, source_channels: int, target_channels: int, **options: Any) -> None:
+        super().__init__(source_channels, target_channels, **options)
+        self.last = min(5, len(self.blocks))
+
+    @property
+    def feature_channels(self) -> list[int]:
+        """The channels of each feature."""
+        convs = [layer[0] for layer in (self.stem, *self.downs)]
+        blocks = [convs[-1].out_channels] * (2 if self.last > 1 else 1)
+        return [convs[0].in_channels, *(conv.out_channels for conv in convs[1:]), *blocks]
+
+    def forward(self, x: Tensor, masks: Masks = (), give: Literal["picture", "features", "both"] = "picture") -> Any:
+        """The picture made of `x`; or its features, and nothing after them; or both, the features as constants."""
+        if give == "picture":
+            return super().forward(x, masks)
+        features = [F.pad(x, (3, 3, 3, 3), mode="reflect")]
+        x = self.stem(x)
+        for down in self.downs:
+            conv, *rest = down.children()
+            features.append(x := conv(x))
+            for layer in rest:
+                x = layer(x)
+        for number, block in enumerate(self.blocks, 1):
+            x = block(x)
+            if number in (1, self.last):
+                features.append(x)
+            if number == self.last and give == "features":
+                return features
+        return self.decode(x), [feature.detach() for feature in features]

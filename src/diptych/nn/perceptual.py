@@ -5,9 +5,13 @@ Zhang, Isola, Efros, Shechtman, Wang: The Unreasonable Effectiveness of Deep Fea
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from diptych.nn.ops.instance_norm import instance_norm
 
 
 class Fire(nn.Module):
@@ -80,9 +84,13 @@ class LPIPS(nn.Module):
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """The distance of each picture in `a` to its partner in `b`, both `B 3 H W` in [-1, 1]: shape `(B,)`."""
+        return self.between(self.features(a), self.features(b))
+
+    def between(self, a: list[Tensor], b: list[Tensor]) -> Tensor:
+        """The distance by the features of two batches of pictures, of which one may be a single picture."""
         return sum(
             (weight * (_unit(x) - _unit(y)) ** 2).sum(dim=1).mean(dim=(1, 2))
-            for weight, x, y in zip(self.weights, self.features(a), self.features(b), strict=True)
+            for weight, x, y in zip(self.weights, a, b, strict=True)
         )
 
     def features(self, x: Tensor) -> list[Tensor]:
@@ -92,3 +100,63 @@ class LPIPS(nn.Module):
 def _unit(x: Tensor) -> Tensor:
     """Scale the channels of every pixel to length one; where all are zero they stay so."""
     return x / (x.square().sum(dim=1, keepdim=True).sqrt() + 1e-10)
+
+
+class VGG(nn.Module):
+    """The convolutions of VGG-16, under the names of torchvision's weights (Simonyan and Zisserman 2015).
+
+    Takes colour pictures `B 3 H W`, normalised as in its training, and gives the features after the last ReLU
+    (relu5_3), `B 512 H/16 W/16`. convolutions: how many there are in each block; `(2, 2, 4, 4, 4)` is VGG-19.
+    """
+
+    def __init__(self, convolutions: Sequence[int] = (2, 2, 3, 3, 3)) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        channels = 3
+        for block, count in enumerate(convolutions):
+            outputs = 64 * 2 ** min(block, 3)
+            layers += [nn.MaxPool2d(2)] if block else []
+            for _ in range(count):
+                layers += [nn.Conv2d(channels, outputs, 3, padding=1), nn.ReLU()]
+                channels = outputs
+        self.features = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.features(x)
+
+
+class DomainInvariant(nn.Module):
+    """How differently two pictures show their things, whatever the style: squared distance of normalised features.
+
+    The features are VGG-16's relu5_3; instance norm takes away what tells domains apart (Huang et al. 2018, §5.1).
+    Its weights are constants that come from elsewhere by `fill`: nothing trains or saves them.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = constant(VGG())
+        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1), persistent=False)
+
+    def fill(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take the weights from those of torchvision's VGG-16. Raises KeyError for one that is missing."""
+        for name, weight in self.network.named_buffers():
+            weight.copy_(tensors[name])
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """The mean over `B C H W` in [-1, 1], of one channel or three, and sides of 32 pixels at least."""
+        a, b = (((x.expand(-1, 3, -1, -1) + 1) / 2 - self.mean) / self.deviation for x in (a, b))
+        one, other = instance_norm(self.network(torch.cat([a, b]))).chunk(2)
+        return F.mse_loss(one, other)
+
+
+def constant(network: nn.Module) -> nn.Module:
+    """Make the weights of `network` constants: they move with it, but are neither parameters nor in its state dict."""
+    for module in network.modules():
+        for name, weight in list(module.named_parameters(recurse=False)):
+            delattr(module, name)
+            module.register_buffer(name, weight.detach(), persistent=False)
+    return network

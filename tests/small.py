@@ -1,0 +1,14 @@
+"""Options that make each method's networks small and fit for 32x32 pixels; another method has its defaults."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SMALL: dict[str, dict[str, Any]] = {
+    "pix2pix": {"generator": "unet_32", "width": 4, "discriminator_width": 4, "discriminator_layers": 2},
+    "cyclegan": {"blocks": 2, "width": 4, "discriminator_width": 4, "discriminator_layers": 2, "history": 3},
+    "cut": {"blocks": 2, "width": 4, "discriminator_width": 4, "patches": 16, "heads": 8},
+    "fastcut": {"blocks": 2, "width": 4, "discriminator_width": 4, "patches": 16, "heads": 8},
+    "unit": {"blocks": 1, "width": 4, "discriminator_width": 4, "scales": 1, "discriminator_layers": 2},
+    "munit": {"blocks": 1, "width": 4, "discriminator_width": 4, "scales": 1, "discriminator_layers": 2, "hidden": 8},
+}
