@@ -13,6 +13,7 @@ from commands import diptych
 from pictures import noise, ramp, rotated, save, side_by_side
 
 from diptych import images
+from diptych.methods import names
 
 SMALL = [
     *("data.size=32", "method.generator=unet_32", "method.width=4"),
@@ -172,7 +173,9 @@ def test_the_options_of_a_method_are_listed_with_default_and_type() -> None:
 
 
 def test_methods_are_listed_with_a_sentence_each() -> None:
-    assert diptych("methods").out.startswith("pix2pix ")
+    said = dict(line.split(maxsplit=1) for line in diptych("methods").out.splitlines())
+    assert said.keys() == set(names())
+    assert all(sentence.endswith(".") for sentence in said.values())
 
 
 def test_info_shows_the_card_and_the_controls(work: Path) -> None:
@@ -200,7 +203,7 @@ def test_an_evaluation_in_json_has_value_interval_count_and_protocol(work: Path,
     metrics = json.loads(said.out)["metrics"]
     assert {"psnr", "ssim", "l1"} <= set(metrics)
     for score in metrics.values():
-        assert set(score) == {"value", "low", "high", "count", "protocol"}
+        assert set(score) == {"value", "low", "high", "count", "protocol", "better"}
         assert score["low"] <= score["value"] <= score["high"]
         assert score["count"] == 8
 
@@ -269,12 +272,13 @@ def test_a_picture_turned_by_exif_comes_out_upright(work: Path, tmp_path: Path) 
     assert images.header(tmp_path / "out.jpg").orientation == 1
 
 
-def test_a_control_is_given_among_the_pictures(work: Path, tmp_path: Path) -> None:
+def test_a_control_is_an_option(work: Path, tmp_path: Path) -> None:
     source = save(tmp_path / "picture.png", noise(32, 32))
-    assert diptych("translate", work / "run", "seed=7", source, "--out", tmp_path / "out.png").code == 0
-    said = diptych("translate", work / "run", "sede=1", source, "--out", tmp_path / "other.png")
-    assert said.code == 2
-    assert "did you mean seed" in said.err
+    assert diptych("translate", work / "run", "--seed", "7", source, "--out", tmp_path / "out.png").code == 0
+    for wrong, answer in (["--sede=1"], "did you mean seed"), (["--seed"], "--seed needs a value, as in --seed 7"):
+        said = diptych("translate", work / "run", source, "--out", tmp_path / "other.png", *wrong)
+        assert said.code == 2
+        assert answer in said.err
 
 
 def test_results_never_fall_on_their_sources(work: Path, tmp_path: Path) -> None:

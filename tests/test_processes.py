@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,14 +16,16 @@ from safetensors.torch import load_file
 
 from diptych.data.loader import Batches
 from diptych.errors import ConfigError
+from diptych.testing import assert_equal
+from diptych.training import checkpoint
 from diptych.training.log import records
 
 INDEPENDENT = {"norm": "instance", "dropout": False}  # no picture's result depends on its neighbours
 
 
-def torchrun(*args: str) -> subprocess.Popen[str]:
-    """Start `diptych ARGS` in two processes on this machine."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "diptych"]
+def torchrun(*args: str, program: Sequence[str] = ("-m", "diptych")) -> subprocess.Popen[str]:
+    """Start `diptych ARGS`, or another program, in two processes on this machine."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *program]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
     return subprocess.Popen([*command, *args], stderr=subprocess.PIPE, text=True, env=environment)
 
@@ -49,6 +52,11 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
         assert two == pytest.approx(one, rel=1e-5)
 
 
+def test_each_process_goes_on_with_what_was_its_own(tmp_path: Path) -> None:
+    """Statistics of batch norms and histories of fakes are not shared, and all of them are in the saved state."""
+    said_by(torchrun(str(tmp_path), program=[str(Path(__file__).with_name("two_processes.py"))]))
+
+
 @pytest.mark.slow
 def test_all_processes_stop_at_the_same_image_and_go_on(tmp_path: Path) -> None:
     given = recipe(side_by_side(tmp_path / "pairs", 6, 64), images=400, checkpoint_every=200, validate_every=100)
@@ -60,6 +68,10 @@ def test_all_processes_stop_at_the_same_image_and_go_on(tmp_path: Path) -> None:
     said_by(torchrun(*arguments(given, tmp_path / "undisturbed")))
     one, other = (tmp_path / run / "last" / "weights.safetensors" for run in ("stopped", "undisturbed"))
     assert one.read_bytes() == other.read_bytes()
+    states = [checkpoint.read(tmp_path / run / "checkpoint") for run in ("stopped", "undisturbed")]
+    own = [state["own"][1] for state in states if state]
+    assert_equal(own[0], own[1])
+    assert any(name.endswith("running_mean") for name in own[0])
 
 
 @pytest.mark.slow

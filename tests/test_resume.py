@@ -251,8 +251,8 @@ def test_a_run_goes_on_by_its_own_score_when_other_weights_have_come(
 ) -> None:
     given = recipe(pairs)
     del given["train"]["best"]
-    monkeypatch.setattr(plan, "default_metric", lambda data: "ssim")
+    monkeypatch.setattr(plan, "default_best", lambda data, inputs: "ssim")
     train_and_die(given, tmp_path / "run", Trainer, "step", lambda trainer: trainer.images_seen == 8)
-    monkeypatch.setattr(plan, "default_metric", lambda data: "l1")
+    monkeypatch.setattr(plan, "default_best", lambda data, inputs: "l1")
     train(given, tmp_path / "run")
     assert "best: ssim" in (tmp_path / "run" / "recipe.yaml").read_text()

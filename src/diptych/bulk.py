@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,12 @@ from diptych.translator import Translator
 
 @dataclass(frozen=True)
 class Job:
-    """One file to translate, and where the result goes."""
+    """One file to translate, and where the result goes; of several answers to it, which one."""
 
     source: Path
     target: Path
     notes: tuple[str, ...] = ()
+    sample: int = 0
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,10 @@ class Result:
     notes: tuple[str, ...] = ()
 
 
-def plan(inputs: Iterable[Path], out: Path, *, fits: Callable[[str], bool] = lambda suffix: True) -> list[Job]:
-    """Find the pictures in files and folders, and the place of each result.
+def plan(
+    inputs: Iterable[Path], out: Path, *, samples: int = 1, fits: Callable[[str], bool] = lambda suffix: True
+) -> list[Job]:
+    """Find the pictures in files and folders, and the place of each result; of several answers, NAME-1, NAME-2 ...
 
     Below `out` a folder's own structure is kept; one file may also go to a file, when `out` ends like a picture. Where
     a format cannot hold the results, by `fits(suffix)`, the result becomes a .png, else a .tif, under a free name.
@@ -52,6 +55,8 @@ def plan(inputs: Iterable[Path], out: Path, *, fits: Callable[[str], bool] = lam
     if not jobs:
         endings = " ".join(sorted(images.SUFFIXES))
         raise DataError(f"no pictures in {', '.join(map(str, inputs))}: pictures are files ending in {endings}")
+    if samples > 1:
+        jobs = [numbered(job, sample) for sample in range(samples) for job in jobs]
     return place(
         [job for job in jobs if fits(job.target.suffix)], [job for job in jobs if not fits(job.target.suffix)], fits
     )
@@ -76,8 +81,14 @@ def place(direct: list[Job], others: list[Job], fits: Callable[[str], bool]) -> 
         if not free:
             raise ConfigError(f"{job.target.suffix} cannot hold the result for {job.source}, and {names[-1]} exists")
         places[free[0].resolve()] = job.source
-        moved.append(Job(job.source, free[0], (f"written as {free[0].name}: {job.target.suffix} cannot hold it",)))
-    return sorted([*direct, *moved], key=lambda job: job.source)
+        note = f"written as {free[0].name}: {job.target.suffix} cannot hold it"
+        moved.append(replace(job, target=free[0], notes=(note,)))
+    return sorted([*direct, *moved], key=lambda job: (job.sample, job.source))
+
+
+def numbered(job: Job, sample: int) -> Job:
+    target = job.target
+    return replace(job, target=target.with_name(f"{target.stem}-{sample + 1}{target.suffix}"), sample=sample)
 
 
 def pictures(given: Path) -> Iterator[tuple[Path, Path]]:
@@ -104,9 +115,12 @@ def translate_files(
 ) -> list[Result]:
     """Carry out `jobs`; neighbours of one size share a batch. `report` hears of each result as it is there.
 
-    controls: keyword arguments of the method's `translate`. Raises ConfigError for others.
+    controls: as for calling the translator; of several answers to a picture, each has the next seed. Raises
+    ConfigError for wrong ones.
     """
-    translator.checked(controls)
+    if any(job.sample for job in jobs) and not translator.answers:
+        raise ConfigError(f"{translator.card.method} has one answer to a picture: leave --samples out")
+    controls = translator.checked(controls)
     results: list[Result] = []
 
     def done(result: Result) -> None:
@@ -142,7 +156,7 @@ def alike(
         if isinstance(picture, str):
             done(Result(job, fault=picture))
             continue
-        if group and (len(group) == batch or kind(group[0][1]) != kind(picture)):
+        if group and (len(group) == batch or kind(*group[0]) != kind(job, picture)):
             yield group
             group = []
         group.append((job, picture))
@@ -150,8 +164,8 @@ def alike(
         yield group
 
 
-def kind(picture: Picture) -> tuple[Any, ...]:
-    return (*picture.array.shape, picture.array.dtype)
+def kind(job: Job, picture: Picture) -> tuple[Any, ...]:
+    return (job.sample, *picture.array.shape, picture.array.dtype)
 
 
 def translated(
@@ -161,8 +175,10 @@ def translated(
     done: Callable[[Result], None],
 ) -> list[tuple[Job, Picture]]:
     """Translate one group; when that fails for want of memory or sense, each picture by itself."""
+    sample = group[0][0].sample
+    own = {**controls, "seed": controls["seed"] + sample} if sample else controls
     try:
-        outputs = list(translator.many([picture for _, picture in group], batch=len(group), **controls))
+        outputs = list(translator.stream([picture for _, picture in group], own, batch=len(group)))
     except (DiptychError, RuntimeError, MemoryError) as error:
         if len(group) == 1:
             done(Result(group[0][0], fault=f"{group[0][0].source} could not be translated: {error}"))

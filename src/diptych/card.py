@@ -34,6 +34,7 @@ class Card(BaseModel):
     options: dict[str, Any]
     source: Side
     target: Side
+    ways: list[Literal["a", "b"]] = ["b"]  # the domains it translates to; a: the source, b: the target
     task: str = "pairs"
     images_seen: int = 0
     data: dict[str, Any] = {}
@@ -47,13 +48,13 @@ class Card(BaseModel):
         scores = score_table(self.scores) if self.scores else "Not measured."
         seen = f"Trained on {self.images_seen} images." if self.images_seen else "Its training is not recorded."
         data = "\n".join(f"- {name}: {value}" for name, value in self.data.items())
-        return f"""# {self.source.name} to {self.target.name}, by {self.method}
+        return f"""# {self.title()}
 
-Turns {describe(self.source)} into {describe(self.target)}. {seen} {self.made_with}.
+Turns {self.directions()}. {seen} {self.made_with}.
 
 ## Use
 
-    diptych translate THIS_FOLDER picture.png --out translated/
+    diptych translate THIS_FOLDER picture.png{self.choice()}
 
 Intended use: {self.intended_use}. Licence: {self.licence}.
 What it produces is made up by a machine from what it saw in training: it is no record of anything real.
@@ -70,6 +71,20 @@ What it produces is made up by a machine from what it saw in training: it is no 
 
 {options}
 """
+
+    def title(self) -> str:
+        arrow = {"b": "to", "a": "from"}.get("".join(self.ways), "and")
+        return f"{self.source.name} {arrow} {self.target.name}, by {self.method}"
+
+    def directions(self) -> str:
+        """What becomes what, in words."""
+        source, target = describe(self.source), describe(self.target)
+        words = {"b": f"{source} into {target}", "a": f"{target} into {source}"}
+        return ", and ".join(words[way] for way in sorted(self.ways, reverse=True))
+
+    def choice(self) -> str:
+        """The option that says which way, where there are two."""
+        return f" --to {self.target.name}" if len(self.ways) > 1 else ""
 
 
 def describe(side: Side) -> str:

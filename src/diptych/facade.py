@@ -4,10 +4,17 @@ model = Pix2Pix("facades/", direction="b2a")
 model.train(epochs=20)
 model.translate("sketch.png").save("photo.png")
 model.save("facades-model")
+
+model = CycleGAN("horse", "zebra")
+model.train(epochs=100)
+model.translate_horse_to_zebra("horse.jpg").save("zebra.png")
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,32 +29,45 @@ from diptych.methods import find
 from diptych.speed import Speed
 from diptych.training.recipe import Train
 from diptych.training.run import train
+from diptych.training.steady import Steady
 from diptych.translator import Image, Translator
 
 
 class Model:
     """A method to be trained on a folder of pictures, and used.
 
-    folder: the pictures (see `diptych data check`). out: the run folder, by default `runs/METHOD-FOLDER`. options:
-    those of the method and of the data, by their names alone: `direction="b2a", size=128, width=32`.
-    Raises ConfigError for an option that does not exist.
+    folder: the pictures (see `diptych data check`); or those of one domain, and in `other` those of the other. out: the
+    run folder, by default `runs/METHOD-FOLDER`. options: those of the method and of the data, by their names alone:
+    `direction="b2a", size=128, width=32`. Raises ConfigError for an option that does not exist.
+
+    `translate_horse_to_zebra(image)`, with the names of the model's own domains, is `translate(image, to="zebra")`.
     """
 
     method: ClassVar[str]
 
-    def __init__(self, folder: str | PathLike[str], *, out: str | PathLike[str] | None = None, **options: Any) -> None:
-        self.folder = Path(folder)
-        self.out = Path(out) if out else Path("runs") / f"{self.method}-{self.folder.resolve().name}"
+    def __init__(
+        self,
+        folder: str | PathLike[str],
+        other: str | PathLike[str] | None = None,
+        *,
+        out: str | PathLike[str] | None = None,
+        **options: Any,
+    ) -> None:
+        folders = [Path(folder)] if other is None else [Path(folder), Path(other)]
+        names = [place.resolve().name for place in folders]
+        self.places = dict(zip(("folder",) if other is None else ("a", "b"), map(str, folders), strict=True))
+        self.out = Path(out) if out else Path("runs") / "-".join([self.method, *names])
         self.sections = sort_options(options, {"method": find(self.method), "data": open_data})
         self.loaded: Translator | None = None
 
     def train(self, **options: Any) -> Path:
-        """Train and return the run folder; options are those of training and speed (`epochs=20, batch=8, bf16=False`).
+        """Train and return the run folder; options are those of training, speed and steadiness (`epochs=20, batch=8,
+        bf16=False, r1=10`).
 
         A run that was interrupted goes on. Raises a DiptychError as `diptych train` does.
         """
-        given = {"method": {"name": self.method}, "data": {"folder": str(self.folder)}, "train": {}, "speed": {}}
-        for sections in (self.sections, sort_options(options, {"train": Train, "speed": Speed})):
+        given = {"method": {"name": self.method}, "data": dict(self.places), "train": {}, "speed": {}, "steady": {}}
+        for sections in (self.sections, sort_options(options, {"train": Train, "speed": Speed, "steady": Steady})):
             for section, some in sections.items():
                 given[section].update(some)
         self.loaded = None
@@ -64,18 +84,35 @@ class Model:
         return self.loaded
 
     def translate(self, image: Image, **controls: Any) -> Picture:
-        """Translate one picture: a path, an array, a Pillow image or a Picture."""
+        """Translate one picture: a path, an array, a Pillow image or a Picture; `to` the domain of that name."""
         return self.translator(image, **controls)
 
-    def evaluate(self, split: str = "test") -> Evaluation:
-        """Score the model on the pairs of one split; a report is written to the run folder."""
-        direction, kind = (self.sections["data"].get(name) for name in ("direction", "kind"))
-        place = str(self.folder)
-        return evaluate_folder(self.translator, place, out=self.out, split=split, direction=direction, kind=kind)[0]
+    def __getattr__(self, name: str) -> Callable[..., Picture]:
+        if match := re.fullmatch("translate_(.+)_to_(.+)", name):
+            for way in self.translator.ways:
+                source, target = (side.name for side in self.translator.sides(way))
+                if match.groups() == (word(source), word(target)):
+                    return partial(self.translate, to=target)
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    def evaluate(self, split: str = "test", *, to: str | None = None, samples: int = 1) -> Evaluation:
+        """Score the model on one split, as pairs or as sets; a report is written to the run folder.
+
+        to: the domain to translate to. samples: answers to each picture.
+        """
+        given: dict[str, Any] = {**self.places, "split": split, "to": to, "samples": samples}
+        given["kind"] = self.sections["data"].get("kind")
+        given["direction"] = None if to else self.sections["data"].get("direction")
+        return evaluate_folder(self.translator, **given, out=self.out)[0]
 
     def save(self, folder: str | PathLike[str]) -> Path:
         """Write the trained translator to a folder of its own, for `Translator.load`."""
         return self.translator.save(folder)
+
+
+def word(name: str) -> str:
+    """A domain's name as part of a Python name."""
+    return re.sub(r"\W", "_", name)
 
 
 def sort_options(options: dict[str, Any], sections: dict[str, Any]) -> dict[str, dict[str, Any]]:

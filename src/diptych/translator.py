@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,13 +20,13 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from diptych import images, tasks
-from diptych.card import SCHEMA_VERSION, Card
+from diptych.card import SCHEMA_VERSION, Card, Side
 from diptych.config import check, complete
 from diptych.errors import ConfigError, DataError, ModelError
 from diptych.files import SUMS, atomic_folder, older, write_bytes, write_text
 from diptych.images import Picture
 from diptych.methods import find, names
-from diptych.methods.method import Method
+from diptych.methods.method import Method, Style, To
 from diptych.speed import Speed, choose_device
 
 Image = Any
@@ -34,6 +35,10 @@ Image = Any
 CARD, WEIGHTS, TRAINING = "card.json", "weights.safetensors", "training.safetensors"
 OWN = {CARD, WEIGHTS, TRAINING, SUMS, "README.md", "preview.png"}
 """All that a translator folder holds."""
+
+
+SMALLEST = 16
+"""Pixels a side below which some networks have nothing left after their halvings."""
 
 
 class Translator:
@@ -56,26 +61,76 @@ class Translator:
         """The method as it runs; in bfloat16 it is a copy, so that what is saved has lost nothing."""
         return self.speed.for_use(self.method)
 
-    def __call__(self, image: Image, **controls: Any) -> Picture:
+    @property
+    def ways(self) -> tuple[To, ...]:
+        """The domains it translates to: a, the card's source, b, its target."""
+        return tuple(self.card.ways)
+
+    @property
+    def two_way(self) -> bool:
+        return len(self.ways) == 2
+
+    @property
+    def answers(self) -> bool:
+        """Whether it may have several answers to one picture, by the control `seed`."""
+        return "seed" in controls_of(type(self.method))
+
+    def towards(self, to: str | None = None) -> To:
+        """The letter of the domain called `to`; by default that of the target, or the one way there is.
+
+        Raises ConfigError, which names those there are, for a domain that cannot be translated to.
+        """
+        sides: dict[To, Side] = {"a": self.card.source, "b": self.card.target}
+        if to is None:
+            return "b" if "b" in self.ways else self.ways[0]
+        for letter in self.ways:
+            if to == sides[letter].name:
+                return letter
+        if to in self.ways:
+            return "a" if to == "a" else "b"
+        known = " or ".join(f"to={sides[letter].name}" for letter in self.ways)
+        why = "" if self.two_way else f" (it works one way only: to {sides[self.ways[0]].name})"
+        raise ConfigError(f"the model does not translate to {to!r}{why}: use {known}")
+
+    def sides(self, to: To = "b") -> tuple[Side, Side]:
+        """The pictures that go in and come out on the way to the domain `to`."""
+        card = self.card
+        return (card.source, card.target) if to == "b" else (card.target, card.source)
+
+    def __call__(self, image: Image, *, to: str | None = None, **controls: Any) -> Picture:
         """Translate one picture: same size, the target's channels and range; alpha and file format are carried over.
 
-        controls: the keyword arguments of the method's `translate`. Raises ConfigError for others.
+        to: the name of the domain to translate to, of a model that works both ways. controls: the keyword arguments of
+        the method's `translate`; where it takes a style, a picture as any other. Raises ConfigError for others.
         """
-        return next(self.many([image], **controls))
+        return next(self.many([image], to=to, **controls))
 
-    def many(self, pictures: Iterable[Image], *, batch: int = 8, **controls: Any) -> Iterator[Picture]:
+    def many(
+        self, pictures: Iterable[Image], *, batch: int = 8, to: str | None = None, **controls: Any
+    ) -> Iterator[Picture]:
         """Translate pictures in order; neighbours of one size share a batch."""
-        controls = self.checked(controls)
+        return self.stream(pictures, self.checked({**controls, "to": to}), batch=batch)
+
+    def samples(self, image: Image, count: int, *, seed: int = 0, **controls: Any) -> list[Picture]:
+        """Several answers to one picture: with the seeds `seed`, `seed + 1` ... Raises ConfigError where it has one."""
+        if not self.answers:
+            raise ConfigError(f"{self.card.method} has one answer to a picture: it draws nothing by chance")
+        picture = open_picture(image)
+        return [self(picture, seed=seed + number, **controls) for number in range(count)]
+
+    def stream(self, pictures: Iterable[Image], controls: Mapping[str, Any], *, batch: int = 8) -> Iterator[Picture]:
+        """`many` with controls as `checked` gives them."""
+        source, target = self.sides(controls.get("to", self.ways[0]))
         opened = (open_picture(image) for image in pictures)
         for _, alike in groupby(opened, key=lambda picture: (picture.array.shape, picture.array.dtype)):
             while some := list(islice(alike, batch)):
-                sources = torch.stack([self.prepare(self.task.source(picture)) for picture in some])
+                sources = torch.stack([prepare(self.task.source(picture), source) for picture in some])
                 outputs = self.batch(sources, **controls).cpu()
                 for output, picture in zip(outputs, some, strict=True):
-                    yield self.task.finish(self.picture(output), picture)
+                    yield self.task.finish(finished(output, target), picture)
 
     def batch(self, pictures: Tensor, **controls: Any) -> Tensor:
-        """Translate a batch `B C H W` in [-1, 1], of any height and width."""
+        """Translate a batch `B C H W` in [-1, 1], of any height and width; controls as the method has them."""
         height, width = pictures.shape[-2:]
         padded = mirror_pad(pictures.to(self.device), self.method.granularity)
         with torch.inference_mode(), self.speed.precision(self.device):
@@ -84,29 +139,25 @@ class Translator:
         return outputs[..., top : top + height, left : left + width].float()
 
     def checked(self, controls: Mapping[str, Any]) -> dict[str, Any]:
-        """The controls completed by their defaults. Raises ConfigError that names all wrong ones."""
-        completed, faults = complete(type(self.method).translate, controls, without=("self", "x"))
+        """The controls as the method has them: completed, domains as letters, example pictures as tensors.
+
+        `to` may be given for every model. Raises ConfigError that names all that is wrong.
+        """
+        given, known = dict(controls), controls_of(type(self.method))
+        to = self.towards(given.pop("to", None))
+        if "to" in known:
+            given["to"] = to
+        side = self.sides(to)[1]
+        for name in [name for name, kind in known.items() if kind == Style and given.get(name) is not None]:
+            if not isinstance(given[name], Tensor):
+                given[name] = mirror_pad(prepare(open_picture(given[name]), side)[None], self.method.granularity)
+            given[name] = given[name].to(self.device)
+        if "style" in given and "style" not in known:
+            raise ConfigError(f"{self.card.method} takes no style picture: leave style out")
+        completed, faults = complete(type(self.method).translate, given, without=("self", "x"))
         if faults:
             raise ConfigError("\n".join(faults))
         return completed
-
-    def prepare(self, picture: Picture) -> Tensor:
-        """A picture as the method wants it: `C H W` in [-1, 1], grey and colour made to match."""
-        side = self.card.source
-        array = images.match_channels(picture.array, side.channels)
-        same = array.dtype == side.dtype
-        low, high = (side.low, side.high) if same else images.value_range(array.dtype)
-        if array.dtype.kind == "f" and not (same or (array.min() >= low and array.max() <= high)):
-            raise DataError(
-                f"values from {array.min():g} to {array.max():g}: the model knows {side.dtype}, so that floats "
-                f"must lie between 0 and 1"
-            )
-        return images.to_unit(array, low, high)
-
-    def picture(self, output: Tensor) -> Picture:
-        """What the method gave, `C H W` in [-1, 1], with the target's type and range."""
-        side = self.card.target
-        return Picture(images.from_unit(output, side.dtype, side.low, side.high))
 
     def save(self, folder: str | PathLike[str], *, everything: bool = False, preview: np.ndarray | None = None) -> Path:
         """Write the translator folder; it takes the place of an older one only when it is complete.
@@ -140,7 +191,8 @@ class Translator:
         """
         folder, files, card = opened(folder)
         method = build(card, folder / CARD)
-        for name in [name for name, _ in method.named_children() if name not in method.keep]:
+        needed = {part for way in card.ways for part in method.ways.get(way, method.keep)}
+        for name in [name for name, _ in method.named_children() if name not in needed]:
             delattr(method, name)
         fill(method, parse_weights(folder / WEIGHTS, files[WEIGHTS]), folder / WEIGHTS)
         return cls(method, card, speed=speed, device=device)
@@ -243,9 +295,15 @@ def checked_options(card: Card, place: Path | str) -> dict[str, Any]:
 
 
 def build(card: Card, place: Path | str) -> Method:
-    """The card's method without memory for its weights, which `fill` brings. Raises ModelError naming `place`."""
+    """The card's method without memory for its weights, which `fill` brings. Raises ModelError naming `place`.
+
+    It lacks what only a training in progress needs.
+    """
     with torch.device("meta"):
-        return method_of(card, place)(**checked_options(card, place))
+        method = method_of(card, place)(**checked_options(card, place))
+    for name in method.pretrained:
+        setattr(method, name, None)
+    return method
 
 
 def parse_weights(path: Path, data: bytes) -> dict[str, Tensor]:
@@ -265,10 +323,42 @@ def fill(method: Method, state: dict[str, Tensor], path: Path | str) -> None:
 
 
 def split_state(method: Method) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The tensors that translation needs, and the others; contiguous copies on the CPU."""
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in method.state_dict().items()}
+    """The tensors that translation needs, and those that training goes on from; contiguous copies on the CPU.
+
+    A part that learns nothing, such as a history of fakes, belongs to one training alone and is neither.
+    """
+    idle = {name for name, part in method.named_children() if next(part.parameters(), None) is None}
+    state = {
+        name: tensor.detach().cpu().contiguous()
+        for name, tensor in method.state_dict().items()
+        if name.partition(".")[0] not in idle
+    }
     kept = {name: tensor for name, tensor in state.items() if name.partition(".")[0] in method.keep}
     return kept, {name: tensor for name, tensor in state.items() if name not in kept}
+
+
+def controls_of(method: type[Method]) -> dict[str, Any]:
+    """The keyword arguments of a method's `translate`, with their types."""
+    parameters = inspect.signature(method.translate, eval_str=True).parameters
+    return {name: parameter.annotation for name, parameter in parameters.items() if name not in ("self", "x")}
+
+
+def prepare(picture: Picture, side: Side) -> Tensor:
+    """A picture as the networks want those of `side`: `C H W` in [-1, 1], grey and colour made to match."""
+    array = images.match_channels(picture.array, side.channels)
+    same = array.dtype == side.dtype
+    low, high = (side.low, side.high) if same else images.value_range(array.dtype)
+    if array.dtype.kind == "f" and not (same or (array.min() >= low and array.max() <= high)):
+        raise DataError(
+            f"values from {array.min():g} to {array.max():g}: the model knows {side.dtype}, so that floats "
+            f"must lie between 0 and 1"
+        )
+    return images.to_unit(array, low, high)
+
+
+def finished(output: Tensor, side: Side) -> Picture:
+    """What the networks gave, `C H W` in [-1, 1], with the type and range of the pictures of `side`."""
+    return Picture(images.from_unit(output, side.dtype, side.low, side.high))
 
 
 def open_picture(image: Image) -> Picture:
@@ -290,10 +380,11 @@ def open_picture(image: Image) -> Picture:
 
 
 def mirror_pad(pictures: Tensor, multiple: int) -> Tensor:
-    """Grow both sizes to multiples of `multiple` by mirroring the borders, as often as it takes."""
+    """Grow both sizes to multiples of `multiple`, 16 at least, by mirroring the borders, as often as it takes."""
     for dim in (-2, -1):
         size = pictures.shape[dim]
-        extra = -size % multiple
+        wanted = max(size, SMALLEST)
+        extra = wanted + -wanted % multiple - size
         if extra:
             period = np.concatenate([np.arange(size), np.arange(size - 2, 0, -1)]) if size > 1 else np.zeros(1, int)
             index = period[np.arange(-(extra // 2), size + extra - extra // 2) % len(period)]

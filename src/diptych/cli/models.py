@@ -45,7 +45,7 @@ def info(model: Annotated[Path, typer.Argument(help="A translator folder or a ru
 def convert(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...|MODEL")],
     out: Annotated[Path, typer.Option(help="The folder to make; with --to a file (.pth, .safetensors) or folder.")],
-    to: Annotated[str | None, typer.Option(help="Write MODEL in another project's layout: junyanz.")] = None,
+    to: Annotated[str | None, typer.Option(help="Write MODEL as another project does: junyanz, cut, munit.")] = None,
 ) -> None:
     """Turn another project's checkpoint into a translator folder, or back; nothing in the file is executed."""
     from diptych.convert import convert as import_files
@@ -62,9 +62,9 @@ def convert(
 
 def weights(
     action: Annotated[str, typer.Argument(help="list, or fetch.")] = "list",
-    name: Annotated[str | None, typer.Argument(help="lpips_squeeze, squeezenet.")] = None,
+    name: Annotated[str | None, typer.Argument(help="lpips_squeeze, squeezenet, vgg16.")] = None,
 ) -> None:
-    """List the pretrained parts that metrics use, or fetch one from its publisher."""
+    """List the pretrained parts that metrics and methods use, or fetch one from its publisher."""
     from diptych.weights import PARTS, fetch, locate
 
     if action not in ("list", "fetch") or (action == "fetch") != (name is not None):

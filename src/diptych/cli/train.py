@@ -23,12 +23,14 @@ def train(
     arguments: Arguments = None,
     data: Annotated[str | None, typer.Option(help="Folder of pictures.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; by default runs/METHOD-FOLDER.")] = None,
+    a: Annotated[str | None, typer.Option(help="Folder of one domain, with --b instead of --data.")] = None,
+    b: Annotated[str | None, typer.Option(help="Folder of the other domain.")] = None,
     direction: Annotated[str | None, typer.Option(help="a2b, b2a, or with the sides' names: labels2photo.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
 ) -> None:
     """Train a method on a folder of pictures. See `diptych options METHOD` for all that can be set."""
-    given = options(arguments or [], data, direction)
+    given = options(arguments or [], {"folder": data, "a": a, "b": b, "direction": direction})
     if resume and out is None:
         raise ConfigError("--resume needs --out, the folder of the run to go on with")
     place = out or default_place(given)
@@ -41,7 +43,7 @@ def train(
         raise typer.Exit(128 + stopped.number) from None
 
 
-def options(arguments: list[str], data: str | None, direction: str | None) -> dict[str, Any]:
+def options(arguments: list[str], data: dict[str, str | None]) -> dict[str, Any]:
     """The recipe that a command line gives: a file or a method's name, then options laid on top."""
     from diptych.config import assignments, merge, read_recipe
 
@@ -56,12 +58,12 @@ def options(arguments: list[str], data: str | None, direction: str | None) -> di
         given["method"] = {"name": given["method"]}
     if not isinstance(given.get("method", {}), dict):
         raise ConfigError(f"method must be a name or hold options, not {given['method']!r}")
-    flags = {key: value for key, value in (("folder", data), ("direction", direction)) if value is not None}
+    flags = {key: value for key, value in data.items() if value is not None}
     given = merge(given, {"data": flags} if flags else {})
     return merge(given, assignments([argument for argument in arguments if "=" in argument]))
 
 
 def default_place(given: dict[str, Any]) -> Path:
-    name = str((given.get("method") or {}).get("name", "run"))
-    folder = Path(str((given.get("data") or {}).get("folder", ""))).resolve().name
-    return Path("runs") / f"{name}-{folder}".strip("-")
+    name, data = str((given.get("method") or {}).get("name", "run")), given.get("data") or {}
+    folders = [Path(str(data[key])).resolve().name for key in ("folder", "a", "b") if data.get(key)]
+    return Path("runs") / "-".join([name, *folders])

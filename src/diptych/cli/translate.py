@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from diptych.errors import ConfigError
 
 if TYPE_CHECKING:
     from diptych.translator import Translator
 
-CONTROL = re.compile(r"[a-z_]+=")
 Model = Annotated[Path, typer.Argument(help="A translator folder or a run folder.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")]
 Bf16 = Annotated[bool, typer.Option("--bf16", help="Faster arithmetic with a slight loss; see docs/benchmarks.md.")]
@@ -20,7 +20,7 @@ Compile = Annotated[bool, typer.Option("--compile", help="Fused code: a minute a
 
 
 def register(app: typer.Typer) -> None:
-    app.command()(translate)
+    app.command(context_settings={"ignore_unknown_options": True})(translate)
     app.command()(evaluate)
 
 
@@ -35,8 +35,11 @@ def load(model: Path, device: str, bf16: bool, compile: bool) -> Translator:
 
 def translate(
     model: Model,
-    pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE|FOLDER... [CONTROL=VALUE]...")],
-    out: Annotated[Path, typer.Option(help="Folder for the results; for one picture also a file.")],
+    arguments: Annotated[list[str], typer.Argument(metavar="PICTURE|FOLDER... [--CONTROL VALUE]...")],
+    out: Annotated[Path, typer.Option(help="Folder for the results; for one picture also a file.")] = Path(
+        "translated"
+    ),
+    samples: Annotated[int, typer.Option(min=1, help="Answers to each picture, with the seeds that follow.")] = 1,
     batch: Annotated[int, typer.Option(min=1, help="Pictures of one size translated at once.")] = 8,
     device: Device = "auto",
     bf16: Bf16 = False,
@@ -45,20 +48,18 @@ def translate(
 ) -> None:
     """Translate pictures of any size: same size and format out. One bad file does not stop the others.
 
-    Controls of the method, such as seed=7, are given among the pictures; `diptych info MODEL` lists them.
+    Controls of the method are options too: --seed 7, --to zebras, --style dog.jpg; `diptych info MODEL` lists them.
     """
     from rich.console import Console
     from rich.progress import Progress
 
     from diptych.bulk import Result, plan, translate_files
-    from diptych.config import assignments
     from diptych.images import can_hold
 
-    given = [str(path) for path in pictures if CONTROL.match(str(path)) and not path.exists()]
-    controls, translator = assignments(given), load(model, device, bf16, compile)
-    target = translator.card.target
-    paths = [path for path in pictures if str(path) not in given]
-    jobs = plan(paths, out, fits=lambda suffix: can_hold(suffix, target.dtype, target.channels))
+    paths, controls = sort_out(arguments)
+    translator = load(model, device, bf16, compile)
+    target = translator.sides(translator.towards(controls.get("to")))[1]
+    jobs = plan(paths, out, samples=samples, fits=lambda suffix: can_hold(suffix, target.dtype, target.channels))
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("translating", total=len(jobs))
 
@@ -77,21 +78,47 @@ def translate(
         raise typer.Exit(2 if failed == len(results) else 1)
 
 
+def sort_out(arguments: list[str]) -> tuple[list[Path], dict[str, Any]]:
+    """The pictures, and the controls: `--name value`, `--name=value`. Raises ConfigError for one without a value."""
+    from diptych.config import parse
+
+    paths, controls, words = [], {}, iter(arguments)
+    for word in words:
+        if not word.startswith("--"):
+            paths.append(Path(word))
+            continue
+        name, equals, value = word.removeprefix("--").partition("=")
+        text = value if equals else next(words, None)
+        if text is None:
+            raise ConfigError(f"{word} needs a value, as in {word} 7")
+        controls[name.replace("-", "_")] = text if name in ("to", "style") else parse(text, word)
+    if not paths:
+        raise ConfigError("no picture is given: name files or folders")
+    return paths, controls
+
+
 def evaluate(
     model: Model,
-    data: Annotated[str, typer.Option(help="Folder of pairs; by default its test split is used.")],
+    data: Annotated[str | None, typer.Option(help="Folder of pictures, in pairs or not.")] = None,
+    a: Annotated[str | None, typer.Option(help="Folder of one domain, with --b instead of --data.")] = None,
+    b: Annotated[str | None, typer.Option(help="Folder of the other domain.")] = None,
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    to: Annotated[str | None, typer.Option(help="Domain to translate to, of a model that works both ways.")] = None,
+    samples: Annotated[int, typer.Option(min=1, help="Answers to each picture, with the seeds 0, 1 ...")] = 1,
     direction: Annotated[str | None, typer.Option(help="As in training; by default the model's own.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for report.html and the picture grid.")] = None,
     kind: Annotated[str | None, typer.Option(help="How the folder is laid out, if not recognised rightly.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many pairs.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many pairs, or pictures of a side.")] = None,
     limit_mp: Annotated[float, typer.Option(help="Largest picture accepted, in million pixels.")] = 50.0,
     device: Device = "auto",
     bf16: Bf16 = False,
     compile: Compile = False,
 ) -> None:
-    """Score a model on pairs it has never seen, with 95 % intervals, and write a report."""
+    """Score a model on pictures it has never seen, with 95 % intervals, and write a report.
+
+    Pairs are compared one by one; without pairs, the outputs with the real pictures as two sets.
+    """
     from rich.console import Console
     from rich.progress import Progress
 
@@ -103,8 +130,8 @@ def evaluate(
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("evaluating", total=None)
         evaluation, page = evaluate_folder(
-            translator, data, split=split, direction=direction, kind=kind, limit=limit, limit_mp=limit_mp, out=place,
-            log=records(model),
+            translator, data, a=a, b=b, split=split, to=to, samples=samples, direction=direction, kind=kind,
+            limit=limit, limit_mp=limit_mp, out=place, log=records(model),
             progress=lambda done: progress.update(task, completed=done),
         )  # fmt: skip
     print(json.dumps(evaluation.to_dict(), indent=2) if as_json else f"{evaluation.to_text()}\nreport: {page}")

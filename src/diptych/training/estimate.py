@@ -10,12 +10,15 @@ from torch import Tensor
 
 from diptych.methods.method import Method, parameters
 from diptych.speed import Speed
+from diptych.training.steady import Steady
 
 STATE_BYTES = 16
 """Per trained parameter: weight, gradient and Adam's two moments, in float32."""
 
 
-def training_bytes(build: Callable[[], Method], batch: Mapping[str, tuple[int, ...]], *, speed: Speed) -> int:
+def training_bytes(
+    build: Callable[[], Method], batch: Mapping[str, tuple[int, ...]], *, speed: Speed, steady: Steady | None = None
+) -> int:
     """Bytes for weights, gradients, optimiser state and the activations that a backward pass needs.
 
     build makes the method; batch gives the shape of each of its inputs. What the kernels use as scratch, the loader and
@@ -25,9 +28,12 @@ def training_bytes(build: Callable[[], Method], batch: Mapping[str, tuple[int, .
         method = build()
         count = sum(p.numel() for networks in method.groups().values() for p in parameters(networks))
         inputs = {name: torch.empty(shape) for name, shape in batch.items()}
+        steadied = (steady or Steady()).prepare(method)
+        steadied.begin(inputs, 0)
         saved = Saved()
         with torch.autograd.graph.saved_tensors_hooks(saved.pack, lambda held: held.tensor):
             for step in method.steps(**inputs):
+                step.terms |= steadied.terms(step)
                 del step  # its graph goes, as after a backward pass
     return count * STATE_BYTES + int(saved.peak * (0.55 if speed.bf16 else 1.0))  # norms still keep float32
 

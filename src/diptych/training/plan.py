@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import torch
 
 from diptych import weights
-from diptych.data.dataset import Data, open_data
+from diptych.data.dataset import PAIRS, Data, open_data
 from diptych.data.loader import Batches
 from diptych.errors import ConfigError, WeightsError
 from diptych.methods import find
-from diptych.methods.method import Method, parameters
+from diptych.methods.method import Method, inputs, parameters
 from diptych.speed import choose_device
 from diptych.training import processes
 from diptych.training.estimate import training_bytes
-from diptych.training.recipe import Recipe
-from diptych.training.schedule import EPOCHS
+from diptych.training.recipe import Best, Recipe, channel_options
 
 PARTS = {"tick": 100, "sample": 20, "validate": 20, "checkpoint": 20}
 """Into how many parts a training is divided by its ticks, sample grids, scores and saved states, if not asked."""
@@ -29,10 +29,14 @@ class Plan:
     """A recipe with its data. Raises ConfigError where the two do not go together, DataError for bad data."""
 
     def __init__(self, recipe: Recipe) -> None:
+        self.inputs = inputs(find(recipe.name))
         self.data = open_data(**recipe.data)
-        self.recipe = complete(recipe, self.data)
+        self.recipe = complete(recipe, self.data, self.inputs)
         self.device = choose_device(recipe.train.device)
+        recipe.steady.check(self.on_paper)
         Batches(recipe.train.batch, start=0, rank=0, world=processes.count())  # refuses what cannot be shared
+        for _, part in self.pretrained(self.on_paper):
+            weights.locate(part)
         height, width = self.data.augment.size
         multiple = self.on_paper.granularity
         if height % multiple or width % multiple:
@@ -42,20 +46,34 @@ class Plan:
             )
 
     def method(self) -> Method:
-        """The method with fresh weights."""
+        """The method with fresh weights, and pretrained ones in the parts that are never trained."""
+        method = self.blank()
+        for network, part in self.pretrained(method):
+            network.fill(weights.tensors(part))
+        return method
+
+    def blank(self) -> Method:
         return find(self.recipe.name)(**self.recipe.method)
+
+    def pretrained(self, method: Method) -> Iterator[tuple[Any, str]]:
+        """The parts of `method` that come with pretrained weights, and the names of these."""
+        for name, part in type(method).pretrained.items():
+            if (network := getattr(method, name, None)) is not None:
+                yield network, part
 
     @cached_property
     def on_paper(self) -> Method:
         """The method without memory for its weights."""
         with torch.device("meta"):
-            return self.method()
+            return self.blank()
 
     @property
     def images(self) -> int:
         """How many images the training lasts."""
-        train = self.recipe.train
-        return train.images or max(1, round((train.epochs or EPOCHS) * len(self.data.train)))
+        train, length = self.recipe.train, find(self.recipe.name).length
+        if train.images or (train.epochs is None and "images" in length):
+            return train.images or length["images"]
+        return max(1, round((train.epochs or length["epochs"]) * self.data.epoch(self.inputs)))
 
     def intervals(self) -> dict[str, int]:
         """Images between two ticks, sample grids, scores and saved states, those of them that are wanted."""
@@ -69,10 +87,10 @@ class Plan:
         each = train.batch // processes.count()
         if speed.recompute and train.micro_batch:
             each = min(each, train.micro_batch)
-        sides = zip(("source", "target"), self.data.channels, strict=True)
+        sides = zip(self.inputs, self.data.channels, strict=True)
         shapes = {side: (each, channels, height, width) for side, channels in sides}
         try:
-            return training_bytes(self.method, shapes, speed=speed)
+            return training_bytes(self.blank, shapes, speed=speed, steady=self.recipe.steady)
         except (RuntimeError, ValueError) as error:
             raise ConfigError(
                 f"{self.recipe.name} with these options cannot take pictures of {width}x{height} "
@@ -85,33 +103,59 @@ class Plan:
         groups = self.on_paper.groups().items()
         counts = [f"{name} {sum(p.numel() for p in parameters(nets)) / 1e6:.2f} M" for name, nets in groups]
         speed = " ".join(name for name, on in vars(recipe.speed).items() if on) or "plain"
-        pairs = f"{len(data.train)} pairs to train on, {len(data.val)} to validate"
+        steady = ", ".join(f"{name}={value}" for name, value in recipe.steady.asked().items())
         return [
-            f"{recipe.name}: {data.names[0]} to {data.names[1]}, {pairs}",
+            f"{recipe.name}: {data.names[0]} {self.arrow} {data.names[1]}, {self.counts()}",
             *(f"  {note}" for note in data.notes),
             f"parameters: {', '.join(counts)}; pictures {width}x{height}, "
             f"{data.channels[0]} to {data.channels[1]} channels",
             f"memory: about {self.memory() / 1e9:.1f} GB and the libraries; speed: {speed}",
-            f"{self.images} images in batches of {recipe.train.batch}, scored by {recipe.train.best}",
+            *([f"steady: {steady}"] if steady else []),
+            f"{self.images} images in batches of {recipe.train.batch}, {self.kept()}",
         ]
 
+    @property
+    def arrow(self) -> str:
+        return "and" if find(self.recipe.name).ways else "to"
 
-def complete(recipe: Recipe, data: Data) -> Recipe:
-    """Fill in what depends on the data and on what is installed."""
-    source, target = data.channels
-    found = {"source_channels": source, "target_channels": target}
+    def counts(self) -> str:
+        """How many pictures there are to learn from, in words."""
+        validate = f", {len(self.data.val)} pairs to validate" if self.data.val else ", none to validate"
+        if self.inputs == PAIRS:
+            return f"{len(self.data.train)} pairs to train on{validate}"
+        counts = " and ".join(str(len(side)) for side in self.data.singles("train"))
+        apart = ", their pairing unused" if self.data.paired else ""
+        return f"{counts} pictures to train on{apart}{validate if self.data.val else ''}"
+
+    def kept(self) -> str:
+        """Which weights become the model, in words."""
+        best = self.recipe.train.best
+        return "the last weights are kept" if best == "last" or not self.data.val else f"the best by {best} are kept"
+
+
+def complete(recipe: Recipe, data: Data, inputs: tuple[str, ...]) -> Recipe:
+    """Fill in what depends on the method, on the data and on what is installed."""
+    found = dict(zip(channel_options(find(recipe.name)), data.channels, strict=True))
     wrong = [f"method.{name} = {asked}, the data's are {found[name]}" for name, asked in recipe.channels.items()
              if asked != found[name]]  # fmt: skip
     if wrong:
         raise ConfigError(f"{'; '.join(wrong)}: leave it out, it is read from the data")
     method = {**recipe.method, **found}
-    folder = str(Path(recipe.data["folder"]).resolve())  # the same pictures wherever the run is gone on with
-    train = replace(recipe.train, best=recipe.train.best or default_metric(data))
-    return replace(recipe, method=method, data={**recipe.data, "folder": folder}, train=train)
+    places = {name: recipe.data[name] and str(Path(recipe.data[name]).absolute()) for name in ("folder", "a", "b")}
+    train = replace(
+        recipe.train,
+        best=recipe.train.best or default_best(data, inputs),
+        schedule=recipe.train.schedule or find(recipe.name).schedule,
+    )
+    if train.best != "last" and inputs != PAIRS and not data.val:
+        raise ConfigError(f"train.best={train.best} needs pairs to score, in val/: leave it out, or add them")
+    return replace(recipe, method=method, data={**recipe.data, **places}, train=train)
 
 
-def default_metric(data: Data) -> Literal["ssim", "lpips_squeeze"]:
-    """lpips_squeeze where its weights are at hand and it applies, else ssim."""
+def default_best(data: Data, inputs: tuple[str, ...]) -> Best:
+    """last without pairs to learn from; else lpips_squeeze where its weights are at hand and it applies, or ssim."""
+    if inputs != PAIRS:
+        return "last"
     try:
         weights.locate("lpips_squeeze")
     except WeightsError:

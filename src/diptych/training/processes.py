@@ -6,7 +6,7 @@ No wrapper stands around the networks, so that a method may call any part of the
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -60,6 +60,14 @@ def average(values: Tensor) -> Tensor:
         dist.all_reduce(values)
         values /= dist.get_world_size()
     return values
+
+
+def differing(tensors: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
+    """Of each process, those of its `tensors` that are not as the first one's, on the host; only the first gets it."""
+    everyone: list[dict[str, Tensor]] = [{}] * count()
+    mine = {name: tensor.cpu() for name, tensor in tensors.items()}
+    dist.gather_object(mine, everyone if rank() == 0 else None)
+    return [{name: x for name, x in its.items() if not torch.equal(x, mine[name])} for its in everyone]
 
 
 def average_gradients(moving: Sequence[nn.Parameter]) -> None:

@@ -8,32 +8,36 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Interval
 
-from diptych.config import check
+from diptych.config import check, defaults
 from diptych.data.dataset import open_data
 from diptych.errors import ConfigError
 from diptych.methods import find
+from diptych.methods.method import Method, Schedule, inputs
 from diptych.speed import Speed
-from diptych.training.schedule import Schedule
+from diptych.training.steady import Steady
 from diptych.translator import inspect_card
 
 Count = Annotated[int, Ge(0)]
-Best = Literal["l1", "psnr", "ssim", "lpips_squeeze"]
+Best = Literal["l1", "psnr", "ssim", "lpips_squeeze", "last"]
 
 
 @dataclass(frozen=True)
 class Train:
     """How long and in what manner to train; intervals are in images, and by default a part of the whole.
 
-    images, epochs: how long, one or the other; 200 epochs if neither is given.
+    images, epochs: how long, one or the other; as long as published if neither is given. Of two domains without
+    pairs, an epoch shows each picture of the larger one once.
     batch: images in a step, over all processes; micro_batch: so many at once, to save memory.
     seed: with it, the same data and the same machine, a run is repeated bit for bit.
-    lr_scale: factor on the method's published learning rates; schedule: how they fall over the run.
+    lr_scale: factor on the method's published learning rates; schedule: how they fall over the run, by default as
+    published: linear (constant, then down from the half on), late linear (from three quarters on), halving (ten times).
     ema: decay of the average of weights that translation uses, e.g. 0.999; 0 for none.
     clip: longest gradient, as an L2 norm; 0 for any.
     start: a model whose weights, and options of the method, to begin from (fine-tuning).
     tick_every, sample_every, validate_every, checkpoint_every: images between two lines of the log, picture grids,
     scores, and saved states; 0 for none.
-    best: the score by which the best weights are kept; lpips_squeeze where its weights are at hand, else ssim.
+    best: the score of held-out pairs by which the best weights are kept; lpips_squeeze where its weights are at hand,
+    else ssim; last: the newest weights, as always where a method learns without pairs.
     patience: stop after so many scores in a row without a better one; 0 for never.
     device: auto, cpu, cuda, cuda:1 ...
     """
@@ -44,7 +48,7 @@ class Train:
     micro_batch: Count = 0
     seed: Annotated[int, Interval(ge=0, lt=2**63)] = 0
     lr_scale: Annotated[float, Gt(0)] = 1.0
-    schedule: Schedule = "linear"
+    schedule: Schedule | None = None
     ema: Annotated[float, Interval(ge=0, lt=1)] = 0.0
     clip: Annotated[float, Ge(0)] = 0.0
     start: str | None = None
@@ -66,17 +70,19 @@ class Recipe:
     data: dict[str, Any]
     train: Train
     speed: Speed
+    steady: Steady
     channels: dict[str, int] = field(default_factory=dict)  # those that were asked for by name
 
     def sections(self) -> dict[str, Any]:
         """As `recipe.yaml` holds it."""
         method = {"name": self.name, **self.method}
-        return {"method": method, "data": self.data, "train": vars(self.train), "speed": vars(self.speed)}
+        rest = {"train": self.train, "speed": self.speed, "steady": self.steady}
+        return {"method": method, "data": self.data, **{section: vars(options) for section, options in rest.items()}}
 
 
 def sections(method: str) -> dict[str, Callable[..., Any]]:
     """The sections of a recipe for this method, each with what its options are the parameters of."""
-    return {"method": find(method), "data": open_data, "train": Train, "speed": Speed}
+    return {"method": find(method), "data": open_data, "train": Train, "speed": Speed, "steady": Steady}
 
 
 def resolve(given: Mapping[str, Any]) -> Recipe:
@@ -93,8 +99,14 @@ def resolve(given: Mapping[str, Any]) -> Recipe:
     train = Train(**options["train"])
     if train.images and train.epochs:
         raise ConfigError("train.images and train.epochs both say how long to train: give one of them")
-    channels = {side: method[side] for side in ("source_channels", "target_channels") if side in method}
-    return Recipe(name, options["method"], options["data"], train, Speed(**options["speed"]), channels)
+    channels = {side: method[side] for side in channel_options(find(name)) if side in method}
+    speed, steady = Speed(**options["speed"]), Steady(**options["steady"])
+    return Recipe(name, options["method"], options["data"], train, speed, steady, channels)
+
+
+def channel_options(method: type[Method]) -> tuple[str, ...]:
+    """The options of a method that are read from the data."""
+    return tuple(f"{name}_channels" for name in inputs(method))
 
 
 def inherited(name: str, train: Any) -> dict[str, Any]:
@@ -114,8 +126,10 @@ def flatten(sections: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Which options of two recipes differ, in words."""
-    before, after = flatten(old), flatten(new)
+    """Which options of two recipes differ, in words. Those that the older one does not know yet had their defaults."""
+    known = sections(new["method"]["name"]).items()
+    before = flatten({**old, **{name: {**defaults(function), **old.get(name, {})} for name, function in known}})
+    after = flatten(new)
     return [
         f"{key}: {before.get(key)!r} there, {after.get(key)!r} here"
         for key in {**before, **after}

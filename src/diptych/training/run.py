@@ -130,9 +130,11 @@ class Run:
     def prepare_data(self) -> None:
         """Decode every picture once; what cannot be decoded is no longer counted on."""
         with Progress(console=self.console, transient=True, disable=not self.console.is_terminal) as progress:
-            task = progress.add_task("decoding", total=len(self.data.train))
+            task = progress.add_task("decoding", total=None)
             self.data.prepare(
-                self.folder / "cache", lambda done, total: progress.update(task, completed=done, total=total)
+                self.plan.inputs,
+                self.folder / "cache",
+                lambda done, total: progress.update(task, completed=done, total=total),
             )
 
     # --- The run ---------------------------------------------------------------------------------------------------
@@ -176,7 +178,8 @@ class Run:
             begin_from(method, train.start)
         self.trainer = Trainer(
             method, images=self.images, schedule=train.schedule, lr=train.lr_scale, micro_batch=train.micro_batch,
-            ema=train.ema, clip=train.clip, seed=train.seed, speed=self.recipe.speed, device=self.plan.device,
+            ema=train.ema, clip=train.clip, seed=train.seed, steady=self.recipe.steady, speed=self.recipe.speed,
+            device=self.plan.device,
         )  # fmt: skip
         self.restore()
         self.log = Log(self.folder, self.console if self.first else Console(quiet=True), total=self.images,
@@ -196,7 +199,7 @@ class Run:
             raise ConfigError(f"the checkpoint in {self.folder} is of {state['recipe']}, not of {self.recipe.name}")
         if state["data"] != self.data.fingerprint:
             raise ConfigError(
-                f"the pictures in {self.data.folder.root} are not those that {self.folder} was trained on so far: "
+                f"the pictures in {self.data.folder.place} are not those that {self.folder} was trained on so far: "
                 f"bring them back, or begin a new run from this one with train.start={self.folder} and another --out"
             )
         try:
@@ -224,9 +227,9 @@ class Run:
 
     def batches(self) -> Iterator[dict[str, torch.Tensor]]:
         """Batches for this process on its device, in [-1, 1]."""
-        trainer, ranges = self.trainer, dict(zip(("source", "target"), self.data.range, strict=True))
+        trainer, ranges = self.trainer, dict(zip(self.plan.inputs, self.data.range, strict=True))
         batches = self.data.loader(
-            seed=self.recipe.train.seed, batch=self.recipe.train.batch, start=trainer.images_seen,
+            self.plan.inputs, seed=self.recipe.train.seed, batch=self.recipe.train.batch, start=trainer.images_seen,
             rank=trainer.rank, world=trainer.processes,
         )  # fmt: skip
         for batch in batches:
@@ -236,7 +239,10 @@ class Run:
             }
 
     def at_tick(self, now: int, due: set[str], stop: int | None) -> None:
-        """What is done between steps: the first process does it, the others wait. Raises Stopped after a signal."""
+        """What is done between steps: the first process does it, the others wait; a state is that of all of them.
+
+        Raises Stopped after a signal.
+        """
         with self.advising():
             losses = self.trainer.losses()
         if self.log:
@@ -244,10 +250,11 @@ class Run:
                 self.log.tick(now, losses)
             if "sample" in due:
                 self.sample(now)
-            if "validate" in due and self.data.val:
+            if "validate" in due:
                 self.validate(now)
-            if "checkpoint" in due or stop is not None:
-                self.save_state()
+        if "checkpoint" in due or stop is not None:
+            self.save_state()
+        if self.log:
             self.log.restart_clock(now)
         if stop is not None:
             self.say(f"stopped at {now} of {self.images} images, state saved; the same command goes on")
@@ -277,13 +284,14 @@ class Run:
         extra = {"recipe": self.recipe.name, "data": self.data.fingerprint, "best": self.best, "worse": self.worse}
         with self.advising():
             state = self.trainer.state()
-        checkpoint.write(self.folder / "checkpoint", {**state, **extra})
+        if self.first:
+            checkpoint.write(self.folder / "checkpoint", {**state, **extra})
 
     def finish(self) -> None:
         if not self.first:
             return
         self.save("last")
-        if not self.best:
+        if not self.best:  # neither scored nor saved as the newest
             self.save("model")
         write_text(self.folder / DONE, f"{self.trainer.images_seen}\n")
         self.say(f"done: {self.folder / 'model'}")
@@ -304,8 +312,11 @@ class Run:
             self.log.picture(picture, now)
 
     def validate(self, now: int) -> None:
-        """Score the held-out pairs; the best translator so far becomes the run's model."""
+        """Score the held-out pairs, if any; the best translator so far, or the newest, becomes the run's model."""
         metric = self.recipe.train.best
+        if metric == "last" or not self.data.val:
+            self.save("model")
+            return
         score = snapshot.score(self.translator(), self.data, str(metric))
         if self.log:
             self.log.record({"images": now, f"val.{metric}": score["value"]})

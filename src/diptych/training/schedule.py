@@ -7,17 +7,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Literal
 
-Schedule = Literal["linear", "cosine", "step", "constant"]
+from diptych.methods.method import Schedule
 
 EPOCHS = 200
 """The published schedules last 200 epochs; here they stretch over whatever training was asked for."""
 
 
 def linear(epoch: float, hold: float = 100, decay: float = 100) -> float:
-    """One for `hold` epochs, then a straight line down over `decay` (pix2pix, CycleGAN)."""
+    """One for `hold` epochs, then a straight line down over `decay` (pix2pix, CycleGAN, CUT)."""
     return 1 - max(0.0, epoch + 1 - hold) / (decay + 1)
+
+
+def late_linear(epoch: float) -> float:
+    """`linear` that begins after three quarters (FastCUT)."""
+    return linear(epoch, hold=150, decay=50)
+
+
+def halving(epoch: float) -> float:
+    """Half as much after every tenth (UNIT, MUNIT)."""
+    return step(epoch, every=EPOCHS / 10, gamma=0.5)
 
 
 def cosine(epoch: float, period: float = EPOCHS) -> float:
@@ -38,6 +47,7 @@ def constant(epoch: float) -> float:
 def factor(schedule: Schedule, progress: float) -> float:
     """The factor when `progress`, 0 to 1, of the training is done."""
     functions: dict[Schedule, Callable[[float], float]] = {
-        "linear": linear, "cosine": cosine, "step": step, "constant": constant
+        "linear": linear, "late linear": late_linear, "halving": halving,
+        "cosine": cosine, "step": step, "constant": constant,
     }  # fmt: skip
     return functions[schedule](progress * (EPOCHS - 1))

@@ -2,46 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 
 from diptych import images, metrics
 from diptych.card import Card, Side
-from diptych.data.dataset import Data
+from diptych.data.dataset import PAIRS, Data
+from diptych.methods.method import To, inputs
 from diptych.metrics.interval import bootstrap
 from diptych.training.recipe import Recipe
+from diptych.training.steady import plain_state
 from diptych.training.trainer import Trainer
 from diptych.translator import Translator, build, fill
 
 SHOWN = 4
+Row = list[np.ndarray]
 
 
 def translator(trainer: Trainer, recipe: Recipe, data: Data, scores: dict[str, Any]) -> Translator:
     """The weights as they are (averaged, where there is an average), shared with the trainer: nothing is copied."""
+    method_inputs = inputs(trainer.method)
     sides = [
         Side.model_validate({"name": name, "channels": channels, "dtype": dtype, "low": low, "high": high})
         for name, channels, dtype, (low, high) in zip(data.names, data.channels, data.dtype, data.range, strict=True)
     ]
     card = Card(
-        method=recipe.name, options=recipe.method, source=sides[0], target=sides[1], task=recipe.data["task"],
+        method=recipe.name, options=recipe.method, source=sides[0], target=sides[1],
+        ways=list(trainer.method.ways) or ["b"], task=recipe.data["task"],
         images_seen=trainer.images_seen,
-        data={"fingerprint": data.fingerprint, "training pairs": len(data.train), "kind": data.folder.kind},
+        data={"fingerprint": data.fingerprint, **learned_from(method_inputs, data), "kind": data.folder.kind},
         scores=scores,
     )  # fmt: skip
     method = build(card, "training")
-    fill(method, trainer.method.state_dict() | trainer.trained(), "training")
+    fill(method, plain_state(trainer.method) | trainer.trained(), "training")
     return Translator(method, card, speed=replace(recipe.speed, compile=False, recompute=False), device=trainer.device)
 
 
+def learned_from(inputs: tuple[str, ...], data: Data) -> dict[str, Any]:
+    """How many pictures the training had, for the card."""
+    if inputs == PAIRS:
+        return {"training pairs": len(data.train)}
+    return {
+        f"training pictures of {name}": len(side) for name, side in zip(data.names, data.singles("train"), strict=True)
+    }
+
+
 def preview(translator: Translator, data: Data) -> np.ndarray:
-    """A grid `H W 3` of a few held-out pairs: source, output, target in each row."""
-    shown = list(islice(data.pairs("val" if data.val else "train"), SHOWN))
-    outputs = translator.many([source for _, source, _ in shown])
-    pairs = zip(shown, outputs, strict=True)
-    return images.grid([[source.array, output.array, target.array] for (_, source, target), output in pairs])
+    """A grid `H W 3` of a few pictures, held out where there are such.
+
+    In each row: source, output, target of a pair; without pairs, source and output, and for a model that works both
+    ways a picture of the other domain and its output.
+    """
+    split = "val" if data.val else "train"
+    if data.items(split):
+        shown = list(islice(data.pairs(split), SHOWN))
+        outputs = translator.many([source for _, source, _ in shown])
+        return images.grid([[s.array, o.array, t.array] for (_, s, t), o in zip(shown, outputs, strict=True)])
+    columns = [list(rows(translator, data, letter)) for letter in translator.ways]
+    return images.grid([list(chain(*row)) for row in zip(*columns, strict=False)])
+
+
+def rows(translator: Translator, data: Data, to: To) -> Iterator[Row]:
+    """A few pictures of one domain, each with its output in the domain `to`."""
+    side = 0 if to == "b" else 1
+    split = "test" if data.singles("test")[side] else "train"
+    sources = [picture for _, picture in islice(data.pictures(split, side), SHOWN)]
+    for source, output in zip(sources, translator.many(sources, to=to), strict=True):
+        yield [source.array, output.array]
 
 
 def score(translator: Translator, data: Data, metric: str) -> dict[str, Any]:

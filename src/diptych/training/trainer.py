@@ -11,22 +11,24 @@ import torch
 from torch import Tensor, nn
 
 from diptych.errors import TrainingError
-from diptych.methods.method import Method, Step, parameters
+from diptych.methods.method import Method, Schedule, Step, parameters
 from diptych.nn.ema import Average
 from diptych.speed import Speed
 from diptych.training import processes
-from diptych.training.schedule import Schedule, factor
+from diptych.training.schedule import factor
+from diptych.training.steady import Steady
 
 
 class Trainer:
     """Trains `method` on batches, one after another.
 
     images: how many images the training lasts; schedules are functions of the part of them that was seen.
-    schedule, lr: the learning-rate schedule, and a factor on the published rates.
+    schedule, lr: the learning-rate schedule, by default the published one, and a factor on the published rates.
     micro_batch: at most so many images pass through the networks at once; 0 means the whole batch.
     ema: decay of the average of the weights that translation uses; 0 means none.
     clip: longest gradient allowed, as an L2 norm over a step's networks; 0 means any.
     seed: every random draw is a function of it, the images seen and the process.
+    steady: what is done about a training that goes wrong.
 
     When several processes train together, each gets its part of every batch and gradients are averaged over all.
     """
@@ -36,24 +38,26 @@ class Trainer:
         method: Method,
         *,
         images: int,
-        schedule: Schedule = "linear",
+        schedule: Schedule | None = None,
         lr: float = 1.0,
         micro_batch: int = 0,
         ema: float = 0.0,
         clip: float = 0.0,
         seed: int = 0,
+        steady: Steady | None = None,
         speed: Speed | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         self.speed, self.device = speed or Speed(), torch.device(device)
         self.speed.start()
         self.method = method.to(self.device).train()
-        self.images, self.schedule, self.lr = images, schedule, lr
+        self.steadied = (steady or Steady()).prepare(method)
+        self.images, self.schedule, self.lr = images, schedule or method.schedule, lr
         self.micro_batch, self.clip, self.seed = micro_batch, clip, seed
         self.rank, self.processes = processes.rank(), processes.count()
         self.groups = method.groups()
         self.speed.prepare(net for group in self.groups.values() for net in group)
-        self.base_rates = {name: adam.lr for name, adam in method.optimisers().items()}
+        self.base_rates = {name: adam.lr * self.steadied.rate(name) for name, adam in method.optimisers().items()}
         self.optimisers = {
             name: torch.optim.Adam(
                 parameters(self.groups[name]), lr=adam.lr, betas=adam.betas, weight_decay=adam.weight_decay,
@@ -71,6 +75,7 @@ class Trainer:
         size = len(next(iter(batch.values())))
         self.method.progress = min(1.0, self.images_seen / self.images)
         torch.manual_seed(draw_seed(self.seed, self.images_seen, self.rank))
+        self.steadied.begin(batch, self.images_seen // (size * self.processes))
         parts = [(len(next(iter(part.values()))) / size, self.method.steps(**part)) for part in self.parts(batch)]
         while self.move(parts):
             pass
@@ -93,6 +98,8 @@ class Trainer:
                 step = next(steps, None)
                 if step is None:
                     return False
+                with self.speed.uncompiled():
+                    step.terms |= self.steadied.terms(step)
                 loss = step.loss * share
             groups = step.groups
             loss.backward(inputs=self.parameters(groups))
@@ -121,6 +128,7 @@ class Trainer:
                 group["lr"] = self.base_rates[name] * rate
             self.optimisers[name].step()
             self.optimisers[name].zero_grad(set_to_none=True)
+            self.steadied.follow(self.groups[name])
 
     def losses(self) -> dict[str, float]:
         """The mean of every term since the last call; the one place where the host waits for the device.
@@ -150,26 +158,37 @@ class Trainer:
     def state(self) -> dict[str, Any]:
         """All that changes in training; everything else is a function of the options and of the images seen.
 
+        Processes that train together ask for it together; the first one gets the state of all of them.
         Raises TrainingError when weights are not numbers or beyond all bounds: such a state is of no use.
         """
         wrong = [name for name in self.groups if not all_finite(self.parameters((name,)))]
         if wrong:
             raise TrainingError(f"weights of {', '.join(wrong)} are beyond all bounds after {self.images_seen} images")
-        return {
+        state = {
             "images_seen": self.images_seen,
             "method": self.method.state_dict(),
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
             "average": self.average.state() if self.average else None,
         }
+        if self.processes > 1:
+            state["own"] = processes.differing(buffers(self.method))
+        return state
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from `state`, bit for bit."""
+        """Go on from `state`, bit for bit; with another number of processes than wrote it, as well as can be."""
         self.images_seen = state["images_seen"]
-        self.method.load_state_dict(state["method"])
+        own = dict(enumerate(state.get("own", ()))).get(self.rank, {})
+        self.method.load_state_dict(state["method"] | own)
         for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(state["optimisers"][name])
         if self.average:
             self.average.load(state["average"])
+
+
+def buffers(method: Method) -> dict[str, Tensor]:
+    """What is state and no parameter, such as statistics of norms and histories of fakes: each process has its own."""
+    parameters = dict(method.named_parameters())
+    return {name: tensor for name, tensor in method.state_dict().items() if name not in parameters}
 
 
 @torch.no_grad()
