@@ -11,8 +11,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 
 import torch
-from timing import machine, median, row
-from train_step import NORM
+from timing import NORM, machine, median, row
 
 from diptych.card import Card, Side
 from diptych.methods import find

@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 import torch
-from train_step import NORM
+from timing import NORM
 
 from diptych.methods import find
 from diptych.speed import Speed

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import torch
 
+NORM = {"unet": {"norm": "batch", "dropout": True}, "resnet": {"norm": "instance", "dropout": False}}
+"""The published options of pix2pix with each family of generators."""
+
 
 def median(function: Callable[[], object], *, repeats: int = 5, warm: int = 2) -> float:
     """The median seconds of a call, after `warm` calls that are not counted."""

@@ -1,37 +1,45 @@
-"""One pix2pix training step at 256x256, per image: each way of training against the plain one, in one run.
+"""One training step at 256x256, per image: each way of training against the plain one, in one run.
 
-Plain: float32, eager, batch 1, pictures laid out B C H W, Adam in many kernels, as the reference trains.
-Run:  python benchmarks/train_step.py [--generator resnet_9blocks] [--compile] [--repeats 5]
+Plain: float32, eager, batch 1, pictures laid out B C H W, Adam in many kernels, every picture through a network by
+itself, as the references train.
+Run:  python benchmarks/train_step.py [METHOD] [OPTION=VALUE ...] [--batches 1 8] [--compile] [--repeats 5]
+      python benchmarks/train_step.py pix2pix generator=resnet_9blocks norm=instance dropout=false
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
+from collections.abc import Callable
 
 import torch
 from timing import machine, median, row
 from torch.utils.flop_counter import FlopCounterMode
 
+from diptych.config import assignments
 from diptych.methods import find
+from diptych.methods.method import Method, inputs
 from diptych.speed import PLAIN, Speed
 from diptych.training.trainer import Trainer
 
-NORM = {"unet": {"norm": "batch", "dropout": True}, "resnet": {"norm": "instance", "dropout": False}}
+Build = Callable[[], Method]
 
 
-def seconds(generator: str, batch: int, speed: Speed, repeats: int) -> float:
-    """Median seconds of a step, per image."""
+def seconds(build: Build, batch: int, speed: Speed, repeats: int, *, apart: bool = False) -> float:
+    """Median seconds of a step, per image; `apart`: no two pictures share a pass where a method would let them."""
     torch.manual_seed(0)
-    method = find("pix2pix")(generator=generator, **NORM[generator.partition("_")[0]])
+    method = build()
+    if apart and hasattr(method, "one_pass"):
+        method.one_pass = False
     trainer = Trainer(method, images=10**6, speed=speed)
-    pictures = torch.rand(batch, 3, 256, 256) * 2 - 1
-    return median(lambda: trainer.step({"source": pictures, "target": pictures}), repeats=repeats) / batch
+    pictures = {name: torch.rand(batch, 3, 256, 256) * 2 - 1 for name in inputs(method)}
+    return median(lambda: trainer.step(pictures), repeats=repeats) / batch
 
 
-def operations(generator: str) -> int:
+def operations(build: Build) -> int:
     """Floating-point operations of one image's step, forward and backward; all but the convolutions is left out."""
     with torch.device("meta"):
-        method = find("pix2pix")(generator=generator, **NORM[generator.partition("_")[0]])
+        method = build()
         pictures = torch.empty(1, 3, 256, 256)
     with FlopCounterMode(display=False) as counter:
         for step in method.steps(pictures, pictures):
@@ -52,7 +60,8 @@ def convolution_rate(precision: torch.dtype) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--generator", default="unet_256")
+    parser.add_argument("method", nargs="?", default="pix2pix")
+    parser.add_argument("options", nargs="*")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8])
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--repeats", type=int, default=5)
@@ -68,14 +77,17 @@ def main() -> None:
     print(machine())
     for precision in (torch.float32, torch.bfloat16):
         print(f"one 3x3 convolution of 256 channels reaches {convolution_rate(precision):.2f} TFLOP/s in {precision}")
-    generator = asked.generator
-    print(f"{generator}: {operations(generator) / 1e9:.0f} GFLOP in the convolutions of a step")
-    plain = seconds(generator, 1, PLAIN, asked.repeats)
-    print(row(f"{generator}, batch 1, plain", plain, plain), flush=True)
-    for name, speed in ways.items():  # keep_memory comes last: a process cannot undo it
+    build = functools.partial(find(asked.method), **assignments(asked.options))
+    name = " ".join([asked.method, *asked.options])
+    print(f"{name}: {operations(build) / 1e9:.0f} GFLOP in the convolutions of a step")
+    plain = seconds(build, 1, PLAIN, asked.repeats, apart=True)
+    print(row("batch 1, plain", plain, plain), flush=True)
+    together = seconds(build, 1, PLAIN, asked.repeats)
+    print(row("batch 1, plain, passes shared", together, plain), flush=True)
+    for way, speed in ways.items():  # keep_memory comes last: a process cannot undo it
         for batch in asked.batches:
-            found = seconds(generator, batch, speed, asked.repeats)
-            print(row(f"{generator}, batch {batch}, {name}", found, plain), flush=True)
+            found = seconds(build, batch, speed, asked.repeats)
+            print(row(f"batch {batch}, {way}", found, plain), flush=True)
 
 
 if __name__ == "__main__":
