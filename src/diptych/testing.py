@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from diptych.card import Card, Side
@@ -81,6 +81,20 @@ def steps_move_their_groups_alone(method: type[Method], options: Options) -> Non
         assert reached <= moving
         trainer.optimise(step.groups)
         assert all(p.grad is None for p in trainer.method.parameters())
+
+
+def every_judge_says_what_is_real(method: type[Method], options: Options) -> None:
+    """In the steps of discriminators the real pictures are named, so that gradient penalties know them."""
+    trainer = begin(method, options)
+    judges = {
+        getattr(trainer.method, name) for name in method.judges if getattr(trainer.method, name, None) is not None
+    }
+    judged: set[nn.Module] = set()
+    for step in trainer.method.steps(**batch(trainer.method)):
+        moving = {network for name in step.groups for network in trainer.groups[name]}
+        assert moving & judges <= step.judged.keys() <= judges, f"the step of {step.groups} names other judges"
+        judged |= step.judged.keys()
+    assert judged == judges, f"{method.__name__}: a discriminator never says what is real"
 
 
 def training_repeats_bit_for_bit(method: type[Method], options: Options) -> None:
@@ -186,6 +200,7 @@ CHECKS: tuple[Callable[[type[Method], Options], None], ...] = (
     groups_hold_every_parameter_once,
     every_group_learns,
     steps_move_their_groups_alone,
+    every_judge_says_what_is_real,
     training_repeats_bit_for_bit,
     resuming_equals_going_on,
     micro_batches_equal_the_whole_batch,

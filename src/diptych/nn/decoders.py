@@ -10,7 +10,7 @@ from itertools import repeat
 import torch
 from torch import Tensor, nn
 
-from diptych.nn.blocks import Activation, AdaptiveResidual, Pad, activation_layer, initialise_he, layer
+from diptych.nn.blocks import Activation, AdaptiveResidual, Conv2d, Pad, activation_layer, initialise_he, layer
 from diptych.nn.norms import LayerNorm
 
 
@@ -42,7 +42,7 @@ class Decoder(nn.Module):
         self.ups = nn.ModuleList(
             layer(c[i], c[i + 1], 5, norm=LayerNorm(c[i + 1]), activation=activation, pad=pad) for i in range(ups)
         )
-        self.head = nn.Conv2d(width, channels, 7, padding=3, padding_mode=pad)
+        self.head = Conv2d(width, channels, 7, padding=3, padding_mode=pad)
         initialise_he(self)
 
     def forward(self, x: Tensor, style: Tensor | None = None) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diptych.nn.blocks import Dropout, initialise
+from diptych.nn.blocks import Conv2d, Dropout, initialise
 from diptych.nn.norms import Norm, needs_bias, norm_layer
 from diptych.nn.ops.blur import BlurDown, BlurUp
 from diptych.nn.ops.join import join
@@ -104,10 +104,10 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int, norm: Norm, *, dropout: bool = False) -> None:
         super().__init__()
         self.channels, bias = channels, needs_bias(norm)
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect", bias=bias)
+        self.conv1 = Conv2d(channels, channels, 3, padding=1, padding_mode="reflect", bias=bias)
         self.norm1 = norm_layer(norm, channels)
         self.dropout = Dropout() if dropout else None
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect", bias=bias)
+        self.conv2 = Conv2d(channels, channels, 3, padding=1, padding_mode="reflect", bias=bias)
         self.norm2 = norm_layer(norm, channels)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -142,7 +142,7 @@ class ResNet(nn.Module):
             return nn.Sequential(conv, norm_layer(norm, channels), nn.ReLU())
 
         def wide(inputs: int, outputs: int, *, bias: bool) -> nn.Conv2d:
-            return nn.Conv2d(inputs, outputs, 7, padding=3, padding_mode="reflect", bias=bias)
+            return Conv2d(inputs, outputs, 7, padding=3, padding_mode="reflect", bias=bias)
 
         def halve(inputs: int) -> nn.Sequential:
             outputs, stride = 2 * inputs, 1 if antialias else 2
