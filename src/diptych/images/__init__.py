@@ -4,10 +4,11 @@ A *picture* is an array `H W C` with C >= 1, of uint8, uint16 or float32; a batc
 Nothing is decoded before its header has passed a limit of pixels, and no decoder's exception leaves this package.
 """
 
+from diptych.images.display import display_image
 from diptych.images.formats import FORMATS, LIMIT_MP, SUFFIXES
 from diptych.images.picture import Header, Picture
 from diptych.images.reading import from_pillow, header, read
-from diptych.images.showing import display_image, grid
+from diptych.images.showing import grid
 from diptych.images.values import convert, fitting_range, from_unit, match_channels, resize, to_unit, value_range
 from diptych.images.writing import can_hold, encode, write
 

@@ -1,47 +1,13 @@
-"""Pictures to be looked at: side by side on one sheet, in a notebook or in a window."""
+"""Pictures side by side on one sheet, for samples and reports."""
 
 from __future__ import annotations
 
-import itertools
-import os
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, ImageShow
+from PIL import Image, ImageDraw, ImageFont
 
-from diptych.images.picture import Picture
 from diptych.images.values import fitting_range, match_channels
-from diptych.images.writing import can_hold, write
-
-
-def display_image(picture: Picture) -> Path | None:
-    """Show a picture: in the notebook, else in the desktop's viewer; with neither, save it, and print and return where.
-
-    Raises StorageError when it has to be saved in the present folder and cannot be.
-    """
-    if _in_notebook():
-        sys.modules["IPython"].display.display(picture)
-        return None
-    seen = grid([[picture.array]], gap=0)
-    if _has_desktop() and ImageShow.show(Image.fromarray(seen)):
-        return None
-    free = (path for n in itertools.count(1) if not (path := Path(f"picture-{n}.png")).exists())
-    whole = can_hold(".png", str(picture.array.dtype), picture.array.shape[2])
-    path = write(next(free), picture.array if whole else seen).resolve()
-    print(path)
-    return path
-
-
-def _in_notebook() -> bool:
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return shell is not None and hasattr(shell, "kernel")
-
-
-def _has_desktop() -> bool:
-    return sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def grid(rows: Sequence[Sequence[np.ndarray]], *, gap: int = 4, titles: Sequence[str] | None = None) -> np.ndarray:
