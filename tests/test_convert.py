@@ -19,10 +19,11 @@ from diptych.convert import LAYOUTS, convert, export, junyanz, read
 from diptych.errors import ConfigError, ModelError
 from diptych.methods.cyclegan import CycleGAN
 from diptych.methods.pix2pix import Pix2Pix
+from diptych.model_folder import TRAINING, load_method
 from diptych.nn.blocks import Dropout
 from diptych.nn.discriminators import PatchGAN, PixelGAN
 from diptych.nn.generators import ResNet, UNet
-from diptych.translator import TRAINING, Translator, load_method
+from diptych.translator import Translator
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "unet batch": lambda: UNet(3, 2, depth=6, width=2, dropout=True),

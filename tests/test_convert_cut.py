@@ -16,10 +16,11 @@ from diptych.convert import cut as layout
 from diptych.errors import ModelError
 from diptych.methods.cut import CUT
 from diptych.methods.fastcut import FastCUT
+from diptych.model_folder import TRAINING, load_method
 from diptych.nn.contrastive import PatchHeads
 from diptych.nn.discriminators import PatchGAN, PixelGAN
 from diptych.nn.generators import ResNet, UNet
-from diptych.translator import TRAINING, Translator, load_method
+from diptych.translator import Translator
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "g": lambda: ResNet(3, 3, blocks=5, width=2, antialias=True),

@@ -21,6 +21,7 @@ from diptych.config import dump, read_recipe
 from diptych.errors import ConfigError
 from diptych.methods import find, names
 from diptych.methods.method import Adam, Method, Step
+from diptych.model_folder import load_method
 from diptych.nn.diffaugment import colour, cutout, diffaugment, translation
 from diptych.nn.gan import slope_penalty
 from diptych.nn.spectral import SpectralNorm
@@ -29,7 +30,6 @@ from diptych.testing import EveryDrawAlike, assert_equal, batch, begin, resuming
 from diptych.training import steady as module
 from diptych.training.steady import Steady, plain_state
 from diptych.training.trainer import Trainer
-from diptych.translator import load_method
 
 JUDGED = [name for name in names() if find(name).judges]
 EVERYTHING = Steady(diffaugment=["colour", "translation", "cutout"], spectral_norm=True, r1=1.0, r1_every=2)

@@ -22,9 +22,10 @@ from torch.overrides import TorchFunctionMode
 from diptych.card import Card, Side
 from diptych.config import schema
 from diptych.methods.method import Method, inputs, parameters
+from diptych.model_folder import split_state
 from diptych.speed import PLAIN, Speed
 from diptych.training.trainer import Trainer
-from diptych.translator import Translator, split_state
+from diptych.translator import Translator
 
 Options = dict[str, Any]
 SIZE, IMAGES = 32, 64

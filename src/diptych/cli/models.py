@@ -35,7 +35,7 @@ def options(method: Annotated[str, typer.Argument()]) -> None:
 def info(model: Annotated[Path, typer.Argument(help="A translator folder or a run folder.")]) -> None:
     """Say what a model is: method, options, pictures, scores, controls."""
     from diptych.config import describe
-    from diptych.translator import inspect_card, method_of
+    from diptych.model_folder import inspect_card, method_of
 
     card = inspect_card(model)
     print(card.to_markdown())

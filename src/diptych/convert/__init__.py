@@ -17,7 +17,8 @@ from diptych.convert import cut, junyanz, munit
 from diptych.errors import ConfigError, ModelError
 from diptych.files import atomic
 from diptych.methods.method import Method, inputs
-from diptych.translator import TRAINING, WEIGHTS, Translator, inspect_card, load_method, resolve, split_state
+from diptych.model_folder import TRAINING, WEIGHTS, inspect_card, load_method, resolve, split_state
+from diptych.translator import Translator
 
 
 class Layout(Protocol):

@@ -13,9 +13,9 @@ from diptych.data.dataset import open_data
 from diptych.errors import ConfigError
 from diptych.methods import find
 from diptych.methods.method import Method, Schedule, inputs
+from diptych.model_folder import inspect_card
 from diptych.speed import Speed
 from diptych.training.steady import Steady
-from diptych.translator import inspect_card
 
 Count = Annotated[int, Ge(0)]
 Best = Literal["l1", "psnr", "ssim", "lpips_squeeze", "last"]

@@ -24,12 +24,13 @@ from diptych import images
 from diptych.config import dump, merge, read_recipe
 from diptych.errors import ConfigError, ModelError, TrainingError
 from diptych.files import UNFINISHED, clean_unfinished, recover_folder, storing, write_text
+from diptych.model_folder import begin_from
 from diptych.training import checkpoint, processes, snapshot
 from diptych.training.log import Log
 from diptych.training.plan import Plan
 from diptych.training.recipe import Recipe, differences, resolve
 from diptych.training.trainer import Trainer
-from diptych.translator import Translator, begin_from
+from diptych.translator import Translator
 
 RECIPE, DONE, LOCK = "recipe.yaml", "done", ".lock"
 

@@ -14,10 +14,11 @@ from diptych.card import Card, Side
 from diptych.data.dataset import PAIRS, Data
 from diptych.methods.method import To, inputs
 from diptych.metrics.interval import bootstrap
+from diptych.model_folder import build, fill
 from diptych.training.recipe import Recipe
 from diptych.training.steady import plain_state
 from diptych.training.trainer import Trainer
-from diptych.translator import Translator, build, fill
+from diptych.translator import Translator
 
 SHOWN = 4
 Row = list[np.ndarray]

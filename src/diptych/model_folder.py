@@ -1,0 +1,196 @@
+"""The folder that a translator is on disk: weights, a card, and a digest of each; nothing in it is ever executed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from diptych import images, tasks
+from diptych.card import SCHEMA_VERSION, Card
+from diptych.config import check
+from diptych.errors import ConfigError, ModelError
+from diptych.files import SUMS, atomic_folder, older, write_bytes, write_text
+from diptych.methods import find, names
+from diptych.methods.method import Method
+
+CARD, WEIGHTS, TRAINING = "card.json", "weights.safetensors", "training.safetensors"
+OWN = {CARD, WEIGHTS, TRAINING, SUMS, "README.md", "preview.png"}
+"""All that a translator folder holds."""
+
+
+def write(folder: Path, method: Method, card: Card, *, everything: bool, preview: np.ndarray | None) -> Path:
+    """Write `folder`, which takes the place of an older one only when it is complete; as `Translator.save`."""
+    if folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} - OWN):
+        raise ModelError(f"{folder} exists and holds something else than a translator: choose another place")
+    kept, rest = split_state(method)
+    files = {CARD: card.model_dump_json(indent=2).encode(), WEIGHTS: safetensors.torch.save(kept)}
+    if everything:
+        files[TRAINING] = safetensors.torch.save(rest)
+    with atomic_folder(folder) as new:
+        for name, data in files.items():
+            write_bytes(new / name, data)
+        write_text(new / SUMS, manifest(files))
+        write_text(new / "README.md", card.to_markdown())
+        if preview is not None:
+            images.write(new / "preview.png", preview)
+    return folder
+
+
+def load(folder: str | PathLike[str]) -> tuple[Method, Card]:
+    """The method in a folder, without the parts that its ways of translation do not need, and its card."""
+    folder, files, card = opened(folder)
+    method = build(card, folder / CARD)
+    needed = {part for way in card.ways for part in method.ways.get(way, method.keep)}
+    for name in [name for name, _ in method.named_children() if name not in needed]:
+        delattr(method, name)
+    fill(method, parse_weights(folder / WEIGHTS, files[WEIGHTS]), folder / WEIGHTS)
+    return method, card
+
+
+def load_method(folder: str | PathLike[str]) -> Method:
+    """The whole method of a translator folder; parts that it does not hold have fresh weights."""
+    folder, _, card = opened(folder)
+    method = method_of(card, folder / CARD)(**checked_options(card, folder / CARD))
+    begin_from(method, folder)
+    return method
+
+
+def begin_from(method: Method, folder: str | PathLike[str]) -> None:
+    """Give `method` the weights of a translator folder, to train it further; parts that it does not hold keep theirs.
+
+    Raises ModelError when it is of another method, or its networks are others.
+    """
+    folder, files, card = opened(folder)
+    if method_of(card, folder / CARD) is not type(method):
+        raise ModelError(f"{folder} is of the method {card.method}, not of {type(method).__name__}: choose another one")
+    state = parse_weights(folder / WEIGHTS, files[WEIGHTS])
+    if TRAINING in files:
+        state |= parse_weights(folder / TRAINING, files[TRAINING])
+    missing = set(method.state_dict()) - set(state)
+    fill(method, state | {name: tensor for name, tensor in method.state_dict().items() if name in missing}, folder)
+
+
+def inspect_card(folder: str | PathLike[str]) -> Card:
+    """The card of a translator folder or a run folder, its files verified. Raises ModelError."""
+    return opened(folder)[2]
+
+
+def opened(folder: str | PathLike[str]) -> tuple[Path, dict[str, bytes], Card]:
+    """Where the translator folder is, its verified files, and its card. Raises ModelError."""
+    folder = resolve(Path(folder))
+    files = verified(folder)
+    return folder, files, read_card(folder, files[CARD])
+
+
+def resolve(folder: Path) -> Path:
+    """The translator folder at `folder`, or the one inside it when it is a run folder."""
+    candidates = (folder, folder / "model")
+    for candidate in (*candidates, *map(older, candidates)):
+        if (candidate / CARD).exists():
+            return candidate
+    raise ModelError(f"{folder} holds no translator: a translator folder has a {CARD}, a run folder a model/{CARD}")
+
+
+def verified(folder: Path) -> dict[str, bytes]:
+    """The files of a translator folder, each compared with its sha256 before anything reads it."""
+    try:
+        noted = (folder / SUMS).read_text()
+        files = {name: (folder / name).read_bytes() for name in (CARD, WEIGHTS, TRAINING) if name in noted}
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder} is incomplete or damaged ({error}): copy it again") from None
+    changed = [name for name, data in files.items() if manifest({name: data}) not in noted]
+    if changed or manifest(files) != noted or not {CARD, WEIGHTS} <= set(files):
+        raise ModelError(f"{folder / (changed or [SUMS])[0]} is not what was saved (its sha256 differs): copy it again")
+    return files
+
+
+def manifest(files: dict[str, bytes]) -> str:
+    """A line for each file, as the program sha256sum writes and checks them."""
+    return "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in files.items())
+
+
+def read_card(folder: Path, data: bytes) -> Card:
+    try:
+        raw = json.loads(data)
+        if raw.get("schema_version", 0) > SCHEMA_VERSION:
+            raise ModelError(f"{folder} was made by a newer version, {raw.get('made_with')}: upgrade diptych")
+        return Card(**raw)
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(f"{folder / CARD} is not a card: {error}") from None
+
+
+def method_of(card: Card, place: Path | str) -> type[Method]:
+    """The card's method. Raises ModelError when for it or the task a module would have to be imported: executed."""
+    for kind, name, built_in in (("method", card.method, names()), ("task", card.task, tasks.names())):
+        if name not in built_in and name not in sys.modules:
+            raise ModelError(
+                f"{place} names the {kind} {name!r}, which is not built in. Its module is not imported for you, as "
+                f"that would execute it: if you trust it, import it first"
+            )
+    try:
+        tasks.find(card.task)
+        return find(card.method)
+    except ConfigError as error:
+        raise ModelError(f"{place}: {error}") from None
+
+
+def checked_options(card: Card, place: Path | str) -> dict[str, Any]:
+    try:
+        return check({"method": method_of(card, place)}, {"method": card.options})["method"]
+    except ConfigError as error:
+        raise ModelError(f"{place} does not fit this version of its method: {error}") from None
+
+
+def build(card: Card, place: Path | str) -> Method:
+    """The card's method without memory for its weights, which `fill` brings. Raises ModelError naming `place`.
+
+    It lacks what only a training in progress needs.
+    """
+    with torch.device("meta"):
+        method = method_of(card, place)(**checked_options(card, place))
+    for name in method.pretrained:
+        setattr(method, name, None)
+    return method
+
+
+def parse_weights(path: Path, data: bytes) -> dict[str, Tensor]:
+    try:
+        return safetensors.torch.load(data)
+    except SafetensorError as error:
+        raise ModelError(f"{path} is no safetensors file: {error}") from None
+
+
+def fill(method: Method, state: dict[str, Tensor], path: Path | str) -> None:
+    """Give `method` its weights. Raises ModelError naming what does not fit."""
+    try:
+        method.load_state_dict(state, assign=True)
+    except RuntimeError as error:
+        lines = str(error).splitlines()
+        raise ModelError(f"{path} does not fit its method: {'; '.join(line.strip() for line in lines[1:4])}") from None
+
+
+def split_state(method: Method) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The tensors that translation needs, and those that training goes on from; contiguous copies on the CPU.
+
+    A part that learns nothing, such as a history of fakes, belongs to one training alone and is neither.
+    """
+    idle = {name for name, part in method.named_children() if next(part.parameters(), None) is None}
+    state = {
+        name: tensor.detach().cpu().contiguous()
+        for name, tensor in method.state_dict().items()
+        if name.partition(".")[0] not in idle
+    }
+    kept = {name: tensor for name, tensor in state.items() if name.partition(".")[0] in method.keep}
+    return kept, {name: tensor for name, tensor in state.items() if name not in kept}
