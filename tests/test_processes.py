@@ -52,8 +52,8 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
         assert two == pytest.approx(one, rel=1e-5)
 
 
-def test_each_process_goes_on_with_what_was_its_own(tmp_path: Path) -> None:
-    """Statistics of batch norms and histories of fakes are not shared, and all of them are in the saved state."""
+def test_two_processes_learn_what_one_does_and_go_on_with_what_was_their_own(tmp_path: Path) -> None:
+    """Of every method. Statistics of batch norms and histories of fakes are not shared; all are in the saved state."""
     said_by(torchrun(str(tmp_path), program=[str(Path(__file__).with_name("two_processes.py"))]))
 
 

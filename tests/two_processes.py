@@ -1,15 +1,17 @@
-"""Each of the processes that torchrun starts this in goes on, from a file in FOLDER, with what was its own."""
+"""What the processes that torchrun starts this in do together: as much as one alone, and they go on as they were."""
 
 from __future__ import annotations
 
+import inspect
 import sys
 from pathlib import Path
 
 import torch
 from small import SMALL
+from torch import Tensor
 
-from diptych.methods import find
-from diptych.testing import assert_equal, batch, begin
+from diptych.methods import find, names
+from diptych.testing import EveryDrawAlike, assert_equal, batch, begin, take_gradients
 from diptych.training import processes
 from diptych.training.steady import Steady
 from diptych.training.trainer import Trainer
@@ -42,7 +44,33 @@ def check(name: str, own: str, place: Path) -> None:
         assert_equal(through.trained(), resumed.trained())
 
 
+def gradients(name: str, pictures: slice) -> dict[str, Tensor]:
+    """The gradients of every step on these pictures of a batch of four, as the optimisers get them."""
+    alike = {"norm": "instance", "dropout": False}  # no picture's result depends on its neighbours
+    options = SMALL[name] | {k: v for k, v in alike.items() if k in inspect.signature(find(name)).parameters}
+    trainer = begin(find(name), options, lr=0.0)
+    seen: dict[str, Tensor] = {}
+
+    def optimise(groups: tuple[str, ...]) -> None:
+        processes.average_gradients(trainer.parameters(groups))
+        seen.update(take_gradients(trainer))
+
+    trainer.optimise = optimise  # type: ignore[method-assign]
+    with EveryDrawAlike():
+        trainer.step({side: x[pictures] for side, x in batch(trainer.method, size=4).items()})
+    return seen
+
+
+def compare(whole: dict[str, Tensor], together: dict[str, Tensor]) -> None:
+    for name, gradient in whole.items():
+        largest = max(float(x.abs().max()) for key, x in whole.items() if key.split(".")[0] == name.split(".")[0])
+        assert torch.allclose(gradient, together[name], rtol=0, atol=1e-5 * largest), name
+
+
 if __name__ == "__main__":
+    alone = {name: gradients(name, slice(0, 4)) for name in names()}
     with processes.joined():
+        for name, whole in alone.items():
+            compare(whole, gradients(name, slice(2 * processes.rank(), 2 * processes.rank() + 2)))
         check("pix2pix", "", Path(sys.argv[1]) / "pix2pix.pt")
         check("cyclegan", "stored", Path(sys.argv[1]) / "cyclegan.pt")
