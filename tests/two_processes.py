@@ -56,8 +56,9 @@ def gradients(name: str, pictures: slice) -> dict[str, Tensor]:
         seen.update(take_gradients(trainer))
 
     trainer.optimise = optimise  # type: ignore[method-assign]
+    part = {side: x[pictures] for side, x in batch(trainer.method, size=4).items()}
     with EveryDrawAlike():
-        trainer.step({side: x[pictures] for side, x in batch(trainer.method, size=4).items()})
+        trainer.step(part)
     return seen
 
 
