@@ -2,7 +2,7 @@
 
 Plain: float32, eager, batch 1, pictures laid out B C H W, Adam in many kernels, every picture through a network by
 itself, as the references train.
-Run:  python benchmarks/train_step.py [METHOD] [OPTION=VALUE ...] [--batches 1 8] [--compile] [--repeats 5]
+Run:  python benchmarks/train_step.py [METHOD] [OPTION=VALUE ...] [--batches 1 8] [--brief] [--compile] [--repeats 5]
       python benchmarks/train_step.py pix2pix generator=resnet_9blocks norm=instance dropout=false
 """
 
@@ -63,6 +63,7 @@ def main() -> None:
     parser.add_argument("method", nargs="?", default="pix2pix")
     parser.add_argument("options", nargs="*")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8])
+    parser.add_argument("--brief", action="store_true", help="only the plain path and the default")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--repeats", type=int, default=5)
     asked = parser.parse_args()
@@ -72,6 +73,8 @@ def main() -> None:
         "+ bf16": Speed(keep_memory=False),
         "+ keep_memory (the default)": Speed(),
     }
+    if asked.brief:
+        ways = {"the default": Speed()}
     if asked.compile:
         ways["+ compile"] = Speed(compile=True)
     print(machine())
