@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
+import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -245,3 +249,59 @@ def test_python_translates_by_the_names_of_the_domains(tmp_path: Path, monkeypat
     assert not np.array_equal(there.array, back.array)
     with pytest.raises(AttributeError, match="translate_zebra_to_cow"):
         model.translate_zebra_to_cow(picture)
+
+
+@pytest.fixture(scope="module")
+def two_way(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of CycleGAN between horses and zebras, beside pairs of both for a test."""
+    root = tmp_path_factory.mktemp("two-way")
+    assert train("cyclegan", root).code == 0
+    for i in range(3):
+        for side, name in enumerate(("horses", "zebras")):
+            for split in ("train", "test"):
+                stem = f"{name}{i}" if split == "train" else f"same{i}"
+                save(root / "data" / split / name / f"{stem}.png", noise(36, 36, 3, seed=7 * i + side))
+    os.rename(root / "data", root / "named")
+    shutil.copytree(root / "named", root / "other")
+    for split, name, new in itertools.product(("train", "test"), ("horses", "zebras"), ("day", "night")):
+        if (name == "horses") == (new == "day"):
+            os.rename(root / "other" / split / name, root / "other" / split / new)
+    return root
+
+
+def psnr(*arguments: object) -> float:
+    said = diptych("evaluate", *arguments, "--json")
+    assert said.code == 0, said.err
+    return json.loads(said.out)["metrics"]["psnr"]["value"]
+
+
+def test_the_way_back_is_scored_from_the_other_side_whatever_the_domains_are_called(two_way: Path) -> None:
+    run, out = two_way / "run", ["--out", two_way / "scores"]
+    there, back = (psnr(run, "--data", two_way / "named", "--to", name, *out) for name in ("zebras", "horses"))
+    assert there != back
+    assert psnr(run, "--data", two_way / "other", "--to", "horses", *out) == back
+    assert psnr(run, "--data", two_way / "named", "--direction", "zebras2horses", *out) == back
+    said = diptych("evaluate", run, "--data", two_way / "named", "--to", "zebras", "--direction", "a2b", *out)
+    assert said.code == 2
+    assert "give one of them" in said.err
+
+
+def test_a_model_of_the_other_direction_is_no_start(two_way: Path, tmp_path: Path) -> None:
+    horses, zebras = heaps(tmp_path)
+    begin = [*BRIEF, *options("cyclegan"), f"train.start={two_way / 'run'}"]
+    said = diptych("train", "cyclegan", "--a", zebras, "--b", horses, "--out", tmp_path / "turned", *begin)
+    assert said.code == 2
+    assert "goes from horses to zebras" in said.err
+    assert diptych("train", "cyclegan", "--a", horses, "--b", zebras, "--out", tmp_path / "on", *begin).code == 0
+
+
+def test_half_a_model_says_which_way_it_works_and_what_begins_anew(two_way: Path, tmp_path: Path) -> None:
+    assert diptych("convert", two_way / "run", "--to", "junyanz", "--out", tmp_path / "files").code == 0
+    said = diptych("convert", tmp_path / "files" / "latest_net_G_A.pth", "--out", tmp_path / "half")
+    assert "*a* pictures (3 channels, uint8, values 0 to 255) into *b* pictures" in said.out
+    assert "and *b* pictures" not in said.out
+    horses, zebras = heaps(tmp_path)
+    begin = [*BRIEF, f"train.start={tmp_path / 'half'}", "method.discriminator_width=4"]
+    said = diptych("train", "cyclegan", "--a", horses, "--b", zebras, "--out", tmp_path / "on", *begin)
+    assert said.code == 0, said.err
+    assert "does not hold ba, d_a, d_b: begun anew" in said.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -84,7 +85,7 @@ What it produces is made up by a machine from what it saw in training: it is no 
 
     def choice(self) -> str:
         """The option that says which way, where there are two."""
-        return f" --to {self.target.name}" if len(self.ways) > 1 else ""
+        return f" --to {shlex.quote(self.target.name)}" if len(self.ways) > 1 else ""
 
 
 def describe(side: Side) -> str:

@@ -81,7 +81,7 @@ def explain(prefix: str, known: list[str], fault: dict[str, Any]) -> str:
 
 def unknown(name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
+    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}" if known else "there are none"
     return f"{name} is not an option; {hint}"
 
 

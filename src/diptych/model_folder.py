@@ -65,8 +65,10 @@ def load_method(folder: str | PathLike[str]) -> Method:
     return method
 
 
-def begin_from(method: Method, folder: str | PathLike[str]) -> None:
+def begin_from(method: Method, folder: str | PathLike[str]) -> list[str]:
     """Give `method` the weights of a translator folder, to train it further; parts that it does not hold keep theirs.
+
+    Returns the names of these parts, of those that learn.
 
     Raises ModelError when it is of another method, or its networks are others.
     """
@@ -78,6 +80,8 @@ def begin_from(method: Method, folder: str | PathLike[str]) -> None:
         state |= parse_weights(folder / TRAINING, files[TRAINING])
     missing = set(method.state_dict()) - set(state)
     fill(method, state | {name: tensor for name, tensor in method.state_dict().items() if name in missing}, folder)
+    learning = [name for name, part in method.named_children() if next(part.parameters(), None) is not None]
+    return [part for part in learning if any(name.startswith(f"{part}.") for name in missing)]
 
 
 def inspect_card(folder: str | PathLike[str]) -> Card:

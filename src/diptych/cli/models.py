@@ -50,9 +50,12 @@ def convert(
     """Turn another project's checkpoint into a translator folder, or back; nothing in the file is executed."""
     from diptych.convert import convert as import_files
     from diptych.convert import export
+    from diptych.model_folder import inspect_card
 
     if to is None:
-        print(f"translator: {import_files(files, out)}")
+        place = import_files(files, out)
+        card = inspect_card(place)
+        print(f"translator: {place}\n{card.method}: {card.directions()}")
         return
     if len(files) != 1:
         raise ConfigError("--to takes one model")

@@ -42,8 +42,10 @@ def open_for(
     one that is recognised, or that of the training pictures where it tells pairs. Raises DataError or ConfigError
     where no way leads there.
     """
-    source, target = sides = translator.sides(translator.towards(to))
-    ways = [direction] if direction else [f"{source.name}2{target.name}", "a2b", "b2a"]
+    letter = translator.towards(to)
+    source, target = sides = translator.sides(letter)
+    by_role = ["a2b", "b2a"] if letter == "b" else ["b2a", "a2b"]
+    ways = [direction] if direction else [f"{source.name}2{target.name}", *by_role]
     trained_on = translator.card.data.get("kind", "auto")
     pairs = trained_on in ("side by side", "two folders")
     opened: list[Data] = []
@@ -98,8 +100,11 @@ def evaluate_folder(
     """
     if samples > 1 and not translator.answers:
         raise ConfigError(f"{translator.card.method} has one answer to a picture: leave out samples={samples}")
-    sides = translator.sides(translator.towards(to))
+    if to and direction:
+        raise ConfigError(f"to={to} and direction={direction} both say which way: give one of them")
     data = open_for(translator, folder, a=a, b=b, to=to, direction=direction, kind=kind, limit_mp=limit_mp)
+    to = to or implied(translator, data)
+    sides = translator.sides(translator.towards(to))
     check(data, split, sides)
     options: dict[str, Any] = {"controls": {"to": to} if to else {}, "answers": samples}
     evaluation = score(translator, data, split, limit=limit, progress=progress, **options)
@@ -112,6 +117,19 @@ def evaluate_folder(
     facts = card.model_dump(exclude={"scores"})
     page = write_report(out, evaluation, shown, title=title, names=(source, target), card=facts, log=log or [])
     return evaluation, page
+
+
+def implied(translator: Translator, data: Data) -> str | None:
+    """The domain that the data's own direction leads to, where that is against the model's usual one.
+
+    Raises ConfigError when the model does not go that way.
+    """
+    names = tuple(side.name for side in translator.sides(translator.towards()))
+    if data.names != names[::-1] or data.names == names:
+        return None
+    if not translator.two_way:
+        raise ConfigError(f"the model translates {names[0]} to {names[1]} only, not {data.names[0]} to {data.names[1]}")
+    return data.names[1]
 
 
 def check(data: Data, split: str, sides: Sides) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PIL import Image, ImageShow
 
+from diptych.errors import ConfigError
 from diptych.images.picture import Picture
 from diptych.images.showing import grid
 from diptych.images.writing import can_hold, write
@@ -17,8 +18,10 @@ from diptych.images.writing import can_hold, write
 def display_image(picture: Picture) -> Path | None:
     """Show a picture: in the notebook, else in the desktop's viewer; with neither, save it, and print and return where.
 
-    Raises StorageError when it has to be saved in the present folder and cannot be.
+    Raises ConfigError for anything but a Picture, StorageError when it has to be saved and cannot be.
     """
+    if not isinstance(picture, Picture):
+        raise ConfigError(f"{type(picture).__name__} is no Picture: load_image(path) and translators give one")
     if _in_notebook():
         sys.modules["IPython"].display.display(picture)
         return None

@@ -24,7 +24,8 @@ from diptych import images
 from diptych.config import dump, merge, read_recipe
 from diptych.errors import ConfigError, ModelError, TrainingError
 from diptych.files import UNFINISHED, clean_unfinished, recover_folder, storing, write_text
-from diptych.model_folder import begin_from
+from diptych.methods.method import Method
+from diptych.model_folder import begin_from, inspect_card
 from diptych.training import checkpoint, processes, snapshot
 from diptych.training.log import Log
 from diptych.training.plan import Plan
@@ -176,7 +177,7 @@ class Run:
         torch.manual_seed(train.seed)
         method = self.plan.method()
         if train.start:
-            begin_from(method, train.start)
+            self.begin_from(method, train.start)
         self.trainer = Trainer(
             method, images=self.images, schedule=train.schedule, lr=train.lr_scale, micro_batch=train.micro_batch,
             ema=train.ema, clip=train.clip, seed=train.seed, steady=self.recipe.steady, speed=self.recipe.speed,
@@ -191,6 +192,17 @@ class Run:
             finally:
                 if self.log:
                     self.log.close()
+
+    def begin_from(self, method: Method, start: str) -> None:
+        """Take over a model's weights. Raises ConfigError where it was trained the other way round."""
+        card, names = inspect_card(start), self.data.names
+        if (card.target.name, card.source.name) == names != (card.source.name, card.target.name):
+            raise ConfigError(
+                f"train.start={start} goes from {card.source.name} to {card.target.name}, this training from "
+                f"{names[0]} to {names[1]}: turn data.direction, or exchange data.a and data.b"
+            )
+        if anew := begin_from(method, start):
+            self.say(f"{start} does not hold {', '.join(anew)}: begun anew")
 
     def restore(self) -> None:
         state = checkpoint.read(self.folder / "checkpoint")
