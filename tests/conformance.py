@@ -48,6 +48,26 @@ def files(pattern: str) -> list[Any]:
     return found
 
 
+def published(path: Path) -> Iterator[tuple[dict[str, Any], dict[str, Tensor]]]:
+    """The networks of a manifest at their published sizes: what is said of each, and its state dict without memory."""
+    for entry in json.loads(path.read_text(encoding="utf-8"))["networks"]:
+        yield (
+            entry,
+            {
+                key: torch.empty(shape, dtype=getattr(torch, dtype), device="meta")
+                for key, (shape, dtype) in entry["state_dict"].items()
+            },
+        )
+
+
+def assert_same_bits(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> None:
+    """Fails unless both hold the same keys in the same order, and the same bits."""
+    assert list(ours) == list(theirs)
+    for key, tensor in theirs.items():
+        assert ours[key].dtype == tensor.dtype
+        assert ours[key].numpy().tobytes() == tensor.numpy().tobytes()
+
+
 class Case:
     """One vector; `compare...` fails where ours is outside the limits, `finish` where something was not compared."""
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from conformance import Case, files, gradients, train, verify
+from conformance import Case, files, gradients, published, train, verify
 from torch import Tensor, nn
 
 from diptych.convert import cut as layout
@@ -206,11 +206,7 @@ def test_what_the_reference_computed_is_what_we_compute(path: Path) -> None:
 
 @pytest.mark.parametrize("path", files("manifest_cut.json"))
 def test_networks_of_published_size_are_recognised_from_their_shapes(path: Path) -> None:
-    for entry in json.loads(path.read_text(encoding="utf-8"))["networks"]:
-        state = {
-            key: torch.empty(shape, dtype=getattr(torch, dtype), device="meta")
-            for key, (shape, dtype) in entry["state_dict"].items()
-        }
+    for entry, state in published(path):
         build = entry["build"]
         kind, options = (
             generator(build["define_G"])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from conformance import Case, files, gradients, train, verify
+from conformance import Case, files, gradients, published, train, verify
 from torch import Tensor, nn
 
 from diptych.convert import munit as layout
@@ -206,15 +206,10 @@ def test_what_the_reference_computed_is_what_we_compute(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [*files("manifest_unit.json"), *files("manifest_munit.json")])
 def test_networks_of_published_size_are_recognised_from_their_shapes(path: Path) -> None:
-    entries = json.loads(path.read_text(encoding="utf-8"))["networks"]
     defaults = {"unit": UNIT, "munit": MUNIT}[path.stem.partition("_")[2]]
     with torch.device("meta"):
         method = defaults()
-    for entry, part in zip(entries, ("a", "d_a"), strict=True):
-        state = {
-            key: torch.empty(shape, dtype=getattr(torch, dtype), device="meta")
-            for key, (shape, dtype) in entry["state_dict"].items()
-        }
+    for (entry, state), part in zip(published(path), ("a", "d_a"), strict=True):
         network = layout.network(state)
         shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
         assert shapes == {name: tensor.shape for name, tensor in method.get_submodule(part).state_dict().items()}

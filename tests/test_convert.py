@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from conformance import assert_same_bits
 from torch import Tensor, nn
 
 from diptych.card import Card, Side
@@ -49,13 +50,6 @@ def state(name: str) -> dict[str, Tensor]:
 def saved(content: Any, path: Path) -> Path:
     torch.save(content, path)
     return path
-
-
-def assert_same_bits(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> None:
-    assert list(ours) == list(theirs)
-    for key, tensor in theirs.items():
-        assert ours[key].dtype == tensor.dtype
-        assert ours[key].numpy().tobytes() == tensor.numpy().tobytes()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])

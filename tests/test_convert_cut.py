@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from conformance import assert_same_bits
 from torch import Tensor, nn
 
 from diptych.card import Card, Side
@@ -48,13 +49,6 @@ def saved(folder: Path, **content: str | dict[str, Tensor]) -> list[Path]:
     for name, networks in content.items():
         torch.save(state(networks) if isinstance(networks, str) else networks, folder / f"latest_net_{name}.pth")
     return [folder / f"latest_net_{name}.pth" for name in content]
-
-
-def assert_same_bits(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> None:
-    assert list(ours) == list(theirs)
-    for key, tensor in theirs.items():
-        assert ours[key].dtype == tensor.dtype
-        assert ours[key].numpy().tobytes() == tensor.numpy().tobytes()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])

@@ -143,6 +143,24 @@ def test_samples_are_other_answers_and_the_same_every_time(run: Path, tmp_path: 
     assert (tmp_path / "third.png").read_bytes() == once[2]
 
 
+def test_answers_that_would_be_one_are_refused(run: Path, tmp_path: Path) -> None:
+    if Translator.load(run).card.method != "munit":
+        return
+    picture = save(tmp_path / "horse.png", noise(32, 32, 3))
+    styled = ["translate", run, picture, "--style", picture, "--samples", 2, "--out", tmp_path / "out"]
+    said = diptych(*styled)
+    assert said.code == 2
+    assert "style_strength below 1" in said.err
+    assert diptych(*styled, "--style-strength", "0.5").code == 0
+
+
+@pytest.mark.parametrize("option", ["train.patience=2", "steady.r1_every=4"])
+def test_an_option_without_effect_is_refused(option: str, tmp_path: Path) -> None:
+    said = train("cyclegan", tmp_path, option)
+    assert said.code == 2
+    assert option.partition("=")[0] in said.err
+
+
 def test_pictures_of_a_few_pixels_are_pictures(run: Path, tmp_path: Path) -> None:
     picture = save(tmp_path / "small.png", noise(3, 2, 3))
     style = ["--style", picture] if Translator.load(run).card.method == "munit" else []

@@ -118,8 +118,8 @@ def translate_files(
     controls: as for calling the translator; of several answers to a picture, each has the next seed. Raises
     ConfigError for wrong ones.
     """
-    if any(job.sample for job in jobs) and not translator.answers:
-        raise ConfigError(f"{translator.card.method} has one answer to a picture: leave --samples out")
+    if any(job.sample for job in jobs):
+        translator.check_several(controls)
     controls = translator.checked(controls)
     results: list[Result] = []
 

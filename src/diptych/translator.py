@@ -101,10 +101,16 @@ class Translator:
 
     def samples(self, image: Image, count: int, *, seed: int = 0, **controls: Any) -> list[Picture]:
         """Several answers to one picture: with the seeds `seed`, `seed + 1` ... Raises ConfigError where it has one."""
-        if not self.answers:
-            raise ConfigError(f"{self.card.method} has one answer to a picture: it draws nothing by chance")
+        self.check_several(controls)
         picture = open_picture(image)
         return [self(picture, seed=seed + number, **controls) for number in range(count)]
+
+    def check_several(self, controls: Mapping[str, Any]) -> None:
+        """Raises ConfigError where several answers, with these controls, would be one."""
+        if not self.answers:
+            raise ConfigError(f"{self.card.method} has one answer to a picture: leave samples out")
+        if controls.get("style") is not None and controls.get("style_strength", 1.0) == 1.0:
+            raise ConfigError("every answer would have the style picture's style alone: give a style_strength below 1")
 
     def stream(self, pictures: Iterable[Image], controls: Mapping[str, Any], *, batch: int = 8) -> Iterator[Picture]:
         """`many` with controls as `checked` gives them."""

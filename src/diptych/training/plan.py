@@ -147,6 +147,8 @@ def complete(recipe: Recipe, data: Data, inputs: tuple[str, ...]) -> Recipe:
         best=recipe.train.best or default_best(data, inputs),
         schedule=recipe.train.schedule or find(recipe.name).schedule,
     )
+    if train.patience and (train.best == "last" or not data.val):
+        raise ConfigError("train.patience waits for a better score, and nothing is scored here: leave it out")
     if train.best != "last" and inputs != PAIRS and not data.val:
         raise ConfigError(f"train.best={train.best} needs pairs to score, in val/: leave it out, or add them")
     return replace(recipe, method=method, data={**recipe.data, **places}, train=train)

@@ -58,6 +58,8 @@ class Steady:
                 f"{', '.join(judging)}: {type(method).__name__} has no discriminators that this could act on; leave it "
                 f"out"
             )
+        if self.r1_every > 1 and not self.r1:
+            faults.append("steady.r1_every says how often steady.r1 is computed, which is off: give it a weight")
         if unknown := [name for name in self.rates or {} if name not in groups]:
             faults.append(
                 f"steady.rates: {type(method).__name__} has no group {', '.join(unknown)}; there are: "
