@@ -8,12 +8,16 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from diptych import __version__
+from diptych.legend import Legend
 
 SCHEMA_VERSION = 1
 
 
 class Side(BaseModel):
-    """The pictures on one side: their domain's name, channels, type and range of values."""
+    """The pictures on one side: their domain's name, channels, type and range of values.
+
+    legend: of label maps what their numbers mean; their channels are the planes that the networks are given.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -22,6 +26,7 @@ class Side(BaseModel):
     dtype: Literal["uint8", "uint16", "float32"] = "uint8"
     low: float = 0.0
     high: float = 255.0
+    legend: Legend | None = None
 
 
 class Card(BaseModel):
@@ -89,6 +94,8 @@ What it produces is made up by a machine from what it saw in training: it is no 
 
 
 def describe(side: Side) -> str:
+    if side.legend:
+        return f"*{side.name}* label maps ({len(side.legend.known)} classes)"
     channels = "one channel" if side.channels == 1 else f"{side.channels} channels"
     return f"*{side.name}* pictures ({channels}, {side.dtype}, values {side.low:g} to {side.high:g})"
 

@@ -224,7 +224,13 @@ def batch(method: Method, number: int = 0, size: int = 2) -> dict[str, Tensor]:
     """Random pictures for every argument of the method's `steps`; those called NAME have `NAME_channels` channels."""
     generator = torch.Generator().manual_seed(number)
     channels = {name: channels_of(type(method), name) for name in inputs(method)}
-    return {name: torch.rand(size, c, SIZE, SIZE, generator=generator) * 2 - 1 for name, c in channels.items()}
+    pictures = {name: torch.rand(size, c, SIZE, SIZE, generator=generator) * 2 - 1 for name, c in channels.items()}
+    return {name: planes(x) if name in method.labels else x for name, x in pictures.items()}
+
+
+def planes(pictures: Tensor) -> Tensor:
+    """Label maps as planes: at each pixel 1 for the largest channel, -1 for the others."""
+    return torch.zeros_like(pictures).scatter_(1, pictures.argmax(1, keepdim=True), 1.0) * 2 - 1
 
 
 def channels_of(method: type[Method], name: str) -> int:

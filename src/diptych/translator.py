@@ -61,7 +61,7 @@ class Translator:
     @property
     def answers(self) -> bool:
         """Whether it may have several answers to one picture, by the control `seed`."""
-        return "seed" in controls_of(type(self.method))
+        return "seed" in controls_of(type(self.method)) and self.method.draws
 
     def towards(self, to: str | None = None) -> To:
         """The letter of the domain called `to`; by default that of the target, or the one way there is.

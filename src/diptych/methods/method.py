@@ -65,8 +65,9 @@ class Method(nn.Module):
 
     The signature of `__init__` is the schema of its options (keyword only, annotated, the paper's defaults). The
     argument names of `steps` say which data it learns from (`source, target`: pairs; `a, b`: two domains without
-    pairs), and for each of them the option NAME_channels is read from the data. The keyword arguments of `translate`
-    say which controls a user has.
+    pairs), and for each of them the option NAME_channels is read from the data. An argument with a default is given
+    where the data has it (`instances`: which thing each pixel belongs to, int64 `B 1 H W`). The keyword arguments of
+    `translate` say which controls a user has.
     """
 
     keep: ClassVar[tuple[str, ...]]
@@ -77,6 +78,10 @@ class Method(nn.Module):
 
     judges: ClassVar[tuple[str, ...]] = ()
     """Names of the parts that are discriminators: what steadies a training acts on them."""
+
+    labels: ClassVar[tuple[str, ...]] = ()
+    """Those of its inputs that must be label maps. A label map is given as planes, one for each class: 1 where it is,
+    -1 elsewhere. Where no class is known (void), all are -1. Any method may be given planes: they are pictures."""
 
     pretrained: ClassVar[Mapping[str, str]] = {}
     """Parts, or None where an option has them off, that come with pretrained weights, and the names of these in
@@ -90,6 +95,9 @@ class Method(nn.Module):
 
     progress: float = 0.0
     """How much of the training is done, 0 to 1; set by the trainer."""
+
+    draws: bool = True
+    """Whether `translate`, where it has the control `seed`, draws anything by chance with the options of this one."""
 
     granularity: int = 1
     """Heights and widths that the networks accept are multiples of this."""
@@ -113,7 +121,14 @@ class Method(nn.Module):
 
 def inputs(method: type[Method] | Method) -> tuple[str, ...]:
     """The names of what a method learns from, in order: `source, target`, or `a, b`."""
-    return tuple(name for name in inspect.signature(method.steps).parameters if name != "self")
+    parameters = inspect.signature(method.steps).parameters.values()
+    return tuple(p.name for p in parameters if p.name != "self" and p.default is p.empty)
+
+
+def welcome(method: type[Method] | Method) -> tuple[str, ...]:
+    """The names of what a method learns from as well, where there is such: `instances`."""
+    parameters = inspect.signature(method.steps).parameters.values()
+    return tuple(p.name for p in parameters if p.default is not p.empty)
 
 
 def preset(method: type[Method], **defaults: Any) -> Callable[..., None]:

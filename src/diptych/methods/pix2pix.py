@@ -58,6 +58,7 @@ class Pix2Pix(Method):
     ) -> None:
         super().__init__()
         self.gan, self.l1, self.penalty, self.test_dropout = gan, l1, penalty, test_dropout
+        self.draws = dropout and test_dropout
         family, _, size = generator.partition("_")
         options: dict[str, Any] = {"width": width, "norm": norm, "dropout": dropout}
         self.g: UNet | ResNet

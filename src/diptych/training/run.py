@@ -237,6 +237,7 @@ class Run:
             if due or stop is not None:
                 self.at_tick(now, due, stop)
         self.finish()
+        processes.wait_for_all()  # one that ends earlier can abort, and torchrun then stops the one that still writes
 
     def batches(self) -> Iterator[dict[str, torch.Tensor]]:
         """Batches for this process on its device, in [-1, 1]."""
@@ -270,6 +271,7 @@ class Run:
         if self.log:
             self.log.restart_clock(now)
         if stop is not None:
+            processes.wait_for_all()
             self.say(f"stopped at {now} of {self.images} images, state saved; the same command goes on")
             raise Stopped(stop)
         self.worse = processes.agreed(self.worse if self.first else None) or 0
