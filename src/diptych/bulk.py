@@ -11,6 +11,7 @@ from typing import Any
 
 from diptych import images
 from diptych.ahead import ahead
+from diptych.card import Side
 from diptych.errors import ConfigError, DataError, DiptychError
 from diptych.images import Picture
 from diptych.translator import Translator
@@ -128,7 +129,8 @@ def translate_files(
         report(result)
 
     with ThreadPoolExecutor(threads) as writers:
-        opened = ahead(lambda job: read(job, limit_mp), jobs, threads=threads)
+        source = translator.sides(controls.get("to", translator.ways[0]))[0]
+        opened = ahead(lambda job: read(translator, job, source, limit_mp), jobs, threads=threads)
         writing: deque[Future[Result]] = deque()
         for some in alike(opened, batch, done):
             outputs = translated(translator, some, controls, done)
@@ -140,9 +142,11 @@ def translate_files(
     return results
 
 
-def read(job: Job, limit_mp: float) -> tuple[Job, Picture | str]:
+def read(translator: Translator, job: Job, side: Side, limit_mp: float) -> tuple[Job, Picture | str]:
+    """The picture of a job, as one of `side`, or what is wrong with it."""
     try:
-        return job, images.read(job.source, limit_mp=limit_mp)
+        picture = images.read(job.source, limit_mp=limit_mp, indices=side.legend is not None)
+        return job, translator.opened(picture, side, str(job.source))
     except DiptychError as error:
         return job, str(error)
 
@@ -190,7 +194,7 @@ def translated(
 def write(job: Job, picture: Picture) -> Result:
     """Write one result."""
     try:
-        written = images.write(job.target, picture.array, alpha=picture.alpha)
+        written = picture.save(job.target)
     except DiptychError as error:
         return Result(job, fault=str(error))
     return Result(job, written=written, notes=(*picture.notes, *job.notes))

@@ -1,13 +1,13 @@
 """A legend says what the numbers in a label map mean: classes with ids, names and colours.
 
-A label map is known in three forms: *ids*, `H W` as a file has them; *ranks*, `H W 1`, the number of each pixel's class
-among those that are not void, in the smallest type; and *planes*, `K H W`, 1 where the class is and -1 elsewhere. Void
-pixels, of which nothing is known, have the largest rank of the type, and -1 in all planes.
+A label map is known in two forms: *ids*, `H W 1`, as files have them, and *planes*, `K H W`, one for each class that is
+not void: 1 where the class is and -1 elsewhere. Void pixels, of which nothing is known, are -1 in all planes.
 """
 
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,30 +15,34 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from diptych.errors import DataError
+from diptych.images import Picture
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Byte = Annotated[int, Field(ge=0, le=255)]
+Colour = tuple[Byte, Byte, Byte]
+MOST = 65536
+"""Ids there can be."""
 SMEARED = 32
-"""How far, in each channel, JPEG moves a colour of a label map at most where it is not beyond recognition."""
+"""How far, in each channel, JPEG moves most colours of a label map at most."""
 
 
 class Class(BaseModel):
-    """One class of things: its id in files, its name, its colour for people, and whether its pixels count."""
+    """One class of things: its id in files, its name, its colour for people; of void pixels nothing is known."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    id: int = Field(ge=0, le=65535)
+    id: int = Field(ge=0, lt=MOST)
     name: str
-    colour: tuple[Byte, Byte, Byte]
+    colour: Colour
     void: bool = False
 
 
 class Legend(BaseModel):
     """The classes of a label map.
 
-    edges: the planes have one more, that of the borders between instances. absent: ids of classes that no training
+    edges: the planes have one more, that of the borders between things. absent: ids of classes that no training
     picture shows.
     """
 
@@ -55,15 +59,19 @@ class Legend(BaseModel):
             if twice := [value for value in values if values.count(value) > 1]:
                 raise ValueError(f"two classes have the {what} {twice[0]}")
         if not self.known:
-            raise ValueError("every class is void: nothing is known of any pixel")
+            raise ValueError("it has no class that is not void")
         return self
 
     @classmethod
-    def numbered(cls, ids: list[int] | range) -> Legend:
-        """A legend for ids without names, in colours that are easily told apart."""
-        return cls(classes=tuple(Class(id=n, name=str(n), colour=distinct(rank)) for rank, n in enumerate(ids)))
+    def numbered(cls, ids: Iterable[int], colours: Mapping[int, Colour] | None = None) -> Legend:
+        """A legend for ids without names: in these colours, or others that are easily told apart."""
+        given = colours or {}
+        chosen = {number: given.get(number, distinct(rank)) for rank, number in enumerate(ids)}
+        if len(set(chosen.values())) < len(chosen):
+            chosen = {number: distinct(rank) for rank, number in enumerate(chosen)}
+        return cls(classes=tuple(Class(id=number, name=str(number), colour=chosen[number]) for number in chosen))
 
-    @cached_property
+    @property
     def known(self) -> tuple[Class, ...]:
         """The classes that are not void: one plane each, in this order."""
         return tuple(c for c in self.classes if not c.void)
@@ -74,33 +82,55 @@ class Legend(BaseModel):
         return len(self.known) + self.edges
 
     @property
-    def dtype(self) -> np.dtype:
-        """Of ranks."""
-        return np.dtype(np.uint8 if len(self.known) < 256 else np.uint16)
+    def dtype(self) -> str:
+        """Of ids."""
+        return "uint8" if max(c.id for c in self.classes) < 256 else "uint16"
 
     @property
-    def void(self) -> int:
-        """The rank of void pixels."""
-        return int(np.iinfo(self.dtype).max)
-
-    @cached_property
-    def _rank_of_id(self) -> np.ndarray:
-        table = np.full(65536, -1, np.int32)
-        table[[c.id for c in self.classes if c.void]] = self.void
-        table[[c.id for c in self.known]] = np.arange(len(self.known))
+    def palette(self) -> np.ndarray:
+        """The colour of each id up to the largest, `N 3`."""
+        table = np.zeros((max(c.id for c in self.classes) + 1, 3), np.uint8)
+        table[[c.id for c in self.classes]] = self._colours
         return table
 
     @cached_property
     def _colours(self) -> np.ndarray:
-        return np.array([c.colour for c in self.classes], np.int16)
+        return np.array([c.colour for c in self.classes], np.uint8)
 
-    def ranks(self, ids: np.ndarray) -> np.ndarray:
-        """`H W` of ids as `H W 1` of ranks. Raises DataError that names an id that is not in the legend, and where."""
-        ranks = self._rank_of_id[ids]
-        if ranks.min() < 0:
-            y, x = np.unravel_index(int((ranks < 0).argmax()), ranks.shape)
-            raise DataError(f"has the id {ids[y, x]} at the pixel x={x}, y={y}: the legend has {self.allowed()}")
-        return ranks.astype(self.dtype)[..., None]
+    def read(self, picture: Picture, *, snap: bool = False) -> Picture:
+        """The ids in a picture: its numbers, a palette's indices, or by the colours of the classes.
+
+        snap: a colour that no class has counts as the nearest one. Raises DataError that names an id or colour that is
+        not in the legend, and where it is.
+        """
+        if picture.ids:
+            ids = picture.array
+        elif picture.array.shape[2] == 3:
+            ids = self.ids_of_colours(picture.array, snap=snap)
+        elif picture.palette is not None and self._has_colours(picture):
+            ids = self.ids_of_colours(picture.visible)
+        else:
+            ids = picture.array[..., :1]
+        if ids.dtype.kind == "f" or ids.shape[2] != 1:
+            raise DataError(f"has {ids.shape[2]} channel(s) of {ids.dtype}: a label map has whole numbers, or colours")
+        self.refuse_unknown(ids)
+        ids = ids.astype(self.dtype, copy=False)
+        return Picture(ids, None, picture.format, picture.notes, palette=self.palette, ids=True)
+
+    def _has_colours(self, picture: Picture) -> bool:
+        """Whether all colours of a palette that are used are those of classes."""
+        assert picture.palette is not None
+        used = picture.palette[np.unique(picture.array)]
+        return bool((used[:, None] == self._colours[None]).all(2).any(1).all())
+
+    def refuse_unknown(self, ids: np.ndarray) -> None:
+        """Raise DataError that names an id which is not in the legend, and where."""
+        known = np.zeros(MOST, bool)
+        known[[c.id for c in self.classes]] = True
+        wrong = ~known[ids[..., 0]]
+        if wrong.any():
+            y, x = np.unravel_index(int(wrong.argmax()), wrong.shape)
+            raise DataError(f"has the id {ids[y, x, 0]} at the pixel x={x}, y={y}: the legend has {self.allowed()}")
 
     def allowed(self) -> str:
         """The ids there are, in words."""
@@ -108,93 +138,88 @@ class Legend(BaseModel):
         whole = ids == list(range(ids[0], ids[-1] + 1))
         return f"{ids[0]} to {ids[-1]}" if whole else ", ".join(map(str, ids))
 
-    def ids(self, ranks: np.ndarray) -> np.ndarray:
-        """The ids of `H W 1` of ranks that are not void, as `H W 1`."""
-        ids = np.array([c.id for c in self.known], np.uint8 if self.classes_fit_a_byte else np.uint16)
-        return ids[ranks]
-
-    @property
-    def classes_fit_a_byte(self) -> bool:
-        return max(c.id for c in self.classes) < 256
-
-    def painted(self, ids: np.ndarray) -> np.ndarray:
-        """`H W` of ids in the classes' colours, `H W 3`."""
-        table = np.zeros((65536, 3), np.uint8)
-        table[[c.id for c in self.classes]] = self._colours
-        return table[ids]
+    def unseen(self, ids: np.ndarray) -> list[str]:
+        """The names of classes in these ids that no training picture showed."""
+        there = set(np.unique(ids).tolist()) & set(self.absent)
+        return [c.name for c in self.classes if c.id in there]
 
     def ids_of_colours(self, picture: np.ndarray, *, snap: bool = False) -> np.ndarray:
-        """The ids of a map in the legend's colours, `H W 3` of uint8; with `snap` each pixel's is that of the nearest.
+        """The ids of a map in the legend's colours, `H W 3` of uint8.
 
-        Raises DataError that names a colour that is not in the legend, and where; of colours that have smeared, as JPEG
-        makes them, it says so.
+        Raises DataError, unless `snap`, that names a colour which no class has, and where; of smeared ones, as of JPEG,
+        it says so.
         """
+        if picture.dtype != np.uint8:
+            raise DataError(f"has colours of {picture.dtype}: a legend's are of 8 bits")
         packed = picture.astype(np.int32) @ np.array([65536, 256, 1], np.int32)
         colours, inverse = np.unique(packed, return_inverse=True)
-        rgb = np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=1).astype(np.int16)
-        distance, nearest = self._nearest(rgb)
-        if (distance > 0).any() and not snap:
-            raise DataError(self._not_in_legend(picture, packed, rgb, distance, colours))
-        ids = np.array([c.id for c in self.classes], np.uint16)[nearest]
-        return ids[inverse].reshape(picture.shape[:2])
+        distance, nearest = self._nearest(np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=1))
+        if distance.any() and not snap:
+            raise DataError(self._no_class_has(picture, packed, colours, distance))
+        ids = np.array([c.id for c in self.classes], self.dtype)[nearest]
+        return ids[inverse.reshape(packed.shape)][..., None]
 
-    def _nearest(self, rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The distance of each colour from that of the nearest class, as its largest channel's, and that class."""
-        distance, nearest = [], []
-        for some in np.array_split(rgb, max(1, len(rgb) // 4096)):
-            apart = np.abs(some[:, None] - self._colours[None]).astype(np.int32)
-            best = np.square(apart).sum(2).argmin(1)
-            nearest.append(best)
-            distance.append(apart[np.arange(len(some)), best].max(1))
-        return np.concatenate(distance), np.concatenate(nearest)
+    def _nearest(self, colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of each colour, how far off the nearest class is in the channel that differs most, and which it is."""
+        apart = np.abs(colours[:, None] - self._colours.astype(np.int64)[None])
+        nearest = np.square(apart).sum(2).argmin(1)
+        return apart[np.arange(len(colours)), nearest].max(1), nearest
 
-    def _not_in_legend(
-        self, picture: np.ndarray, packed: np.ndarray, rgb: np.ndarray, distance: np.ndarray, colours: np.ndarray
-    ) -> str:
-        first = packed == colours[int(distance.argmax())]
-        y, x = np.unravel_index(int(first.argmax()), first.shape)
-        fault = f"has the colour {tuple(map(int, picture[y, x]))} at the pixel x={x}, y={y}, which no class has"
+    def _no_class_has(self, picture: np.ndarray, packed: np.ndarray, colours: np.ndarray, distance: np.ndarray) -> str:
+        wrong = np.isin(packed, colours[distance > 0])
+        y, x = np.unravel_index(int(wrong.argmax()), wrong.shape)
+        colour = ", ".join(map(str, picture[y, x]))
+        fault = f"has the colour ({colour}) at the pixel x={x}, y={y}, which no class of the legend has"
         near = np.isin(packed, colours[distance <= SMEARED]).mean()
-        if len(rgb) > 2 * len(self.classes) and near > 0.9:
-            return f"{fault}; its colours have smeared, as JPEG does: --snap-colours takes each pixel's nearest"
-        return f"{fault}: add the class to the legend, or --snap-colours to take the nearest"
+        if len(colours) > 2 * len(self.classes) and near > 0.8:
+            return f"{fault}: its colours have smeared, as JPEG does; --snap-colours takes each pixel's nearest class"
+        return f"{fault}: add a class, or let --snap-colours take each pixel's nearest"
 
 
-def distinct(number: int) -> tuple[int, int, int]:
+def distinct(number: int) -> Colour:
     """The colour with this number in a series of colours that are easily told apart."""
-    hue = (number * 0.618034) % 1.0
-    red, green, blue = colorsys.hsv_to_rgb(hue, (0.55, 0.8, 0.4)[number % 3], (0.9, 0.6, 1.0)[number // 3 % 3])
+    saturation, value = ((0.55, 0.9), (0.8, 0.6), (0.4, 1.0))[number % 3]
+    red, green, blue = colorsys.hsv_to_rgb((number * 0.618034) % 1.0, saturation, value)
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def to_planes(ranks: Tensor, legend: Legend, instances: Tensor | None = None) -> Tensor:
-    """Ranks `[B] H W 1` to planes `[B] K H W` in {-1, 1}, on the device it is on; a view in channels_last order.
+def to_planes(ids: np.ndarray | Tensor, legend: Legend, instances: np.ndarray | Tensor | None = None) -> Tensor:
+    """Ids `[B] H W 1` to planes `[B] K H W` in {-1, 1}, on the device they are on; a view in channels_last order.
 
-    instances: which thing each pixel belongs to, `[B] H W 1`: the last plane is 1 along their borders.
+    instances: which thing each pixel belongs to, `[B] H W 1`; with `legend.edges` the last plane is 1 along their
+    borders, which without them are nowhere.
     """
     import torch
 
-    classes = torch.arange(len(legend.known), device=ranks.device, dtype=torch.int32)
-    planes = (ranks.int() == classes).float()
-    if legend.edges and instances is not None:
-        planes = torch.cat([planes, borders(instances).float()], dim=-1)
-    return planes.mul(2).sub(1).movedim(-1, -3)
+    ids = tensor(ids)
+    planes = ids == torch.tensor([c.id for c in legend.known], dtype=torch.int32).to(ids.device)
+    if legend.edges:
+        edges = torch.zeros_like(planes[..., :1]) if instances is None else borders(tensor(instances))
+        planes = torch.cat([planes, edges], dim=-1)
+    return planes.float().mul(2).sub(1).movedim(-1, -3)
+
+
+def tensor(numbers: np.ndarray | Tensor) -> Tensor:
+    """Ids as int32, which all devices can compare."""
+    import torch
+
+    numbers = numbers.astype(np.int32) if isinstance(numbers, np.ndarray) else numbers
+    return torch.as_tensor(numbers).int()
 
 
 def borders(instances: Tensor) -> Tensor:
     """Where, of `[B] H W 1`, a pixel differs from its left, right, upper or lower neighbour (Wang et al. 2018)."""
-    import torch
-
-    border = torch.zeros_like(instances, dtype=torch.bool)
+    border = instances != instances
     for dim in (-3, -2):
         length = instances.shape[dim] - 1
-        one, other = instances.narrow(dim, 0, length), instances.narrow(dim, 1, length)
-        border.narrow(dim, 0, length).logical_or_(one != other)
-        border.narrow(dim, 1, length).logical_or_(one != other)
+        step = instances.narrow(dim, 0, length) != instances.narrow(dim, 1, length)
+        border.narrow(dim, 0, length).logical_or_(step)
+        border.narrow(dim, 1, length).logical_or_(step)
     return border
 
 
-def from_planes(planes: Tensor, legend: Legend) -> np.ndarray:
-    """Planes `[B] K H W` to ids `[B] H W 1`: at each pixel the class with the largest value."""
-    ranks = planes.detach()[..., : len(legend.known), :, :].argmax(dim=-3, keepdim=True).movedim(-3, -1)
-    return legend.ids(ranks.cpu().numpy())
+def from_planes(planes: Tensor, legend: Legend) -> Picture:
+    """Planes `K H W` to ids: at each pixel the class with the largest value."""
+    ranks = planes.detach()[: len(legend.known)].argmax(dim=0).cpu().numpy()
+    ids = np.array([c.id for c in legend.known], legend.dtype)[ranks][..., None]
+    return Picture(ids, palette=legend.palette, ids=True)

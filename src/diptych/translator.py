@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from itertools import groupby, islice
 from os import PathLike
@@ -19,6 +20,7 @@ from diptych.card import Card, Side
 from diptych.config import complete
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
+from diptych.legend import from_planes, to_planes
 from diptych.methods.method import Method, Style, To
 from diptych.speed import Speed, choose_device
 
@@ -32,13 +34,21 @@ SMALLEST = 16
 class Translator:
     """Translates pictures of any size with a trained method.
 
-    method: the method, holding trained weights. card: what it is. speed, device: how it runs.
+    method: the method, holding trained weights. card: what it is. speed, device: how it runs. snap_colours: of label
+    maps whose colours are none of the legend's, the nearest are taken.
     """
 
     def __init__(
-        self, method: Method, card: Card, *, speed: Speed | None = None, device: torch.device | str = "auto"
+        self,
+        method: Method,
+        card: Card,
+        *,
+        speed: Speed | None = None,
+        device: torch.device | str = "auto",
+        snap_colours: bool = False,
     ) -> None:
         self.card = card
+        self.snap_colours = snap_colours
         self.device = choose_device(str(device))
         self.task = tasks.find(card.task)
         self.speed = speed or Speed(bf16=False)
@@ -102,7 +112,7 @@ class Translator:
     def samples(self, image: Image, count: int, *, seed: int = 0, **controls: Any) -> list[Picture]:
         """Several answers to one picture: with the seeds `seed`, `seed + 1` ... Raises ConfigError where it has one."""
         self.check_several(controls)
-        picture = open_picture(image)
+        picture = open_picture(image, indices=self.card.source.legend is not None)
         return [self(picture, seed=seed + number, **controls) for number in range(count)]
 
     def check_several(self, controls: Mapping[str, Any]) -> None:
@@ -115,13 +125,26 @@ class Translator:
     def stream(self, pictures: Iterable[Image], controls: Mapping[str, Any], *, batch: int = 8) -> Iterator[Picture]:
         """`many` with controls as `checked` gives them."""
         source, target = self.sides(controls.get("to", self.ways[0]))
-        opened = (open_picture(image) for image in pictures)
+        opened = (self.opened(image, source) for image in pictures)
         for _, alike in groupby(opened, key=lambda picture: (picture.array.shape, picture.array.dtype)):
             while some := list(islice(alike, batch)):
                 sources = torch.stack([prepare(self.task.source(picture), source) for picture in some])
                 outputs = self.batch(sources, **controls).cpu()
                 for output, picture in zip(outputs, some, strict=True):
                     yield self.task.finish(finished(output, target), picture)
+
+    def opened(self, image: Image, side: Side, name: str = "the label map") -> Picture:
+        """An image as a picture of `side`: of label maps their ids. Raises DataError or ConfigError."""
+        if side.legend is None:
+            return open_picture(image)
+        picture = open_picture(image, indices=True)
+        try:
+            ids = side.legend.read(picture, snap=self.snap_colours)
+        except DataError as error:
+            raise DataError(f"{image if isinstance(image, str | PathLike) else name} {error}") from None
+        if unseen := side.legend.unseen(ids.array):
+            return replace(ids, notes=(*ids.notes, f"no training picture showed {', '.join(unseen)}: it is guessed"))
+        return ids
 
     def batch(self, pictures: Tensor, **controls: Any) -> Tensor:
         """Translate a batch `B C H W` in [-1, 1], of any height and width; controls as the method has them."""
@@ -144,7 +167,8 @@ class Translator:
         side = self.sides(to)[1]
         for name in [name for name, kind in known.items() if kind == Style and given.get(name) is not None]:
             if not isinstance(given[name], Tensor):
-                given[name] = mirror_pad(prepare(open_picture(given[name]), side)[None], self.method.granularity)
+                example = prepare(self.opened(given[name], side), side)
+                given[name] = mirror_pad(example[None], self.method.granularity)
             given[name] = given[name].to(self.device)
         if "style" in given and "style" not in known:
             raise ConfigError(f"{self.card.method} takes no style picture: leave style out")
@@ -163,14 +187,19 @@ class Translator:
 
     @classmethod
     def load(
-        cls, folder: str | PathLike[str], *, speed: Speed | None = None, device: torch.device | str = "auto"
+        cls,
+        folder: str | PathLike[str],
+        *,
+        speed: Speed | None = None,
+        device: torch.device | str = "auto",
+        snap_colours: bool = False,
     ) -> Translator:
         """Load a translator folder, or the one in a run folder; nothing in it is executed.
 
         Raises ModelError when it is incomplete, of a newer version, or changed by as much as a bit.
         """
         method, card = model_folder.load(folder)
-        return cls(method, card, speed=speed, device=device)
+        return cls(method, card, speed=speed, device=device, snap_colours=snap_colours)
 
 
 def controls_of(method: type[Method]) -> dict[str, Any]:
@@ -180,7 +209,9 @@ def controls_of(method: type[Method]) -> dict[str, Any]:
 
 
 def prepare(picture: Picture, side: Side) -> Tensor:
-    """A picture as the networks want those of `side`: `C H W` in [-1, 1], grey and colour made to match."""
+    """A picture as the networks want those of `side`: `C H W` in [-1, 1]; grey and colour made to match, ids planes."""
+    if side.legend:
+        return to_planes(picture.array, side.legend, picture.things)
     array = images.match_channels(picture.array, side.channels)
     same = array.dtype == side.dtype
     low, high = (side.low, side.high) if same else images.value_range(array.dtype)
@@ -194,17 +225,19 @@ def prepare(picture: Picture, side: Side) -> Tensor:
 
 def finished(output: Tensor, side: Side) -> Picture:
     """What the networks gave, `C H W` in [-1, 1], with the type and range of the pictures of `side`."""
+    if side.legend:
+        return from_planes(output, side.legend)
     return Picture(images.from_unit(output, side.dtype, side.low, side.high))
 
 
-def open_picture(image: Image) -> Picture:
-    """Any accepted kind of image as a Picture. Raises DataError or ConfigError."""
+def open_picture(image: Image, *, indices: bool = False) -> Picture:
+    """Any accepted kind of image as a Picture, of palettes the indices if asked. Raises DataError or ConfigError."""
     if isinstance(image, Picture):
         return image
     if isinstance(image, str | PathLike):
-        return images.read(Path(image))
+        return images.read(Path(image), indices=indices)
     if hasattr(image, "mode") and hasattr(image, "save"):  # Pillow's, without importing it here
-        return images.from_pillow(image)
+        return images.from_pillow(image, indices=indices)
     if isinstance(image, np.ndarray) and image.ndim in (2, 3) and image.size:
         array = image if image.ndim == 3 else image[..., None]
         if array.dtype.kind == "f" or array.dtype in (np.uint8, np.uint16):

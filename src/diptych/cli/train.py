@@ -26,11 +26,15 @@ def train(
     a: Annotated[str | None, typer.Option(help="Folder of one domain, with --b instead of --data.")] = None,
     b: Annotated[str | None, typer.Option(help="Folder of the other domain.")] = None,
     direction: Annotated[str | None, typer.Option(help="a2b, b2a, or with the sides' names: labels2photo.")] = None,
+    snap_colours: Annotated[
+        bool, typer.Option("--snap-colours", help="Of smeared label maps take the nearest classes.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
 ) -> None:
     """Train a method on a folder of pictures. See `diptych options METHOD` for all that can be set."""
-    given = options(arguments or [], {"folder": data, "a": a, "b": b, "direction": direction})
+    flags = {"folder": data, "a": a, "b": b, "direction": direction, "snap_colours": snap_colours or None}
+    given = options(arguments or [], flags)
     if resume and out is None:
         raise ConfigError("--resume needs --out, the folder of the run to go on with")
     place = out or default_place(given)
@@ -43,7 +47,7 @@ def train(
         raise typer.Exit(128 + stopped.number) from None
 
 
-def options(arguments: list[str], data: dict[str, str | None]) -> dict[str, Any]:
+def options(arguments: list[str], data: dict[str, Any]) -> dict[str, Any]:
     """The recipe that a command line gives: a file or a method's name, then options laid on top."""
     from diptych.config import assignments, merge, read_recipe
 

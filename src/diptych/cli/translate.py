@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Model = Annotated[Path, typer.Argument(help="A translator folder or a run folder.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")]
 Bf16 = Annotated[bool, typer.Option("--bf16", help="Faster arithmetic with a slight loss; see docs/benchmarks.md.")]
+Snap = Annotated[bool, typer.Option("--snap-colours", help="Of smeared label maps take the nearest classes.")]
 Compile = Annotated[bool, typer.Option("--compile", help="Fused code: a minute at the start, then faster.")]
 
 
@@ -24,13 +25,13 @@ def register(app: typer.Typer) -> None:
     app.command()(evaluate)
 
 
-def load(model: Path, device: str, bf16: bool, compile: bool) -> Translator:
+def load(model: Path, device: str, bf16: bool, compile: bool, snap_colours: bool) -> Translator:
     from diptych.speed import Speed
     from diptych.translator import Translator
 
     speed = Speed(bf16=bf16, compile=compile)
     speed.start()
-    return Translator.load(model, speed=speed, device=device)
+    return Translator.load(model, speed=speed, device=device, snap_colours=snap_colours)
 
 
 def translate(
@@ -44,6 +45,7 @@ def translate(
     device: Device = "auto",
     bf16: Bf16 = False,
     compile: Compile = False,
+    snap_colours: Snap = False,
     limit_mp: Annotated[float, typer.Option(help="Largest picture accepted, in million pixels.")] = 50.0,
 ) -> None:
     """Translate pictures of any size: same size and format out. One bad file does not stop the others.
@@ -57,9 +59,10 @@ def translate(
     from diptych.images import can_hold
 
     paths, controls = sort_out(arguments)
-    translator = load(model, device, bf16, compile)
+    translator = load(model, device, bf16, compile, snap_colours)
     target = translator.sides(translator.towards(controls.get("to")))[1]
-    jobs = plan(paths, out, samples=samples, fits=lambda suffix: can_hold(suffix, target.dtype, target.channels))
+    channels, ids = (1, True) if target.legend else (target.channels, False)
+    jobs = plan(paths, out, samples=samples, fits=lambda suffix: can_hold(suffix, target.dtype, channels, ids=ids))
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("translating", total=len(jobs))
 
@@ -111,6 +114,10 @@ def evaluate(
     kind: Annotated[str | None, typer.Option(help="How the folder is laid out, if not recognised rightly.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many pairs, or pictures of a side.")] = None,
     limit_mp: Annotated[float, typer.Option(help="Largest picture accepted, in million pixels.")] = 50.0,
+    reader: Annotated[
+        Path | None, typer.Option(help="A segmenter that reads the photos made of label maps: the FCN score.")
+    ] = None,
+    snap_colours: Snap = False,
     device: Device = "auto",
     bf16: Bf16 = False,
     compile: Compile = False,
@@ -125,13 +132,14 @@ def evaluate(
     from diptych.evaluation.command import evaluate_folder
     from diptych.training.log import records
 
-    translator = load(model, device, bf16, compile)
+    translator = load(model, device, bf16, compile, snap_colours)
+    reading = load(reader, device, bf16, compile, snap_colours) if reader else None
     place = out or (model if (model / "recipe.yaml").exists() else Path(f"{model.resolve().name}-evaluation"))
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("evaluating", total=None)
         evaluation, page = evaluate_folder(
             translator, data, a=a, b=b, split=split, to=to, samples=samples, direction=direction, kind=kind,
-            limit=limit, limit_mp=limit_mp, out=place, log=records(model),
+            limit=limit, limit_mp=limit_mp, out=place, log=records(model), reader=reading,
             progress=lambda done: progress.update(task, completed=done),
         )  # fmt: skip
     print(json.dumps(evaluation.to_dict(), indent=2) if as_json else f"{evaluation.to_text()}\nreport: {page}")

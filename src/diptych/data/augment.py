@@ -13,6 +13,7 @@ import numpy as np
 
 from diptych import images
 from diptych.errors import ConfigError
+from diptych.images import Picture
 
 Resize = Literal["square", "short", "none"]
 JITTER = 286 / 256
@@ -60,9 +61,10 @@ class Augment:
         scale = max(target_h / height, target_w / width)
         return round(height * scale), round(width * scale)
 
-    def prepare(self, array: np.ndarray) -> np.ndarray:
-        """`H W C` resized for the crop: the slow half, done once."""
-        return images.resize(array, *self.loaded(*array.shape[:2]))
+    def prepare(self, picture: Picture) -> np.ndarray:
+        """`H W C` resized for the crop, ids by the nearest pixel: the slow half, done once."""
+        array = picture.array
+        return images.resize(array, *self.loaded(*array.shape[:2]), nearest=picture.ids)
 
     def draw(self, rng: np.random.Generator, height: int, width: int) -> Draw:
         """Decide on the crop of a prepared picture of that size, and on mirroring."""

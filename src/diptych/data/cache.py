@@ -93,7 +93,7 @@ def fill(
 
     def prepare(item: Item) -> Prepared | str:
         try:
-            return tuple(augment.prepare(picture.array) for picture in decode(item))
+            return tuple(augment.prepare(picture) for picture in decode(item))
         except DataError as error:
             return str(error)
 
@@ -112,7 +112,7 @@ def fingerprint(items: Sequence[Item], augment: Augment, kind: str, limit_gb: fl
     """Changes with any file (by name, size, time of change) and with any option that shows in the prepared pictures."""
     sha = hashlib.sha256(repr((kind, limit_gb, {**asdict(augment), "flip": None})).encode())
     for item in items:
-        for path in (item.a, item.b):
+        for path in (item.a, item.b, item.instances):
             stat = path.stat() if path else None
             sha.update(repr((item.name, str(path), stat and (stat.st_size, stat.st_mtime_ns))).encode())
     return sha.hexdigest()[:24]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from annotated_types import Ge, Gt, Interval
 from pydantic import AfterValidator
@@ -18,16 +18,19 @@ from diptych.data.augment import Augment, Resize
 from diptych.data.cache import Cache, Progress
 from diptych.data.finding import summary
 from diptych.data.folders import Folder, Item, hold_out
+from diptych.data.labels import legend_of
 from diptych.data.loader import DECK_OF_A, DECK_OF_B, DECK_OF_PAIRS, Deck, Decode, PairedData, UnpairedData, loader
 from diptych.data.reading import PairReader, SingleReader
 from diptych.data.recognising import recognise
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
+from diptych.legend import Legend, to_planes
 
 if TYPE_CHECKING:
     import torch
 
 Range = tuple[float, float]
+Legends = tuple[Legend | None, Legend | None]
 Inputs = tuple[str, ...]
 PAIRS, DOMAINS = ("source", "target"), ("a", "b")
 T = TypeVar("T")
@@ -63,6 +66,7 @@ class Data:
     fingerprint: str  # of the names and sizes of all files that are used
     augment: Augment
     read: PairReader
+    legends: tuple[Legend | None, Legend | None] = (None, None)  # of label maps; their channels are planes
     workers: int = 0
     cache_gb: float = 4.0
     notes: list[str] = field(default_factory=list)  # sentences for the user
@@ -155,10 +159,25 @@ class Data:
         dataset = PairedData(*decks) if inputs == PAIRS else UnpairedData(*decks)
         return loader(dataset, batch=batch, start=start, rank=rank, world=world, workers=self.workers)
 
+    def tensors(self, inputs: Inputs, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """A batch `B H W C` as methods want it, on the device it is on: `B C H W` in [-1, 1], label maps as planes."""
+        instances = batch.get("instances")
+        ready = {
+            name: images.to_unit(batch[name], *span) if legend is None else to_planes(batch[name], legend, instances)
+            for name, span, legend in zip(inputs, self.range, self.legends, strict=True)
+        }
+        return ready if instances is None else {**ready, "instances": instances.long().movedim(-1, -3)}
+
+    def unit(self, picture: Picture, side: int) -> torch.Tensor:
+        """A picture of the source side (0) or target side (1) as metrics want it: `C H W` in [-1, 1], or planes."""
+        legend = self.legends[side]
+        return to_planes(picture.array, legend) if legend else images.to_unit(picture.array, *self.range[side])
+
     def pairs(self, split: str) -> Iterator[tuple[str, Picture, Picture]]:
         """(name, source, target) of a split, whole and not augmented; what cannot be decoded is left out, and noted."""
-        for name, (source, target) in self._whole(self.items(split), self.read):
-            yield name, source, target
+        for name, (source, target, *maps) in self._whole(self.items(split), self.read):
+            things = maps[0].array if maps else None
+            yield name, replace(source, things=things), target
 
     def pictures(self, split: str, side: int) -> Iterator[tuple[str, Picture]]:
         """(name, picture) of all pictures of the source side (0) or target side (1) of a split, like `pairs`."""
@@ -201,7 +220,8 @@ class Data:
                 "file, or into two folders under one name (diptych data check tells what is found), or choose a "
                 "method that needs no pairs"
             )
-        return Heap("pairs", self.train, self.read, self.dtype, DECK_OF_PAIRS)
+        maps = ("uint16",) if any(item.instances for item in self.train) else ()
+        return Heap("pairs", self.train, self.read, (*self.dtype, *maps), DECK_OF_PAIRS)
 
     def _heap(self, side: int) -> Heap:
         what, read = f"pictures of {self.names[side]}", SingleReader(self.read, side)
@@ -238,6 +258,10 @@ def open_data(
     task: str = "pairs",
     direction: str = "a2b",
     kind: Literal["auto", "side by side", "two folders", "unpaired"] = "auto",
+    labels: str | None = None,
+    legend: str | dict[str, Any] | None = None,
+    snap_colours: bool = False,
+    instances: str | None = None,
     size: Annotated[int | str, AfterValidator(_a_size)] = 256,
     load: Annotated[int, Gt(0)] | None = None,
     resize: Resize = "square",
@@ -259,6 +283,10 @@ def open_data(
         task: what a pair is; "pairs": the two pictures as they are given.
         direction: a2b, b2a, or the names of the two folders, as photo2label; side by side, a is the left half.
         kind: how the folder is laid out, where that is not recognised rightly; "unpaired": equal names mean nothing.
+        labels: which side's pictures are label maps: source, target, or its name; a method that needs them asks for it.
+        legend: what the label maps mean: a file, or its content; by default legend.yaml in the folder, or the numbers.
+        snap_colours: of label maps whose colours have smeared, take the nearest class.
+        instances: a folder beside the other two, of maps of instances; their borders become one more plane.
         size: of the training crop, in pixels: 256, or "320x256" for width x height.
         load: length of the shorter side before the crop; by default 286/256 of the crop's, as in the paper.
         resize: "square": the whole picture to the crop's shape; "short": aspect kept; "none": as it is.
@@ -269,14 +297,24 @@ def open_data(
         cache_gb: bound of the file that keeps decoded pictures; 0 decodes them each time.
         limit_mp: refuse pictures of more million pixels.
     """
-    found = recognise(folder, a=a, b=b, kind=kind, direction=direction, limit_mp=limit_mp)
+    found = recognise(
+        folder, a=a, b=b, kind=kind, direction=direction, labels=labels, instances=instances, limit_mp=limit_mp
+    )
+    pairing = tasks.find(task)
     if found.kind == "photos":
-        raise DataError(_one_kind_only(found))
+        if not pairing.alone:
+            raise DataError(_one_kind_only(found))
+        found = found.twice()
     reverse = found.reverses(direction)
+    legends = _legends(found, reverse, legend, snap_colours, instances, limit_mp)
     train, held_out = _splits(found, val)
     augment = Augment(parse_size(size), load, flip, resize, enlarge)
     channels, dtypes = _turn(found.channels, reverse), _turn(found.dtypes, reverse)
-    read = PairReader(reverse, channels, limit_mp, tasks.find(task), halves=found.kind == "side by side")
+    channels = _each(lambda count, of: of.planes if of else count, channels, legends)
+    dtypes = _each(lambda dtype, of: of.dtype if of else dtype, dtypes, legends)
+    read = PairReader(
+        reverse, channels, limit_mp, pairing, halved=found.kind == "side by side", legends=legends, snap=snap_colours
+    )
     data = Data(
         folder=found,
         train=train,
@@ -289,13 +327,44 @@ def open_data(
         fingerprint=_fingerprint(found),
         augment=augment,
         read=read,
+        legends=legends,
         workers=workers,
         cache_gb=cache_gb,
-        notes=[*found.notes(), *compare.notes(found)],
+        notes=[*found.notes(), *compare.notes(found), *_missing_classes(legends)],
     )
     _refuse_too_small(data)
     data.range = (_range(data, 0), _range(data, 1))
     return data
+
+
+def _each(choose: Callable[[T, Legend | None], T], values: tuple[T, T], legends: Legends) -> tuple[T, T]:
+    return choose(values[0], legends[0]), choose(values[1], legends[1])
+
+
+def _legends(
+    found: Folder,
+    reverse: bool,
+    given: str | dict[str, Any] | None,
+    snap: bool,
+    instances: str | None,
+    limit_mp: float,
+) -> Legends:
+    """The legends of source and target. Raises DataError for a label map that does not keep to its legend."""
+    if found.labels is None:
+        if given or snap or instances:
+            raise ConfigError("data.legend, data.snap_colours and data.instances go with label maps: say data.labels")
+        return None, None
+    legend = legend_of(found, found.labels, given, limit_mp=limit_mp, snap=snap)
+    legend = legend.model_copy(update={"edges": instances is not None})
+    return (None, legend) if bool(found.labels) != reverse else (legend, None)
+
+
+def _missing_classes(legends: Legends) -> list[str]:
+    return [
+        f"no training picture shows {', '.join(c.name for c in legend.classes if c.id in legend.absent)}"
+        for legend in legends
+        if legend and legend.absent
+    ]
 
 
 def parse_size(size: int | str) -> tuple[int, int]:
@@ -350,7 +419,7 @@ def _refuse_too_small(data: Data) -> None:
 def _range(data: Data, side: int) -> Range:
     """What is black and white: measured on the training pictures where 16 bits or floats leave it open."""
     dtype, read = data.dtype[side], SingleReader(data.read, side)
-    if dtype == "uint8":
+    if dtype == "uint8" or data.legends[side]:
         return images.value_range(dtype)
 
     def extremes(item: Item) -> tuple[float, float] | None:
@@ -369,7 +438,7 @@ def _range(data: Data, side: int) -> Range:
 def _fingerprint(found: Folder) -> str:
     """sha256 over names and sizes in bytes: tells data sets apart without reading them, wherever they lie."""
     sha = hashlib.sha256()
-    paths = {path for item in found.items() for path in (item.a, item.b) if path}
+    paths = {path for item in found.items() for path in (item.a, item.b, item.instances) if path}
     for name, path in sorted((found.relative(path), path) for path in paths):
         sha.update(f"{name.as_posix()} {path.stat().st_size}\n".encode())
     return sha.hexdigest()

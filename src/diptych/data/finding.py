@@ -14,6 +14,8 @@ from diptych.ahead import ahead
 from diptych.errors import DataError
 from diptych.images import Header
 
+LEGEND = "legend.yaml"
+"""The file of a data set that says what its label maps mean."""
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
 Place = tuple[str, str]  # split, domain; either may be ""
@@ -102,7 +104,7 @@ def _look(
 def _walk(folder: Path, depth: int) -> Iterator[tuple[Path, str]]:
     """Every file, with what is wrong with it or ""; also the folders that are empty or not looked into."""
     with os.scandir(folder) as scan:
-        entries = [entry for entry in scan if not entry.name.startswith(".")]
+        entries = [entry for entry in scan if not entry.name.startswith(".") and entry.name != LEGEND]
     if not entries:
         yield folder, "is an empty folder"
     for entry in entries:

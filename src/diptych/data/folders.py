@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,17 +14,21 @@ from diptych.data.finding import Fault, Roots
 from diptych.errors import DataError
 from diptych.images import Header
 
-Kind = Literal["side by side", "two folders", "unpaired", "photos"]
+Kind = Literal["side by side", "two folders", "unpaired", "photos", "photos twice"]
 HELD_OUT_AT_MOST = 50
 
 
 @dataclass(frozen=True)
 class Item:
-    """One picture, or one pair; of a pair side by side, `a` and `b` are the same file."""
+    """One picture, or one pair; of a pair side by side, `a` and `b` are the same file.
+
+    instances: a map of which thing each pixel of the pair belongs to.
+    """
 
     name: str
     a: Path
     b: Path | None = None
+    instances: Path | None = None
 
     def single(self, side: int) -> Item:
         """One side (0: a, 1: b) of a pair, for itself."""
@@ -54,6 +58,7 @@ class Folder:
     headers: dict[Path, Header] = field(default_factory=dict, repr=False)
     channels: tuple[int, int] = (0, 0)  # of a and b, as most of their pictures have them
     dtypes: tuple[str, str] = ("", "")
+    labels: int | None = None  # the domain (0: a, 1: b) whose pictures are label maps
 
     @property
     def place(self) -> str:
@@ -62,8 +67,8 @@ class Folder:
 
     @property
     def paired(self) -> bool:
-        """Whether every item is a pair."""
-        return self.kind in ("side by side", "two folders")
+        """Whether every item is a pair, be it of a picture and itself."""
+        return self.kind in ("side by side", "two folders", "photos twice")
 
     def pairs(self, split: str) -> tuple[Item, ...]:
         """The pairs of a split: to learn from as well, unless the folder is unpaired."""
@@ -108,6 +113,11 @@ class Folder:
             for items in table.values():
                 yield from items
 
+    def twice(self) -> Folder:
+        """Of single photos: each as a pair with itself."""
+        splits = {split: tuple(Item(i.name, i.a, i.a) for i in items) for split, items in self.splits.items()}
+        return replace(self, kind="photos twice", splits=splits)
+
     def notes(self) -> list[str]:
         """What a user should know: how files are converted, and which are left out."""
         return [*self.conversions(), *(f"left out: {self.relative(path)} {what}" for path, what in self.faults)]
@@ -123,6 +133,8 @@ class Folder:
 
     def _conversions(self, side: int) -> dict[str, list[Path]]:
         found: dict[str, list[Path]] = defaultdict(list)
+        if side == self.labels:
+            return self._enlarged(side)
         for path in self.files(side):
             head, most = self.headers[path], self.channels[side]
             for note in head.notes:
@@ -132,6 +144,12 @@ class Folder:
             if head.alpha:
                 found["alpha left aside"].append(path)
         return found
+
+    def _enlarged(self, side: int) -> dict[str, list[Path]]:
+        """The label maps of another size than their partners, which is what they are brought to."""
+        pairs = [(item.b, item.a) if side else (item.a, item.b) for item in self.items() if item.b]
+        other = [path for path, partner in pairs if path and partner and self.size(path) != self.size(partner)]
+        return {"brought to the size of its partner, by the nearest pixel": other} if other else {}
 
     def relative(self, path: Path) -> Path:
         return finding.relative(path, self.roots)

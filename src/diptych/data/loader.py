@@ -63,7 +63,7 @@ class Deck:
         cached = self.cache.get(item.name) if self.cache else None
         if cached is not None:
             return cached
-        return tuple(self.augment.prepare(picture.array) for picture in self.decode(item))
+        return tuple(self.augment.prepare(picture) for picture in self.decode(item))
 
 
 class PairedData:
@@ -76,9 +76,8 @@ class PairedData:
         return len(self.pairs)
 
     def __getitem__(self, k: int) -> dict[str, np.ndarray]:
-        """`{"source": H W C, "target": H W C}`, cropped and mirrored alike."""
-        source, target = self.pairs[k]
-        return {"source": source, "target": target}
+        """`{"source": H W C, "target": H W C}` and perhaps `instances`, cropped and mirrored alike."""
+        return dict(zip(("source", "target", "instances"), self.pairs[k], strict=False))
 
 
 class UnpairedData:

@@ -2,37 +2,64 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from diptych import images
 from diptych.data.folders import Item
+from diptych.errors import DataError
 from diptych.images import Picture
+from diptych.legend import Legend
 from diptych.tasks import Task
 
 
 @dataclass(frozen=True)
 class PairReader:
-    """Decodes a pair as (source, target). `channels` are of source and target, `halves`: both are in one file."""
+    """Decodes a pair as (source, target), and perhaps its map of instances.
+
+    channels, legends: of source and target; a legend says that it is a label map. halved: both are in one file. snap:
+    label maps in other colours than the classes' have the nearest class.
+    """
 
     reverse: bool
     channels: tuple[int, int]
     limit_mp: float
     task: Task
-    halves: bool = False
+    halved: bool = False
+    legends: tuple[Legend | None, Legend | None] = (None, None)
+    snap: bool = False
 
-    def __call__(self, item: Item) -> tuple[Picture, Picture]:
+    def __call__(self, item: Item) -> tuple[Picture, ...]:
         assert item.b is not None
-        a = images.read(item.a, limit_mp=self.limit_mp)
-        a, b = _halves(a) if self.halves else (a, images.read(item.b, limit_mp=self.limit_mp))
+        a = self.file(item.a)
+        a, b = halves(a) if self.halved else (a, a if item.b == item.a else self.file(item.b))
         source, target = self.task.pair(*((b, a) if self.reverse else (a, b)))
-        return _with_channels(source, self.channels[0]), _with_channels(target, self.channels[1])
+        pair = self.as_known(source, 0, item), self.as_known(target, 1, item)
+        maps = (instances(self.file(item.instances)),) if item.instances else ()
+        return _of_one_size((*pair, *maps))
+
+    def file(self, path: Path) -> Picture:
+        return images.read(path, limit_mp=self.limit_mp, indices=any(self.legends))
+
+    def as_known(self, picture: Picture, side: int, item: Item) -> Picture:
+        """A picture as those of its side (0: source, 1: target): ids, or with the side's channels."""
+        legend = self.legends[side]
+        if legend is None:
+            return _with_channels(picture, self.channels[side])
+        try:
+            return legend.read(picture, snap=self.snap)
+        except DataError as error:
+            path = item.b if item.b and side != self.reverse else item.a
+            raise DataError(f"{path} {error}") from None
 
     @property
     def key(self) -> str:
         """The same for readers that decode the same, in every process."""
-        return repr((self.reverse, self.channels, self.limit_mp, type(self.task).__qualname__, self.halves))
+        legends = [legend and legend.classes for legend in self.legends]
+        return repr((self.reverse, self.channels, self.limit_mp, type(self.task).__qualname__, self.halved, legends,
+                     self.snap))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -43,10 +70,10 @@ class SingleReader:
     side: int
 
     def __call__(self, item: Item) -> tuple[Picture]:
-        picture = images.read(item.a, limit_mp=self.pairs.limit_mp)
-        if self.pairs.halves:
-            picture = _halves(picture)[self.side ^ self.pairs.reverse]
-        return (_with_channels(picture, self.pairs.channels[self.side]),)
+        picture = self.pairs.file(item.a)
+        if self.pairs.halved:
+            picture = halves(picture)[self.side ^ self.pairs.reverse]
+        return (self.pairs.as_known(picture, self.side, item),)
 
     @property
     def key(self) -> str:
@@ -54,15 +81,35 @@ class SingleReader:
         return repr((self.pairs.key, self.side))
 
 
-def _halves(picture: Picture) -> tuple[Picture, Picture]:
+def instances(picture: Picture) -> Picture:
+    """A map of instances: one number for each thing. Raises DataError for what has none."""
+    if picture.array.shape[2] != 1 or picture.array.dtype.kind == "f":
+        what = f"{picture.array.shape[2]} channels of {picture.array.dtype}"
+        raise DataError(f"a map of instances has one channel of whole numbers, not {what}")
+    return replace(picture, array=picture.array.astype(np.uint16), alpha=None, ids=True)
+
+
+def _of_one_size(pictures: tuple[Picture, ...]) -> tuple[Picture, ...]:
+    """Maps of ids brought to the size of the picture beside them, by the nearest pixel."""
+    height, width = next((p for p in pictures if not p.ids), pictures[0]).array.shape[:2]
+
+    def fitted(picture: Picture) -> Picture:
+        return replace(picture, array=images.resize(picture.array, height, width, nearest=True))
+
+    return tuple(fitted(picture) if picture.ids else picture for picture in pictures)
+
+
+def halves(picture: Picture) -> tuple[Picture, Picture]:
+    """The left and the right half of a picture."""
     middle = picture.array.shape[1] // 2
 
     def half(part: slice) -> Picture:
         alpha = None if picture.alpha is None else picture.alpha[:, part]
-        return Picture(np.ascontiguousarray(picture.array[:, part]), alpha, picture.format, picture.notes)
+        return replace(picture, array=np.ascontiguousarray(picture.array[:, part]), alpha=alpha)
 
     return half(slice(None, middle)), half(slice(middle, None))
 
 
 def _with_channels(picture: Picture, channels: int) -> Picture:
-    return Picture(images.match_channels(picture.array, channels), picture.alpha, picture.format, picture.notes)
+    array = picture.array if picture.palette is None else picture.visible
+    return replace(picture, array=images.match_channels(array, channels), palette=None)

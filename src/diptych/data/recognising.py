@@ -27,6 +27,8 @@ from diptych.errors import ConfigError, DataError
 from diptych.images import Header
 
 T = TypeVar("T")
+OTHER_SHAPE = 0.02
+"""From which difference on, of width to height, a label map does not belong to a picture of another size."""
 
 
 def recognise(
@@ -36,14 +38,17 @@ def recognise(
     b: Path | str | None = None,
     kind: str = "auto",
     direction: str = "a2b",
+    labels: str | None = None,
+    instances: str | None = None,
     limit_mp: float = images.LIMIT_MP,
 ) -> Folder:
     """Find out what a folder holds, or two (`a` and `b`), from headers alone, read in threads.
 
-    `kind` says it instead; `direction` (photo2label) chooses two of several domains. Files that cannot be used are
-    left out and listed in `faults`; DataError is raised when nothing is left, ConfigError for an impossible option.
+    `kind` says it instead; `direction` (photo2label) chooses two of several domains; `labels` names the one whose
+    pictures are label maps, and `instances` a further folder, of maps of instances. Files that cannot be used are left
+    out and listed in `faults`; DataError is raised when nothing is left, ConfigError for an impossible option.
     """
-    if kind not in (kinds := ("auto", *get_args(Kind))):
+    if kind not in (kinds := ("auto", *(kind for kind in get_args(Kind) if kind != "photos twice"))):
         raise ConfigError(f"kind={kind} is unknown: use one of {', '.join(kinds)}")
     if not limit_mp > 0:
         raise ConfigError(f"limit_mp={limit_mp:g} is no limit: use a number of million pixels above 0")
@@ -52,8 +57,12 @@ def recognise(
     headers, unreadable = finding.read_headers(files, limit_mp)
     faults += unreadable
     files = {place: [path for path in paths if path in headers] for place, paths in files.items()}
+    maps = {place[0]: paths for place, paths in files.items() if place[1] == instances}
+    files = {place: paths for place, paths in files.items() if place[1] != instances}
     folder = _arrange(roots, _choose(roots, files, direction), kind, headers, faults)
-    folder = _agreeing(replace(folder, headers=headers, faults=(*faults, *folder.faults)))
+    folder = replace(folder, headers=headers, faults=(*faults, *folder.faults))
+    folder = replace(folder, labels=None if labels is None else side_of(folder, labels, direction))
+    folder = _agreeing(folder if instances is None else _with_instances(folder, maps, instances))
     if not any(folder.items()):
         raise DataError(_nothing_left(folder))
     return folder
@@ -246,6 +255,36 @@ def _two_folders(roots: Roots, files: Files, domains: list[str]) -> Folder:
     return Folder(roots, "two folders", (domains[0], domains[1]), splits, faults=tuple(faults))
 
 
+def side_of(folder: Folder, labels: str, direction: str) -> int:
+    """Which domain (0: a, 1: b) `labels` names: source, target, or a domain. Raises ConfigError for none."""
+    if labels in ("source", "target"):
+        return int((labels == "target") != folder.reverses(direction))
+    if labels in folder.names:
+        return folder.names.index(labels)
+    known = ", ".join(("source", "target", *folder.names))
+    raise ConfigError(f"data.labels={labels} is no side of {folder.place}: use one of {known}")
+
+
+def _with_instances(folder: Folder, maps: dict[str, list[Path]], name: str) -> Folder:
+    """Each pair with its map of instances. Raises DataError where one has none."""
+    if folder.kind != "two folders":
+        raise DataError(f"{folder.place}: maps of instances (data.instances={name}) go with pairs in two folders")
+    found = {(split, path.stem): path for split, paths in maps.items() for path in paths}
+    pairs = [(split, item) for split, items in folder.splits.items() for item in items]
+    missing = [f"{split}/{item.name}" for split, item in pairs if (split, item.name) not in found]
+    if missing:
+        where = "there is no such folder" if not found else f"{len(missing)} of {len(pairs)} pairs have none there"
+        raise DataError(
+            f"{folder.place}: maps of instances are asked for in {name}/ (data.instances), and {where}, as "
+            f"{missing[0]}: add them, or leave data.instances out"
+        )
+    splits = {
+        split: tuple(replace(item, instances=found[split, item.name]) for item in items)
+        for split, items in folder.splits.items()
+    }
+    return replace(folder, splits=splits)
+
+
 # --- Leaving out what does not fit -----------------------------------------------------------------------------------
 
 
@@ -282,8 +321,11 @@ def _kept(truth: Splits, splits: Splits, second: Splits) -> Splits:
 
 def _misfit(folder: Folder, item: Item, channels: list[int], dtypes: list[str]) -> Fault | None:
     paths = [path for path in (item.a, item.b) if path]
-    for path, most, dtype in zip(paths, channels, dtypes, strict=False):
+    first = 2 - len(channels)  # the domain of the first path
+    for side, (path, most, dtype) in enumerate(zip(paths, channels, dtypes, strict=False), first):
         head = folder.headers[path]
+        if side == folder.labels:
+            continue
         if head.dtype != dtype:
             return Fault(path, f"is {head.dtype} among {dtype} pictures: convert it")
         if head.channels != most and {head.channels, most} != {1, 3}:
@@ -291,6 +333,8 @@ def _misfit(folder: Folder, item: Item, channels: list[int], dtypes: list[str]) 
     sizes = [folder.size(path) for path in paths]
     if len(set(sizes)) > 1:
         (h, w), (other_h, other_w) = sizes
+        if folder.labels is not None and abs(w * other_h - other_w * h) <= max(w * h, other_w * other_h) * OTHER_SHAPE:
+            return None
         return Fault(paths[0], f"is {w}x{h}, its partner {paths[1]} {other_w}x{other_h}: give both one size")
     return None
 

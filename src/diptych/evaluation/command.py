@@ -13,6 +13,7 @@ from diptych.errors import ConfigError, DataError, DiptychError
 from diptych.evaluation.baselines import TRANSFER, UNTOUCHED, colour_transfer, colours
 from diptych.evaluation.evaluate import Evaluation, baseline, evaluate, joined
 from diptych.evaluation.examples import Example, examples, set_examples
+from diptych.evaluation.labels import evaluate_labels, read_back
 from diptych.evaluation.report import write_report
 from diptych.evaluation.sets import evaluate_sets
 from diptych.images import LIMIT_MP
@@ -48,11 +49,14 @@ def open_for(
     ways = [direction] if direction else [f"{source.name}2{target.name}", *by_role]
     trained_on = translator.card.data.get("kind", "auto")
     pairs = trained_on in ("side by side", "two folders")
+    maps = label_maps(sides)
     opened: list[Data] = []
     faults: dict[str, DiptychError] = {}
     for layout in [kind] if kind else ["auto", trained_on] if pairs else ["auto"]:
         for way in ways:
-            options: dict[str, Any] = {"direction": way, "kind": layout, "limit_mp": limit_mp}
+            options: dict[str, Any] = {"direction": way, "kind": layout, "limit_mp": limit_mp, **maps}
+            options["snap_colours"] = bool(maps) and translator.snap_colours
+            options["instances"] = translator.card.data.get("instances") if maps else None
             try:
                 data = open_data(folder=folder, a=a, b=b, **options, val=0, enlarge=True)
             except (ConfigError, DataError) as error:
@@ -64,6 +68,14 @@ def open_for(
     if not opened:
         raise faults[direction or "a2b"]
     return max(opened, key=lambda data: agreement(data, sides, pairs))
+
+
+def label_maps(sides: Sides) -> dict[str, Any]:
+    """Which of the sides is of label maps, and what they mean, as options of `open_data`."""
+    for role, side in zip(("source", "target"), sides, strict=True):
+        if side.legend:
+            return {"labels": role, "legend": side.legend.model_dump(include={"classes"})}
+    return {}
 
 
 def agreement(data: Data, sides: Sides, pairs: bool) -> tuple[bool, bool, bool]:
@@ -86,6 +98,7 @@ def evaluate_folder(
     kind: str | None = None,
     limit: int | None = None,
     limit_mp: float = LIMIT_MP,
+    reader: Translator | None = None,
     log: list[dict[str, float]] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Evaluation, Path]:
@@ -94,7 +107,8 @@ def evaluate_folder(
     Pairs are scored as such. Without pairs the outputs are compared with the real pictures as sets; pairs by name in
     the split of an unpaired folder are scored too. to: the domain to translate to, of a translator that works both
     ways; by default its target. samples: answers to each source. limit: at most so many pairs, or pictures of a side.
-    progress: called with the number of pictures translated.
+    reader: a segmenter that reads the photos made of label maps (the FCN score). progress: called with the number of
+    pictures translated.
     Raises DataError when the channels are not the translator's, ConfigError when the split is empty or the translator
     has neither this way nor several answers.
     """
@@ -108,6 +122,9 @@ def evaluate_folder(
     check(data, split, sides)
     options: dict[str, Any] = {"controls": {"to": to} if to else {}, "answers": samples}
     evaluation = score(translator, data, split, limit=limit, progress=progress, **options)
+    if reader:
+        read = read_back(translator, reader, data, split, limit=limit, controls=options["controls"])
+        evaluation = joined(read, evaluation)
     if unread := [note for note in dict.fromkeys(data.notes) if note.startswith("left out")]:
         evaluation.left_out["pictures"] = "; ".join(unread)
     source, target = (side.name for side in sides)
@@ -163,6 +180,8 @@ def score(
     done = count(1)
     common: dict[str, Any] = {"limit": limit, "progress": progress and (lambda _: progress(next(done)))}
     pairs = sets = None
+    if data.items(split) and data.legends[1]:
+        return evaluate_labels(translator, data, split, controls=options["controls"], **common)
     if data.items(split):
         pairs = evaluate(translator, data, split, **common, **options)
         add_baselines(pairs, data, limit)
@@ -175,7 +194,7 @@ def score(
 
 def add_baselines(evaluation: Evaluation, data: Data, limit: int | None) -> None:
     """Set beside the scores of pairs those of answers that need no learning, where the channels allow them."""
-    if data.channels[0] != data.channels[1]:
+    if data.channels[0] != data.channels[1] or any(data.legends):
         return
     split = evaluation.split
     if data.dtype[0] == data.dtype[1]:

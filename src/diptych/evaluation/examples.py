@@ -52,7 +52,7 @@ def examples(
         translator, wanted, controls, min(answers, SHOWN_ANSWERS), batch=1
     ):  # fmt: skip
         panels = _panels(names[0], source, outputs, data.range)
-        panels[f"{names[1]}, the target"] = view(target.array, *data.range[1])
+        panels[f"{names[1]}, the target"] = view(target, *data.range[1])
         shown[name] = Example(name, groups[name], panels, scores[name])
     return [shown[name] for name in groups]
 
@@ -85,22 +85,24 @@ def set_examples(
         panels = _panels(names[0], source, outputs, data.range)
         if back is not None:
             (returned,) = outputs_of(translator, outputs[:1], back)
-            panels[f"back to {names[0]}"] = view(returned.array, *data.range[0])
+            panels[f"back to {names[0]}"] = view(returned, *data.range[0])
         shown.append(Example(name, group, panels, scores[name]))
     return shown
 
 
-def view(array: np.ndarray, low: float, high: float) -> np.ndarray:
+def view(picture: Picture, low: float, high: float) -> np.ndarray:
     """A picture with values in low..high as eyes can see it: `H W 3` of uint8."""
-    return grid([[from_unit(to_unit(array, low, high), "uint8", 0, 255)]], gap=0)
+    if picture.palette is not None:
+        return picture.visible
+    return grid([[from_unit(to_unit(picture.array, low, high), "uint8", 0, 255)]], gap=0)
 
 
 def _panels(
     name: str, source: Picture, outputs: Sequence[Picture], ranges: tuple[Range, Range]
 ) -> dict[str, np.ndarray]:
     captions = ["output"] if len(outputs) == 1 else [f"answer {k}" for k in range(1, len(outputs) + 1)]
-    made = {caption: view(output.array, *ranges[1]) for caption, output in zip(captions, outputs, strict=True)}
-    return {name: view(source.array, *ranges[0])} | made
+    made = {caption: view(output, *ranges[1]) for caption, output in zip(captions, outputs, strict=True)}
+    return {name: view(source, *ranges[0])} | made
 
 
 def _groups(ranked: list[str], count: int, metric: str | None) -> Mapping[str, str]:

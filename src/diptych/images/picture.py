@@ -20,6 +20,7 @@ class Header(NamedTuple):
     alpha: bool = False
     orientation: int = 1  # EXIF's 1..8, already applied to width and height
     notes: tuple[str, ...] = ()  # what reading will do to the picture, in words
+    palette: bytes | None = None  # red, green, blue of each index, where indices are what will be read
 
 
 @dataclass(frozen=True)
@@ -30,16 +31,24 @@ class Picture:
     alpha: np.ndarray | None = None  # H W, of the same dtype
     format: str = "PNG"
     notes: tuple[str, ...] = ()
+    palette: np.ndarray | None = None  # N 3 of uint8: the colours that the numbers of a single channel stand for
+    ids: bool = False  # its numbers are names, of classes or of things, and are never mixed
+    things: np.ndarray | None = None  # H W 1: which thing each pixel belongs to, of a label map
+
+    @property
+    def visible(self) -> np.ndarray:
+        """The picture for eyes: in the colours of its palette, if it has one."""
+        return self.array if self.palette is None else self.palette[self.array[..., 0]]
 
     def save(self, path: Path | str) -> Path:
         """Write it as a file whose suffix names the format. Raises DataError where that format cannot hold it."""
         from diptych.images.writing import write
 
-        return write(path, self.array, alpha=self.alpha)
+        return write(path, self.array, alpha=self.alpha, palette=self.palette)
 
     def _repr_png_(self) -> bytes:
         """How a notebook shows it."""
         from diptych.images.showing import grid
         from diptych.images.writing import encode
 
-        return encode(grid([[self.array]], gap=0), "PNG")
+        return encode(grid([[self.visible]], gap=0), "PNG")

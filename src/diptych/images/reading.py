@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -36,25 +37,31 @@ def header(source: Source, *, limit_mp: float = math.inf) -> Header:
         return _upright_header(raw)
 
 
-def read(source: Source, *, limit_mp: float = LIMIT_MP) -> Picture:
+def read(source: Source, *, limit_mp: float = LIMIT_MP, indices: bool = False) -> Picture:
     """Decode a picture from a path or from bytes, upright, at its own bit depth.
+
+    indices: of a palette picture give the numbers of its colours, and the palette beside them.
 
     Palette, CMYK and YCbCr become RGB; of an animation the first frame is read; `notes` says so. Integers other than
     uint8 and uint16 become float32. Raises DataError, which names the file, for anything that cannot be decoded
     wholly, and for more than `limit_mp` million pixels (of up to four channels), before decoding.
     """
     with _opened(source) as file:
-        raw, decode = _probe(file)
+        raw, decode = _probe(file, indices)
         _refuse_a_bomb(raw, limit_mp)
         array = _upright(_native(decode()), raw.orientation)
         if not np.isfinite(array).all():
             raise DataError("holds values that are not finite numbers: replace them by numbers")
-        return _picture(array, raw.alpha, raw.format, raw.notes)
+        picture = _picture(array, raw.alpha, raw.format, raw.notes)
+        return picture if raw.palette is None else replace(picture, palette=_colours(raw.palette))
 
 
-def from_pillow(image: Image.Image) -> Picture:
+def from_pillow(image: Image.Image, *, indices: bool = False) -> Picture:
     """A Pillow image, upright, as `read` would deliver its file; modes I and F keep their depth."""
     orientation = _valid(image.getexif().get(ORIENTATION, 1))
+    if indices and image.mode == "P":
+        palette = _colours(bytes(image.getpalette("RGB") or b""))
+        return Picture(_upright(_native(np.asarray(image)), orientation), palette=palette)
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         array, alpha = _native(np.asarray(image)), False
     else:
@@ -79,7 +86,12 @@ def _opened(source: Source) -> Iterator[BinaryIO]:
         raise DataError(f"{name}: is damaged or cut short ({why}): replace or remove it") from error
 
 
-def _probe(file: BinaryIO) -> tuple[Header, Decode]:
+def _colours(palette: bytes) -> np.ndarray:
+    """The colours of a palette, `256 3`; those that it lacks are black."""
+    return np.frombuffer(palette.ljust(768, b"\0")[:768], np.uint8).reshape(256, 3)
+
+
+def _probe(file: BinaryIO, indices: bool = False) -> tuple[Header, Decode]:
     """The header as stored, before rotation, and the function that decodes the rest to `H W C`."""
     start = file.read(16)
     file.seek(0)
@@ -87,9 +99,9 @@ def _probe(file: BinaryIO) -> tuple[Header, Decode]:
         case "NPY":
             return _probe_npy(file)
         case "TIFF":
-            return _probe_tiff(file)
+            return _probe_tiff(file, indices)
         case _:
-            return _probe_pillow(file, format)
+            return _probe_pillow(file, format, indices)
 
 
 def _sniff(start: bytes) -> str:
@@ -119,9 +131,12 @@ def _plugins() -> dict[str, Any]:
     return Image.OPEN
 
 
-def _probe_pillow(file: BinaryIO, format: str) -> tuple[Header, Decode]:
+def _probe_pillow(file: BinaryIO, format: str, indices: bool = False) -> tuple[Header, Decode]:
     # The plugin itself and not Image.open, whose limit of pixels is one setting for the whole process.
     image = _plugins()[format][0](file, "")
+    if indices and image.mode == "P":
+        palette = bytes(image.getpalette("RGB") or b"")
+        return Header(image.width, image.height, 1, "uint8", format, palette=palette), lambda: np.asarray(image)
     bits, png_colour = _png_kind(file) if format == "PNG" else (8, 0)
     grey = png_colour in (0, 4) if bits == 16 else image.mode in GREY
     target, alpha = _target(image, grey)
@@ -212,7 +227,7 @@ def _probe_npy(file: BinaryIO) -> tuple[Header, Decode]:
     return raw, lambda: _whole_file(file, lambda data: np.load(io.BytesIO(data), allow_pickle=False))
 
 
-def _probe_tiff(file: BinaryIO) -> tuple[Header, Decode]:
+def _probe_tiff(file: BinaryIO, indices: bool) -> tuple[Header, Decode]:
     """Grey and RGB of any depth, and any number of channels, by tifffile; palette, CMYK and 1 bit by Pillow."""
     import tifffile
 
@@ -220,7 +235,7 @@ def _probe_tiff(file: BinaryIO) -> tuple[Header, Decode]:
     page = tiff.pages.first
     if page.photometric.name not in ("RGB", "MINISBLACK") or page.bitspersample % 8:
         file.seek(0)
-        return _probe_pillow(file, "TIFF")
+        return _probe_pillow(file, "TIFF", indices)
     extra = [int(sample) for sample in page.extrasamples]  # 0: a further channel of data, 1 and 2: alpha
     orientation = _valid(page.tags.valueof(ORIENTATION, 1))
     alpha = sum(extra) > 0 and not any(extra[:-1])

@@ -15,6 +15,7 @@ from diptych.images.formats import FORMATS, SUFFIXES
 from diptych.images.values import match_channels
 
 _EIGHT, _SIXTEEN, _ALL = ("uint8",), ("uint8", "uint16"), ("uint8", "uint16", "float32")
+_LOSSY = ("JPEG", "WEBP", "AVIF")
 _COLOURS, _ANY = (1, 3), range(1, 1 << 16)
 _HOLDS: dict[str, tuple[tuple[str, ...], Sequence[int], bool]] = {  # dtypes, channels, alpha
     "PNG": (_SIXTEEN, _COLOURS, True),
@@ -28,7 +29,14 @@ _HOLDS: dict[str, tuple[tuple[str, ...], Sequence[int], bool]] = {  # dtypes, ch
 }
 
 
-def write(path: Path | str, array: np.ndarray, *, alpha: np.ndarray | None = None, quality: int = 95) -> Path:
+def write(
+    path: Path | str,
+    array: np.ndarray,
+    *,
+    alpha: np.ndarray | None = None,
+    palette: np.ndarray | None = None,
+    quality: int = 95,
+) -> Path:
     """Write `H W C` in the format that the suffix names: the whole file appears at once, or nothing does.
 
     Folders on the way are made. Raises DataError where the format cannot hold the array, and says which can;
@@ -40,23 +48,35 @@ def write(path: Path | str, array: np.ndarray, *, alpha: np.ndarray | None = Non
         suffix = path.suffix or "no suffix"
         raise DataError(f"{path}: {suffix} names no format: use one of {' '.join(sorted(SUFFIXES))}")
     try:
-        data = encode(array, format, alpha=alpha, quality=quality)
+        data = encode(array, format, alpha=alpha, palette=palette, quality=quality)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     write_bytes(path, data, durable=False)  # a picture can be made again: a folder of them should not wait for the disk
     return path
 
 
-def can_hold(suffix: str, dtype: np.dtype | str, channels: int) -> bool:
-    """Whether the format of files that end in `suffix` keeps every bit of pictures of this kind."""
+def can_hold(suffix: str, dtype: np.dtype | str, channels: int, *, ids: bool = False) -> bool:
+    """Whether the format of files that end in `suffix` has room for such pictures; of ids, it must keep every bit."""
     dtypes, counts, _ = _HOLDS[FORMATS[suffix.lower()]]
-    return np.dtype(dtype).name in dtypes and channels in counts
+    return np.dtype(dtype).name in dtypes and channels in counts and not (ids and FORMATS[suffix.lower()] in _LOSSY)
 
 
-def encode(array: np.ndarray, format: str, *, alpha: np.ndarray | None = None, quality: int = 95) -> bytes:
-    """The bytes of a file of that format (PNG, JPEG, WEBP, AVIF, BMP, GIF, TIFF, NPY); quality is 1..100."""
+def encode(
+    array: np.ndarray,
+    format: str,
+    *,
+    alpha: np.ndarray | None = None,
+    palette: np.ndarray | None = None,
+    quality: int = 95,
+) -> bytes:
+    """The bytes of a file of that format (PNG, JPEG, WEBP, AVIF, BMP, GIF, TIFF, NPY); quality is 1..100.
+
+    palette: colours `N 3` for the numbers of a single channel, which a PNG of 8 bits carries; others leave them out.
+    """
     array = array if array.ndim == 3 else array[..., None]
     _check_it_fits(array, alpha, format)
+    if palette is not None and format == "PNG" and array.dtype == np.uint8:
+        return _encode_palette(array, palette)
     if format == "NPY":
         stream = io.BytesIO()
         np.save(stream, array, allow_pickle=False)
@@ -76,6 +96,14 @@ def _check_it_fits(array: np.ndarray, alpha: np.ndarray | None, format: str) -> 
         what = f"{array.shape[2]} channel(s) of {array.dtype}" + (" with alpha" if alpha is not None else "")
         able = ", ".join(name for name in _HOLDS if fits(name))
         raise DataError(f"{format} cannot hold {what}: " + (f"use {able}" if able else f"convert it to one of {_ALL}"))
+
+
+def _encode_palette(array: np.ndarray, palette: np.ndarray) -> bytes:
+    image = Image.fromarray(np.ascontiguousarray(array[..., 0]), "P")
+    image.putpalette(palette.tobytes())
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return stream.getvalue()
 
 
 def _encode_png(array: np.ndarray) -> bytes:

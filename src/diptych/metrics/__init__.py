@@ -29,7 +29,7 @@ class Metric(Protocol):
 
 def names() -> list[str]:
     """The built-in metrics, by name."""
-    return byname.names(__file__, frame={"interval", "samples", "squeezenet"})
+    return byname.names(__file__, frame={"confusion", "interval", "samples", "squeezenet"})
 
 
 def find(name: str) -> Metric:

@@ -10,6 +10,9 @@ from diptych.images import Picture
 class Task(Protocol):
     """Says what a pair is. Any method that learns from pairs then learns any task."""
 
+    alone: bool
+    """Whether single photos are enough: `pair` is then given the same one twice."""
+
     def pair(self, a: Picture, b: Picture) -> tuple[Picture, Picture]:
         """Source and target for training, from the pictures that are read."""
 

@@ -30,6 +30,7 @@ class Plan:
 
     def __init__(self, recipe: Recipe) -> None:
         self.inputs = inputs(find(recipe.name))
+        recipe = replace(recipe, data={**recipe.data, "labels": labels(recipe)})
         self.data = open_data(**recipe.data)
         self.recipe = complete(recipe, self.data, self.inputs)
         self.device = choose_device(recipe.train.device)
@@ -107,12 +108,17 @@ class Plan:
         return [
             f"{recipe.name}: {data.names[0]} {self.arrow} {data.names[1]}, {self.counts()}",
             *(f"  {note}" for note in data.notes),
-            f"parameters: {', '.join(counts)}; pictures {width}x{height}, "
-            f"{data.channels[0]} to {data.channels[1]} channels",
+            f"parameters: {', '.join(counts)}; pictures {width}x{height}, {self.channels()}",
             f"memory: about {self.memory() / 1e9:.1f} GB and the libraries; speed: {speed}",
             *([f"steady: {steady}"] if steady else []),
             f"{self.images} images in batches of {recipe.train.batch}, {self.kept()}",
         ]
+
+    def channels(self) -> str:
+        """What the pictures of each side are made of, in words."""
+        sides = zip(self.data.channels, self.data.legends, strict=True)
+        words = [f"{len(of.known)} classes{' and edges' * of.edges}" if of else str(count) for count, of in sides]
+        return " to ".join(words) + " channels" * (self.data.legends[1] is None)
 
     @property
     def arrow(self) -> str:
@@ -133,6 +139,12 @@ class Plan:
         return "the last weights are kept" if best == "last" or not self.data.val else f"the best by {best} are kept"
 
 
+def labels(recipe: Recipe) -> str | None:
+    """Which side is of label maps: as asked, or as the method needs it."""
+    (needed,) = find(recipe.name).labels or (None,)
+    return recipe.data["labels"] or needed
+
+
 def complete(recipe: Recipe, data: Data, inputs: tuple[str, ...]) -> Recipe:
     """Fill in what depends on the method, on the data and on what is installed."""
     found = dict(zip(channel_options(find(recipe.name)), data.channels, strict=True))
@@ -140,8 +152,15 @@ def complete(recipe: Recipe, data: Data, inputs: tuple[str, ...]) -> Recipe:
              if asked != found[name]]  # fmt: skip
     if wrong:
         raise ConfigError(f"{'; '.join(wrong)}: leave it out, it is read from the data")
+    plain = {side for side, legend in zip(inputs, data.legends, strict=True) if legend is None}
+    if missing := plain & set(find(recipe.name).labels):
+        raise ConfigError(
+            f"{recipe.name} needs label maps as its {', '.join(missing)}, and data.labels={recipe.data['labels']} is "
+            f"the other side: turn data.direction"
+        )
     method = {**recipe.method, **found}
-    places = {name: recipe.data[name] and str(Path(recipe.data[name]).absolute()) for name in ("folder", "a", "b")}
+    files = [name for name in ("folder", "a", "b", "legend") if isinstance(recipe.data[name], str)]
+    places = {name: str(Path(recipe.data[name]).absolute()) for name in files}
     train = replace(
         recipe.train,
         best=recipe.train.best or default_best(data, inputs),
@@ -158,6 +177,8 @@ def default_best(data: Data, inputs: tuple[str, ...]) -> Best:
     """last without pairs to learn from; else lpips_squeeze where its weights are at hand and it applies, or ssim."""
     if inputs != PAIRS:
         return "last"
+    if data.legends[1]:
+        return "pixel_accuracy"
     try:
         weights.locate("lpips_squeeze")
     except WeightsError:

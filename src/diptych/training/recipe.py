@@ -18,7 +18,7 @@ from diptych.speed import Speed
 from diptych.training.steady import Steady
 
 Count = Annotated[int, Ge(0)]
-Best = Literal["l1", "psnr", "ssim", "lpips_squeeze", "last"]
+Best = Literal["l1", "psnr", "ssim", "lpips_squeeze", "pixel_accuracy", "last"]
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Train:
     start: a model whose weights, and options of the method, to begin from (fine-tuning).
     tick_every, sample_every, validate_every, checkpoint_every: images between two lines of the log, picture grids,
     scores, and saved states; 0 for none.
-    best: the score of held-out pairs by which the best weights are kept; lpips_squeeze where its weights are at hand,
-    else ssim; last: the newest weights, as always where a method learns without pairs.
+    best: the score of held-out pairs by which the best weights are kept: of label maps pixel_accuracy, of others
+    lpips_squeeze where its weights are at hand, else ssim; last: the newest weights, as always without pairs.
     patience: stop after so many scores in a row without a better one; 0 for never.
     device: auto, cpu, cuda, cuda:1 ...
     """

@@ -24,7 +24,7 @@ from diptych import images
 from diptych.config import dump, merge, read_recipe
 from diptych.errors import ConfigError, ModelError, TrainingError
 from diptych.files import UNFINISHED, clean_unfinished, recover_folder, storing, write_text
-from diptych.methods.method import Method
+from diptych.methods.method import Method, welcome
 from diptych.model_folder import begin_from, inspect_card
 from diptych.training import checkpoint, processes, snapshot
 from diptych.training.log import Log
@@ -241,16 +241,16 @@ class Run:
 
     def batches(self) -> Iterator[dict[str, torch.Tensor]]:
         """Batches for this process on its device, in [-1, 1]."""
-        trainer, ranges = self.trainer, dict(zip(self.plan.inputs, self.data.range, strict=True))
+        trainer = self.trainer
         batches = self.data.loader(
             self.plan.inputs, seed=self.recipe.train.seed, batch=self.recipe.train.batch, start=trainer.images_seen,
             rank=trainer.rank, world=trainer.processes,
         )  # fmt: skip
+        wanted = {*self.plan.inputs, *welcome(trainer.method)}
         for batch in batches:
-            yield {
-                name: images.to_unit(x.to(trainer.device, non_blocking=True), *ranges[name])
-                for name, x in batch.items()
-            }
+            there = {name: x.to(trainer.device, non_blocking=True) for name, x in batch.items()}
+            ready = self.data.tensors(self.plan.inputs, there)
+            yield {name: x for name, x in ready.items() if name in wanted}
 
     def at_tick(self, now: int, due: set[str], stop: int | None) -> None:
         """What is done between steps: the first process does it, the others wait; a state is that of all of them.

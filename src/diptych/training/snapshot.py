@@ -28,14 +28,19 @@ def translator(trainer: Trainer, recipe: Recipe, data: Data, scores: dict[str, A
     """The weights as they are (averaged, where there is an average), shared with the trainer: nothing is copied."""
     method_inputs = inputs(trainer.method)
     sides = [
-        Side.model_validate({"name": name, "channels": channels, "dtype": dtype, "low": low, "high": high})
-        for name, channels, dtype, (low, high) in zip(data.names, data.channels, data.dtype, data.range, strict=True)
+        Side.model_validate(
+            {"name": name, "channels": channels, "dtype": dtype, "low": low, "high": high, "legend": legend}
+        )
+        for name, channels, dtype, (low, high), legend in zip(
+            data.names, data.channels, data.dtype, data.range, data.legends, strict=True
+        )
     ]
     card = Card(
         method=recipe.name, options=recipe.method, source=sides[0], target=sides[1],
         ways=list(trainer.method.ways) or ["b"], task=recipe.data["task"],
         images_seen=trainer.images_seen,
-        data={"fingerprint": data.fingerprint, **learned_from(method_inputs, data), "kind": data.folder.kind},
+        data={"fingerprint": data.fingerprint, **learned_from(method_inputs, data), "kind": data.folder.kind,
+              **({"instances": recipe.data["instances"]} if recipe.data["instances"] else {})},
         scores=scores,
     )  # fmt: skip
     method = build(card, "training")
@@ -62,7 +67,7 @@ def preview(translator: Translator, data: Data) -> np.ndarray:
     if data.items(split):
         shown = list(islice(data.pairs(split), SHOWN))
         outputs = translator.many([source for _, source, _ in shown])
-        return images.grid([[s.array, o.array, t.array] for (_, s, t), o in zip(shown, outputs, strict=True)])
+        return images.grid([[s.visible, o.visible, t.visible] for (_, s, t), o in zip(shown, outputs, strict=True)])
     columns = [list(rows(translator, data, letter)) for letter in translator.ways]
     return images.grid([list(chain(*row)) for row in zip(*columns, strict=False)])
 
@@ -73,7 +78,7 @@ def rows(translator: Translator, data: Data, to: To) -> Iterator[Row]:
     split = "test" if data.singles("test")[side] else "train"
     sources = [picture for _, picture in islice(data.pictures(split, side), SHOWN)]
     for source, output in zip(sources, translator.many(sources, to=to), strict=True):
-        yield [source.array, output.array]
+        yield [source.visible, output.visible]
 
 
 def score(translator: Translator, data: Data, metric: str) -> dict[str, Any]:
@@ -82,7 +87,7 @@ def score(translator: Translator, data: Data, metric: str) -> dict[str, Any]:
     outputs = translator.many([source for _, source, _ in pairs])
     measure, values = metrics.find(metric), []
     for (_, _, target), output in zip(pairs, outputs, strict=True):
-        both = [images.to_unit(picture.array, *data.range[1])[None] for picture in (output, target)]
+        both = [data.unit(picture, 1)[None] for picture in (output, target)]
         values.append(float(measure.measure(*both)))
     mean, low, high = bootstrap(values)
     protocol = f"validation pairs; {measure.PROTOCOL}"

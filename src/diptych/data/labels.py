@@ -1,0 +1,152 @@
+"""Label maps of a data set: which side they are, what their numbers mean, and whether all of them keep to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from pydantic import ValidationError
+
+from diptych import images
+from diptych.ahead import ahead
+from diptych.data.finding import LEGEND
+from diptych.data.folders import Folder, Item
+from diptych.data.reading import halves
+from diptych.errors import ConfigError, DataError
+from diptych.images import Picture
+from diptych.legend import MOST, Legend
+
+LABELS_AT_MOST = 256
+"""Different numbers in pictures that are taken for label maps without a legend."""
+
+
+Given = str | Mapping[str, Any] | None
+"""A legend's file, or what such a file holds."""
+
+
+def legend_of(folder: Folder, side: int, given: Given, *, limit_mp: float, snap: bool) -> Legend:
+    """The legend of one domain: the one that is given, that of the folder's legend.yaml, or of the numbers that occur.
+
+    Every label map is looked at. Raises DataError that names the file with what is not in the legend, and where.
+    """
+    found = given_legend(given) if given is not None else own_legend(folder)
+    items = {split: folder.singles(side, split) for split in ("train", "val", "test")}
+    reader = Looking(folder.kind == "side by side", side, found, limit_mp, snap)
+    seen = {split: [look for look in ahead(reader, some) if look] for split, some in items.items()}
+    if found is None:
+        found = from_numbers(folder, [look for looks in seen.values() for look in looks])
+    shown = {number for look in seen["train"] for number in look.ids}
+    absent = tuple(c.id for c in found.known if c.id not in shown)
+    return found.model_copy(update={"absent": absent})
+
+
+def given_legend(given: str | Mapping[str, Any]) -> Legend:
+    """A legend from a file, or from what such a file holds. Raises ConfigError."""
+    return parsed(given, "data.legend") if isinstance(given, Mapping) else read_legend(Path(given))
+
+
+def own_legend(folder: Folder) -> Legend | None:
+    """The legend in the data set's own folder, if there is one."""
+    places = [root / LEGEND for root in folder.roots.values() if (root / LEGEND).is_file()]
+    return read_legend(places[0]) if places else None
+
+
+def read_legend(path: Path) -> Legend:
+    """The legend in a YAML file. Raises ConfigError that names the file."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the legend {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"the legend {path} is not YAML: {getattr(error, 'problem', error)}") from None
+    return parsed(content, f"the legend {path}")
+
+
+def parsed(content: Any, where: str) -> Legend:
+    """A legend from `{classes: [{id: 0, name: sky, colour: [1, 2, 3]}, {id: 9, ..., void: true}]}`."""
+    try:
+        return Legend.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        what = first["msg"].removeprefix("Value error, ")
+        form = "classes: [{id: 0, name: sky, colour: [128, 128, 128]}, ...]"
+        raise ConfigError(f"{where}{': ' + place if place else ''}: {what}; its form is {form}") from None
+
+
+def write_legend(legend: Legend) -> str:
+    """A legend as the text of its file."""
+    lines = [
+        "# What the label maps mean; void: true is for pixels of which nothing is known.",
+        "classes:",
+    ]
+    for c in legend.classes:
+        void = ", void: true" if c.void else ""
+        lines.append(f"  - {{id: {c.id}, name: {c.name}, colour: [{', '.join(map(str, c.colour))}]{void}}}")
+    return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one label map shows: its ids, and the colours that a palette gives them."""
+
+    ids: tuple[int, ...]
+    colours: Mapping[int, tuple[int, int, int]]
+
+
+@dataclass(frozen=True)
+class Looking:
+    """Looks at a label map; None for a file that cannot be decoded, which is said when the picture is needed."""
+
+    halved: bool
+    side: int
+    legend: Legend | None
+    limit_mp: float
+    snap: bool
+
+    def __call__(self, item: Item) -> Look | None:
+        try:
+            picture = images.read(item.a, limit_mp=self.limit_mp, indices=True)
+        except DataError:
+            return None
+        picture = halves(picture)[self.side] if self.halved else picture
+        try:
+            return Look(tuple(np.unique(self.ids(picture)).tolist()), colours(picture))
+        except DataError as error:
+            raise DataError(f"{item.a} {error}") from None
+
+    def ids(self, picture: Picture) -> np.ndarray:
+        if self.legend:
+            return self.legend.read(picture, snap=self.snap).array
+        if picture.array.shape[2] != 1 or picture.array.dtype.kind == "f":
+            what = f"{picture.array.shape[2]} channels of {picture.array.dtype}"
+            raise DataError(f"has {what}: which colour is which class? Write {LEGEND} (docs/data.md), as data.legend")
+        return picture.array
+
+
+def colours(picture: Picture) -> dict[int, tuple[int, int, int]]:
+    """The colour of each index, of a picture with a palette."""
+    if picture.palette is None:
+        return {}
+    return {int(n): tuple(map(int, picture.palette[n])) for n in np.unique(picture.array)}  # type: ignore[misc]
+
+
+def from_numbers(folder: Folder, looks: Iterable[Look]) -> Legend:
+    """A legend of all the ids that occur. Raises DataError where there are more than label maps have."""
+    ids: set[int] = set()
+    palette: dict[int, tuple[int, int, int]] = {}
+    for look in looks:
+        ids.update(look.ids)
+        palette.update(look.colours)
+    if not ids:
+        raise DataError(f"{folder.place}: none of its label maps can be read")
+    if len(ids) >= LABELS_AT_MOST or max(ids) >= MOST:
+        raise DataError(
+            f"{folder.place}: its label maps hold {len(ids)} different numbers, more than label maps usually have; if "
+            f"that is what they are, say what they mean in {LEGEND} (docs/data.md)"
+        )
+    return Legend.numbered(sorted(ids), palette)
