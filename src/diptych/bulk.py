@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,7 @@ def translate_files(
     jobs: list[Job],
     *,
     controls: Mapping[str, Any],
+    instances: Path | None = None,
     batch: int = 8,
     threads: int = 4,
     limit_mp: float = images.LIMIT_MP,
@@ -116,8 +118,8 @@ def translate_files(
 ) -> list[Result]:
     """Carry out `jobs`; neighbours of one size share a batch. `report` hears of each result as it is there.
 
-    controls: as for calling the translator; of several answers to a picture, each has the next seed. Raises
-    ConfigError for wrong ones.
+    controls: as for calling the translator; of several answers to a picture, each has the next seed. instances: of
+    label maps, a map of instances, or a folder with one for each under its name. Raises ConfigError for wrong ones.
     """
     if any(job.sample for job in jobs):
         translator.check_several(controls)
@@ -130,7 +132,8 @@ def translate_files(
 
     with ThreadPoolExecutor(threads) as writers:
         source = translator.sides(controls.get("to", translator.ways[0]))[0]
-        opened = ahead(lambda job: read(translator, job, source, limit_mp), jobs, threads=threads)
+        look = partial(read, translator, side=source, instances=instances, limit_mp=limit_mp)
+        opened = ahead(look, jobs, threads=threads)
         writing: deque[Future[Result]] = deque()
         for some in alike(opened, batch, done):
             outputs = translated(translator, some, controls, done)
@@ -142,13 +145,27 @@ def translate_files(
     return results
 
 
-def read(translator: Translator, job: Job, side: Side, limit_mp: float) -> tuple[Job, Picture | str]:
+def read(
+    translator: Translator, job: Job, *, side: Side, instances: Path | None, limit_mp: float
+) -> tuple[Job, Picture | str]:
     """The picture of a job, as one of `side`, or what is wrong with it."""
     try:
         picture = images.read(job.source, limit_mp=limit_mp, indices=side.legend is not None)
+        if instances:
+            picture = translator.with_things(picture, map_of(job.source, instances))
         return job, translator.opened(picture, side, str(job.source))
     except DiptychError as error:
         return job, str(error)
+
+
+def map_of(source: Path, instances: Path) -> Path:
+    """The map of instances of a label map. Raises DataError where the folder has none of its name."""
+    if not instances.is_dir():
+        return instances
+    found = [path for path in sorted(instances.iterdir()) if path.stem == source.stem]
+    if not found:
+        raise DataError(f"{source}: there is no map of instances called {source.stem} in {instances}")
+    return found[0]
 
 
 def alike(
@@ -169,7 +186,7 @@ def alike(
 
 
 def kind(job: Job, picture: Picture) -> tuple[Any, ...]:
-    return (job.sample, *picture.array.shape, picture.array.dtype)
+    return (job.sample, *picture.array.shape, picture.array.dtype, picture.things is None)
 
 
 def translated(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated
 
@@ -115,7 +116,7 @@ class Legend(BaseModel):
             raise DataError(f"has {ids.shape[2]} channel(s) of {ids.dtype}: a label map has whole numbers, or colours")
         self.refuse_unknown(ids)
         ids = ids.astype(self.dtype, copy=False)
-        return Picture(ids, None, picture.format, picture.notes, palette=self.palette, ids=True)
+        return replace(picture, array=ids, alpha=None, palette=self.palette, ids=True)
 
     def _has_colours(self, picture: Picture) -> bool:
         """Whether all colours of a palette that are used are those of classes."""

@@ -95,13 +95,17 @@ class Translator:
         card = self.card
         return (card.source, card.target) if to == "b" else (card.target, card.source)
 
-    def __call__(self, image: Image, *, to: str | None = None, **controls: Any) -> Picture:
+    def __call__(
+        self, image: Image, *, to: str | None = None, instances: Image | None = None, **controls: Any
+    ) -> Picture:
         """Translate one picture: same size, the target's channels and range; alpha and file format are carried over.
 
-        to: the name of the domain to translate to, of a model that works both ways. controls: the keyword arguments of
-        the method's `translate`; where it takes a style, a picture as any other. Raises ConfigError for others.
+        to: the name of the domain to translate to, of a model that works both ways. instances: for a label map, which
+        thing each pixel belongs to. controls: the keyword arguments of the method's `translate`; where it takes a
+        style, a picture as any other. Raises ConfigError for others.
         """
-        return next(self.many([image], to=to, **controls))
+        picture = image if instances is None else self.with_things(image, instances)
+        return next(self.many([picture], to=to, **controls))
 
     def many(
         self, pictures: Iterable[Image], *, batch: int = 8, to: str | None = None, **controls: Any
@@ -126,10 +130,10 @@ class Translator:
         """`many` with controls as `checked` gives them."""
         source, target = self.sides(controls.get("to", self.ways[0]))
         opened = (self.opened(image, source) for image in pictures)
-        for _, alike in groupby(opened, key=lambda picture: (picture.array.shape, picture.array.dtype)):
+        for _, alike in groupby(opened, key=kind):
             while some := list(islice(alike, batch)):
                 sources = torch.stack([prepare(self.task.source(picture), source) for picture in some])
-                outputs = self.batch(sources, **controls).cpu()
+                outputs = self.batch(sources, **controls, **self.things(some)).cpu()
                 for output, picture in zip(outputs, some, strict=True):
                     yield self.task.finish(finished(output, target), picture)
 
@@ -142,14 +146,41 @@ class Translator:
             ids = side.legend.read(picture, snap=self.snap_colours)
         except DataError as error:
             raise DataError(f"{image if isinstance(image, str | PathLike) else name} {error}") from None
+        if picture.ids:  # looked at before
+            return ids
+        notes = []
         if unseen := side.legend.unseen(ids.array):
-            return replace(ids, notes=(*ids.notes, f"no training picture showed {', '.join(unseen)}: it is guessed"))
-        return ids
+            notes.append(f"no training picture showed {', '.join(unseen)}: it is guessed")
+        if side.legend.edges and ids.things is None:
+            notes.append("no map of instances is given: no borders are drawn between things of one class")
+        return replace(ids, notes=(*ids.notes, *notes))
+
+    def with_things(self, image: Image, instances: Image) -> Picture:
+        """A label map together with its map of instances, of the same size. Raises DataError or ConfigError."""
+        if self.card.source.legend is None:
+            raise ConfigError("maps of instances go with label maps, and this model takes none: leave instances out")
+        picture, things = open_picture(image, indices=True), open_picture(instances, indices=True).array
+        if things.shape != (*picture.array.shape[:2], 1) or things.dtype.kind == "f":
+            height, width, channels = things.shape
+            raise DataError(
+                f"the map of instances is {width}x{height} with {channels} channel(s) of {things.dtype}: it needs the "
+                f"size of the label map, and one channel of whole numbers"
+            )
+        return replace(picture, things=things.astype(np.uint16))
+
+    def things(self, pictures: list[Picture]) -> dict[str, Tensor]:
+        """The maps of instances of a batch, for a method that asks for them."""
+        maps = [picture.things for picture in pictures if picture.things is not None]
+        if not maps or "instances" not in controls_of(type(self.method)):
+            return {}
+        return {"instances": torch.from_numpy(np.stack(maps).astype(np.int64)).movedim(-1, -3)}
 
     def batch(self, pictures: Tensor, **controls: Any) -> Tensor:
         """Translate a batch `B C H W` in [-1, 1], of any height and width; controls as the method has them."""
         height, width = pictures.shape[-2:]
         padded = mirror_pad(pictures.to(self.device), self.method.granularity)
+        if (things := controls.get("instances")) is not None:
+            controls["instances"] = mirror_pad(things.to(self.device), self.method.granularity)
         with torch.inference_mode(), self.speed.precision(self.device):
             outputs = self.running.translate(self.speed.layout(padded), **controls)
         top, left = (padded.shape[-2] - height) // 2, (padded.shape[-1] - width) // 2
@@ -200,6 +231,11 @@ class Translator:
         """
         method, card = model_folder.load(folder)
         return cls(method, card, speed=speed, device=device, snap_colours=snap_colours)
+
+
+def kind(picture: Picture) -> tuple[Any, ...]:
+    """Pictures of one kind can share a batch."""
+    return picture.array.shape, picture.array.dtype, picture.things is None
 
 
 def controls_of(method: type[Method]) -> dict[str, Any]:

@@ -46,6 +46,7 @@ def translate(
     bf16: Bf16 = False,
     compile: Compile = False,
     snap_colours: Snap = False,
+    instances: Annotated[Path | None, typer.Option(help="A label map's map of instances, or a folder of them.")] = None,
     limit_mp: Annotated[float, typer.Option(help="Largest picture accepted, in million pixels.")] = 50.0,
 ) -> None:
     """Translate pictures of any size: same size and format out. One bad file does not stop the others.
@@ -72,7 +73,7 @@ def translate(
                 progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
         results = translate_files(
-            translator, jobs, controls=controls, batch=batch, limit_mp=limit_mp, report=report
+            translator, jobs, controls=controls, instances=instances, batch=batch, limit_mp=limit_mp, report=report
         )  # fmt: skip
     failed = sum(1 for result in results if result.fault)
     place = results[0].written or out if len(results) == 1 else out

@@ -405,7 +405,8 @@ def _one_kind_only(found: Folder) -> str:
 
 def _refuse_too_small(data: Data) -> None:
     found, (height, width) = data.folder, data.augment.size
-    paths = list(dict.fromkeys(item.a for side in data.singles("train") for item in side))
+    sides = zip(data.singles("train"), data.legends, strict=True)  # label maps are brought to their partners' size
+    paths = list(dict.fromkeys(item.a for side, legend in sides if not legend for item in side))
     small = [path for path in paths if found.size(path)[0] < height or found.size(path)[1] < width]
     if small and not data.augment.enlarge:
         least = min(small, key=lambda path: min(found.size(path)))

@@ -20,7 +20,7 @@ from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
 from diptych.legend import MOST, Legend
 
-LABELS_AT_MOST = 256
+LABELS_AT_MOST = 200
 """Different numbers in pictures that are taken for label maps without a legend."""
 
 

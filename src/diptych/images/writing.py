@@ -109,7 +109,8 @@ def _encode_palette(array: np.ndarray, palette: np.ndarray) -> bytes:
 def _encode_png(array: np.ndarray) -> bytes:
     import imagecodecs
 
-    return bytes(imagecodecs.png_encode(np.ascontiguousarray(array), level=4))
+    plane = array[..., 0] if array.shape[2] == 1 else array  # it refuses an axis of one that numpy has only thought of
+    return bytes(imagecodecs.png_encode(np.ascontiguousarray(plane), level=4))
 
 
 def _encode_tiff(array: np.ndarray, colours: int, alpha: bool) -> bytes:

@@ -11,8 +11,12 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image
 
+from diptych.data.finding import LEGEND
+from diptych.data.labels import write_legend
+from diptych.data.samples.scene import CLASSES
 from diptych.data.samples.street import Street, street
 from diptych.errors import ConfigError, DataError, StorageError
+from diptych.legend import Class, Legend
 
 KINDS = ("street",)
 MOST = 1_000_000
@@ -68,11 +72,18 @@ def write_samples(
                 _draw(Path(work), street(MOST * seed + number, size), pictures)
                 if progress is not None:
                     progress(number + 1, count)
+            if {"labels", "ids"} & set(sides):
+                (Path(work) / LEGEND).write_text(write_legend(legend()), encoding="utf-8")
             for part in sorted(Path(work).iterdir()):
                 os.replace(part, out / part.name)
     except OSError as error:
         raise StorageError(f"cannot write samples to {out}: {error.strerror or error}; choose another folder") from None
     return out
+
+
+def legend() -> Legend:
+    """What the ids and colours of the label maps mean."""
+    return Legend(classes=tuple(Class(id=n, name=kind.name, colour=kind.rgb) for n, kind in enumerate(CLASSES)))
 
 
 def _check(kind: str, count: int, seed: int, sides: Sequence[str], unpaired: bool) -> None:

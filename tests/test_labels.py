@@ -1,0 +1,323 @@
+"""Label maps: read in each of their forms, refused where they are wrong, learned from, made and scored."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from commands import diptych
+from pictures import noise, save
+from PIL import Image
+
+from diptych import Translator, images
+from diptych.data import open_data
+from diptych.data.labels import parsed
+from diptych.data.samples import write_samples
+from diptych.errors import ConfigError, DataError
+from diptych.images import Picture
+from diptych.legend import Class, Legend, borders, from_planes, to_planes
+from diptych.metrics import confusion, pixel_accuracy
+
+LEGEND = Legend(
+    classes=(
+        Class(id=0, name="sky", colour=(10, 20, 200)),
+        Class(id=3, name="road", colour=(90, 90, 90)),
+        Class(id=7, name="car", colour=(200, 30, 30)),
+        Class(id=255, name="void", colour=(0, 0, 0), void=True),
+    )
+)
+SMALL = ["data.size=32", "method.generator=unet_32", "method.width=4", "method.discriminator_width=4"]
+
+
+def ids(height: int = 32, width: int = 32, seed: int = 0, numbers: tuple[int, ...] = (0, 3, 7, 255)) -> np.ndarray:
+    """Blocks of 8x8 pixels of one class."""
+    coarse = np.random.default_rng(seed).choice(np.array(numbers, np.uint8), (height // 8, width // 8))
+    return coarse.repeat(8, 0).repeat(8, 1)[..., None]
+
+
+def folder(root: Path, *, colours: bool = False, suffix: str = ".png", count: int = 6, legend: bool = True) -> Path:
+    """ROOT/{train,test}/{label,photo}: label maps as ids or in colours, each with a photo."""
+    for split, number in [("train", k) for k in range(count)] + [("test", k) for k in range(2)]:
+        numbers = ids(seed=number)
+        shown = Picture(numbers, palette=LEGEND.palette).visible if colours else numbers
+        save(root / split / "label" / f"{number}{suffix}", shown)
+        save(root / split / "photo" / f"{number}.png", noise(32, 32, seed=number))
+    if legend:
+        write_legend(root / "legend.yaml")
+    return root
+
+
+def write_legend(path: Path, legend: Legend = LEGEND) -> Path:
+    classes = [c.model_dump(mode="json") for c in legend.classes]
+    path.write_text(f"classes: {classes}".replace("True", "true").replace("False", "false"))
+    return path
+
+
+def opened(root: Path, **options: Any) -> Any:
+    return open_data(folder=str(root), direction="label2photo", labels="label", size=32, val=0, **options)
+
+
+def train(root: Path, out: Path, *options: str, direction: str = "label2photo", method: str = "pix2pix") -> Any:
+    places = ["--data", root, "--direction", direction, "--out", out, "data.labels=label"]
+    return diptych("train", method, *places, "data.val=0", "train.images=4", "train.batch=2", *SMALL, *options)
+
+
+# --- What a legend is ------------------------------------------------------------------------------------------------
+
+
+def test_planes_are_one_where_the_class_is_and_void_has_none() -> None:
+    planes = to_planes(np.array([[[0], [3], [7], [255]]], np.uint8), LEGEND)
+    assert planes.shape == (3, 1, 4)
+    assert planes[:, 0].T.tolist() == [[1, -1, -1], [-1, 1, -1], [-1, -1, 1], [-1, -1, -1]]
+    assert from_planes(planes, LEGEND).array[0, :3, 0].tolist() == [0, 3, 7]
+
+
+def test_borders_are_where_a_neighbour_is_another_thing() -> None:
+    things = torch.tensor([[1, 1, 2], [1, 1, 2], [1, 1, 1]])[..., None]
+    assert borders(things)[..., 0].int().tolist() == [[0, 1, 1], [0, 1, 1], [0, 0, 1]]
+    planes = to_planes(np.zeros((3, 3, 1), np.uint8), LEGEND.model_copy(update={"edges": True}), things)
+    assert planes.shape == (4, 3, 3)
+    assert torch.equal(planes[3] > 0, borders(things)[..., 0])
+
+
+@pytest.mark.parametrize("form", ["ids", "palette", "another palette", "colours", "16 bits"])
+def test_every_form_of_a_label_map_holds_the_same_ids(form: str, tmp_path: Path) -> None:
+    there, path = ids(), tmp_path / "map.png"
+    match form:
+        case "ids":
+            save(path, there)
+        case "palette":
+            Picture(there, palette=LEGEND.palette, ids=True).save(path)
+        case "another palette":  # as a paint program orders it: the colours say what is meant
+            ranks = np.searchsorted([0, 3, 7, 255], there).astype(np.uint8)
+            Picture(ranks, palette=np.array([c.colour for c in LEGEND.classes], np.uint8)).save(path)
+        case "colours":
+            save(path, Picture(there, palette=LEGEND.palette).visible)
+        case "16 bits":
+            save(path, there.astype(np.uint16))
+    assert np.array_equal(LEGEND.read(images.read(path, indices=True)).array, there)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"classes": [{"id": 0, "name": "sky", "colour": [1, 2]}]}, r"classes\.0\.colour"),
+        ({"classes": [{"id": 0, "name": "sky", "colour": [1, 2, 3], "void": True}]}, "no class that is not void"),
+        (
+            {"classes": [{"id": n, "name": str(n), "colour": [1, 2, 3]} for n in range(2)]},
+            "two classes have the colour",
+        ),
+        ({"klasses": []}, "classes: Field required"),
+        ([1, 2], "its form is classes"),
+    ],
+)
+def test_a_faulty_legend_says_what_is_wrong(content: Any, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        parsed(content, "legend.yaml")
+
+
+# --- Data ------------------------------------------------------------------------------------------------------------
+
+
+def test_label_maps_travel_as_one_byte_a_pixel_and_become_planes_on_the_device(tmp_path: Path) -> None:
+    data = opened(folder(tmp_path))
+    batch = next(data.loader(seed=0, batch=2))
+    assert batch["source"].shape == (2, 32, 32, 1)
+    assert batch["source"].dtype == torch.uint8
+    ready = data.tensors(("source", "target"), batch)
+    assert ready["source"].shape == (2, 3, 32, 32)
+    assert set(ready["source"].unique().tolist()) == {-1.0, 1.0}
+    assert set(batch["source"].unique().tolist()) <= {0, 3, 7, 255}, "resized by mixing ids"
+
+
+@pytest.mark.parametrize("colours", [False, True])
+def test_a_class_outside_the_legend_names_the_file_the_pixel_and_what_is_allowed(colours: bool, tmp_path: Path) -> None:
+    root = folder(tmp_path, colours=colours)
+    wrong = ids(seed=3)
+    wrong[5, 9] = 9
+    palette = np.zeros((256, 3), np.uint8)
+    palette[: len(LEGEND.palette)] = LEGEND.palette
+    palette[9] = (1, 2, 3)
+    save(root / "train" / "label" / "3.png", Picture(wrong, palette=palette).visible if colours else wrong)
+    said = train(root, tmp_path / "run")
+    assert said.code == 2
+    assert "Traceback" not in said.err
+    assert str(root / "train" / "label" / "3.png") in said.err
+    assert "x=9, y=5" in said.err
+    assert ("colour (1, 2, 3)" if colours else "the id 9") in said.err
+    assert colours or "0, 3, 7, 255" in said.err
+    assert not (tmp_path / "run" / "model").exists()
+
+
+def test_smeared_colours_are_recognised_and_can_be_snapped(tmp_path: Path) -> None:
+    root = folder(tmp_path / "data", colours=True, suffix=".jpg")
+    said = train(root, tmp_path / "run")
+    assert said.code == 2
+    assert "smeared" in said.err
+    assert "--snap-colours" in said.err
+    assert train(root, tmp_path / "run", "--snap-colours").code == 0
+    one = root / "test" / "label" / "0.jpg"
+    assert "smeared" in diptych("translate", tmp_path / "run", one, "--out", tmp_path / "out").err
+    assert diptych("translate", tmp_path / "run", one, "--out", tmp_path / "out", "--snap-colours").code == 0
+    assert diptych("evaluate", tmp_path / "run", "--data", root, "--snap-colours").code == 0
+
+
+def test_without_a_legend_the_numbers_are_the_classes_and_colours_are_asked_for(tmp_path: Path) -> None:
+    data = opened(folder(tmp_path / "ids", legend=False))
+    assert [c.id for c in data.legends[0].classes] == [0, 3, 7, 255]
+    with pytest.raises(DataError, match="which colour is which class"):
+        opened(folder(tmp_path / "colours", colours=True, legend=False))
+    for photo in (tmp_path / "ids" / "train" / "label").iterdir():
+        save(photo, noise(32, 32, 1))
+    with pytest.raises(DataError, match="more than label maps usually have"):
+        opened(tmp_path / "ids")
+
+
+def test_a_label_map_of_another_size_is_brought_to_its_photo_by_the_nearest_pixel(tmp_path: Path) -> None:
+    root = folder(tmp_path)
+    for path in (root / "train" / "label").iterdir():
+        save(path, images.resize(images.read(path).array, 16, 16, nearest=True))
+    data = opened(root)
+    assert any("6 of 8 pictures in label: brought to the size of its partner" in note for note in data.notes)
+    _, source, target = next(data.pairs("train"))
+    assert source.array.shape[:2] == target.array.shape[:2] == (32, 32)
+    assert set(np.unique(source.array)) <= {0, 3, 7, 255}
+    save(root / "train" / "label" / "0.png", ids(32, 16))
+    assert any("is 16x32, its partner" in note for note in opened(root).notes)
+
+
+def test_missing_maps_of_instances_are_counted(tmp_path: Path) -> None:
+    root = folder(tmp_path)
+    with pytest.raises(DataError, match="there is no such folder"):
+        opened(root, instances="things")
+    shutil.copytree(root / "train" / "label", root / "train" / "things")
+    with pytest.raises(DataError, match="2 of 8 pairs have none there, as test/"):
+        opened(root, instances="things")
+    shutil.copytree(root / "test" / "label", root / "test" / "things")
+    data = opened(root, instances="things")
+    assert data.channels == (4, 3)
+    batch = next(data.loader(seed=0, batch=2))
+    assert data.tensors(("source", "target"), batch)["instances"].shape == (2, 1, 32, 32)
+
+
+def test_labels_that_no_side_is_and_options_without_labels_are_refused(tmp_path: Path) -> None:
+    root = folder(tmp_path)
+    with pytest.raises(ConfigError, match=r"data\.labels=lable is no side"):
+        open_data(folder=str(root), direction="label2photo", labels="lable")
+    with pytest.raises(ConfigError, match=r"say data\.labels"):
+        open_data(folder=str(root), direction="label2photo", snap_colours=True)
+
+
+# --- Training and use ------------------------------------------------------------------------------------------------
+
+
+def test_a_class_that_no_training_picture_showed_is_named_when_it_is_met(tmp_path: Path) -> None:
+    root = folder(tmp_path / "data")
+    for path in (root / "train" / "label").iterdir():
+        save(path, ids(seed=int(path.stem), numbers=(0, 3)))
+    said = train(root, tmp_path / "run")
+    assert "no training picture shows car" in said.err
+    card = Translator.load(tmp_path / "run").card
+    assert card.source.legend is not None
+    assert [c.name for c in card.source.legend.classes] == ["sky", "road", "car", "void"]
+    said = diptych("translate", tmp_path / "run", root / "test" / "label" / "0.png", "--out", tmp_path / "out")
+    assert said.code == 0
+    assert said.err.count("no training picture showed car") == 1
+
+
+def test_a_label_map_given_to_a_model_is_checked_as_in_training(tmp_path: Path) -> None:
+    root = folder(tmp_path / "data")
+    assert train(root, tmp_path / "run").code == 0
+    wrong = save(tmp_path / "wrong.png", np.full((16, 16, 1), 8, np.uint8))
+    said = diptych("translate", tmp_path / "run", wrong, "--out", tmp_path / "out")
+    assert said.code == 2
+    assert f"{wrong} has the id 8 at the pixel x=0, y=0" in said.err
+    assert train(root, tmp_path / "back", direction="photo2label").code == 0
+    back = Translator.load(tmp_path / "back")
+    with pytest.raises(ConfigError, match="leave instances out"):
+        back(root / "test" / "photo" / "0.png", instances=wrong)
+
+
+def test_photos_become_label_maps_with_exact_ids_and_are_scored_as_such(tmp_path: Path) -> None:
+    root = folder(tmp_path / "data")
+    assert train(root, tmp_path / "run", direction="photo2label").code == 0
+    photo = save(tmp_path / "photo.jpg", noise(20, 24))
+    said = diptych("translate", tmp_path / "run", photo, "--out", tmp_path / "out")
+    assert said.code == 0
+    made = images.read(tmp_path / "out" / "photo.png", indices=True)
+    assert made.array.shape == (20, 24, 1)
+    assert set(np.unique(made.array)) <= {0, 3, 7}
+    assert np.array_equal(made.palette[[0, 3, 7]], LEGEND.palette[[0, 3, 7]])  # type: ignore[index]
+    said = diptych("evaluate", tmp_path / "run", "--data", root, "--json")
+    assert {"pixel_accuracy", "class_accuracy", "mean_iou"} == set(json.loads(said.out)["metrics"])
+
+
+def test_photos_made_of_labels_are_read_back_by_a_segmenter_beside_the_real_ones(tmp_path: Path) -> None:
+    root = folder(tmp_path / "data")
+    assert train(root, tmp_path / "run").code == 0
+    assert train(root, tmp_path / "reader", direction="photo2label").code == 0
+    said = diptych("evaluate", tmp_path / "run", "--data", root, "--reader", tmp_path / "reader")
+    assert said.code == 0
+    assert "fcn_mean_iou" in said.out
+    assert "real photos" in said.out
+    said = diptych("evaluate", tmp_path / "reader", "--data", root, "--reader", tmp_path / "run")
+    assert said.code == 2
+
+
+def test_maps_of_instances_draw_borders_for_the_networks(tmp_path: Path) -> None:
+    write_samples("street", tmp_path / "data", count=6, size=32, sides=("labels", "day", "instances"))
+    places = ["--data", tmp_path / "data", "--direction", "labels2day", "--out", tmp_path / "run"]
+    options = ["data.labels=labels", "data.instances=instances", "train.images=2", *SMALL]
+    said = diptych("train", "pix2pix", *places, *options)
+    assert said.code == 0, said.err
+    assert "classes and edges" in said.err
+    assert diptych("evaluate", tmp_path / "run", "--data", tmp_path / "data").code == 0
+    label, things = (tmp_path / "data" / "test" / side / "0001.png" for side in ("labels", "instances"))
+    bare = diptych("translate", tmp_path / "run", label, "--out", tmp_path / "bare.png")
+    assert bare.err.count("no map of instances is given") == 1
+    given = diptych("translate", tmp_path / "run", label, "--instances", things.parent, "--out", tmp_path / "given.png")
+    assert given.code == 0
+    assert (tmp_path / "bare.png").read_bytes() != (tmp_path / "given.png").read_bytes()
+    wrong = save(tmp_path / "wrong.png", noise(8, 8))
+    said = diptych("translate", tmp_path / "run", label, "--instances", wrong, "--out", tmp_path / "out")
+    assert said.code == 2
+    assert "it needs the size of the label map" in said.err
+
+
+# --- Scores ----------------------------------------------------------------------------------------------------------
+
+
+def test_confusion_counts_what_is_known() -> None:
+    target = np.array([[0, 0, 3, 255]], np.uint8)
+    output = np.array([[0, 3, 3, 3]], np.uint8)
+    table = confusion.confusion(output, target, [0, 3, 7])
+    assert table.tolist() == [[1, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]]
+    scores = confusion.scores(table)
+    assert scores["pixel_accuracy"] == pytest.approx(2 / 3)
+    assert scores["class_accuracy"] == pytest.approx(0.75)
+    assert scores["mean_iou"] == pytest.approx((1 / 2 + 1 / 2) / 2)
+
+
+def test_an_interval_of_equal_pictures_has_no_width_and_one_of_different_ones_has() -> None:
+    one = confusion.confusion(ids(seed=1), ids(seed=2), [0, 3, 7])
+    other = confusion.confusion(ids(seed=3), ids(seed=3), [0, 3, 7])
+    assert len(set(confusion.intervals([one, one])["mean_iou"])) == 1
+    value, low, high = confusion.intervals([one, other])["mean_iou"]
+    assert low < value < high
+
+
+def test_pixel_accuracy_leaves_void_out() -> None:
+    target = to_planes(np.array([[[0], [3], [255]]], np.uint8), LEGEND)[None]
+    output = to_planes(np.array([[[0], [0], [0]]], np.uint8), LEGEND)[None]
+    assert pixel_accuracy.measure(output, target).tolist() == [0.5]
+
+
+def test_a_palette_png_is_what_any_program_shows(tmp_path: Path) -> None:
+    Picture(ids(), palette=LEGEND.palette, ids=True).save(tmp_path / "map.png")
+    shown = np.asarray(Image.open(tmp_path / "map.png").convert("RGB"))
+    assert np.array_equal(shown, Picture(ids(), palette=LEGEND.palette).visible)
