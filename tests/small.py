@@ -11,4 +11,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "fastcut": {"blocks": 2, "width": 4, "discriminator_width": 4, "patches": 16, "heads": 8},
     "unit": {"blocks": 1, "width": 4, "discriminator_width": 4, "scales": 1, "discriminator_layers": 2},
     "munit": {"blocks": 1, "width": 4, "discriminator_width": 4, "scales": 1, "discriminator_layers": 2, "hidden": 8},
+    "autoencoder": {"code": 4, "width": 4, "downs": 2},
+    "vae": {"code": 4, "width": 4, "downs": 2},
+    "cvae": {"code": 4, "width": 4, "downs": 2, "hidden": 8, "free_bits": 0.0},
+    "segment": {"width": 4, "depth": 2},
 }

@@ -15,6 +15,11 @@ VARIANTS = {
     "hinge running": ("pix2pix", {**SMALL["pix2pix"], "gan": "hinge", "test_statistics": "running"}),
     "attention": ("cyclegan", {**SMALL["cyclegan"], "attention": True}),
     "batch norm": ("cyclegan", {**SMALL["cyclegan"], "norm": "batch", "dropout": True, "gan": "vanilla"}),
+    "noise": ("autoencoder", {**SMALL["autoencoder"], "noise": 0.1, "loss": "l2", "blocks": 2}),
+    "free bits": ("vae", {**SMALL["vae"], "free_bits": 0.01, "warmup": 0.5, "loss": "l2"}),
+    "standard": ("cvae", {**SMALL["cvae"], "prior": "standard", "free_bits": 0.05}),
+    "classes": ("cvae", {**SMALL["cvae"], "classes": 3}),
+    "dice": ("segment", {**SMALL["segment"], "norm": "batch", "balance": 0.5, "dice": 1.0}),
 }
 
 

@@ -1,0 +1,128 @@
+"""CVAE: learns from pairs the many things a picture may become, without a discriminator; a code says which one.
+
+Sohn, Lee, Yan: Learning Structured Output Representation using Deep Conditional Generative Models, NIPS 2015.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from annotated_types import Ge
+from torch import Tensor, nn
+
+from diptych.errors import ConfigError
+from diptych.methods.method import Adam, Count, Method, Seed, Step, Strength, Style, Weight
+from diptych.nn.conditional import SourceEncoder, Standard, SteeredDecoder, Summary, SummaryHead
+from diptych.nn.gaussian import Gaussian, draw_normal, nats, warmed
+from diptych.nn.perceptual import DomainInvariant
+
+
+class CVAE(Method):
+    """Posterior q(z|y), prior p(z|x), decoder p(y|x, z): min E|decode(x, z) - y| + kl * KL(q(z|y), p(z|x)), z ~ q.
+
+    z is a vector, so that it says which of the answers and not what is where: that is the source's part, and its
+    U-Net's. The posterior sees the target alone (the paper's sees both), so that any picture can lend its look.
+
+    source_channels, target_channels: channels of the pictures, read from the data.
+    code: how many numbers z has.
+    width, downs, blocks: channels at the picture's own size, doubled at each halving up to eight times, halvings, and
+    residual blocks behind each of them. Sizes are multiples of 2**downs.
+    hidden: width of the network in the decoder that reads z; all its norms follow what that says.
+    prior: learned, from the source, or standard, N(0, 1), where all sources have the same range of answers.
+    classes: how many labels there are, if pictures have labels: 0 to classes - 1. They are told to the decoder.
+    kl: the weight above; KL is in nats, a sum over z. warmup: it grows from nothing over this share of the training.
+    free_bits: of each number of z, so many nats cost nothing: what keeps z in use.
+    perceptual: weight of the distance between what result and target show, seen by VGG-16.
+    """
+
+    keep = ("encoder", "prior", "posterior", "decoder")
+    pretrained: ClassVar[Mapping[str, str]] = {"perceptual_network": "vgg16"}
+    schedule = "cosine"
+    length: ClassVar[Mapping[str, int]] = {"epochs": 200}
+
+    def __init__(
+        self,
+        *,
+        source_channels: Count = 3,
+        target_channels: Count = 3,
+        code: Count = 8,
+        width: Count = 32,
+        downs: Count = 4,
+        blocks: Count = 1,
+        hidden: Count = 128,
+        prior: Literal["learned", "standard"] = "learned",
+        classes: Annotated[int, Ge(0)] = 0,
+        kl: Weight = 1e-3,
+        warmup: Strength = 0.1,
+        free_bits: Weight = 0.05,
+        perceptual: Weight = 0.0,
+    ) -> None:
+        super().__init__()
+        if perceptual and target_channels not in (1, 3):
+            raise ConfigError(
+                f"perceptual looks at grey or colour pictures; the target has {target_channels} channels: set it to 0"
+            )
+        self.granularity, self.code, self.classes = 2**downs, code, classes
+        self.kl, self.warmup, self.free_bits, self.perceptual = kl, warmup, free_bits, perceptual
+        options: dict[str, Any] = {"width": width, "downs": downs}
+        self.encoder = SourceEncoder(source_channels, blocks=blocks, **options)
+        self.prior = SummaryHead(self.encoder.channels, 2 * code) if prior == "learned" else Standard(code)
+        self.posterior = Summary(target_channels, 2 * code, **options)
+        self.decoder = SteeredDecoder(code, target_channels, hidden=hidden, classes=classes, **options)
+        self.perceptual_network = DomainInvariant() if perceptual else None
+
+    def groups(self) -> dict[str, list[nn.Module]]:
+        return {"G": [self.encoder, self.prior, self.posterior, self.decoder]}
+
+    def optimisers(self) -> dict[str, Adam]:
+        return {"G": Adam(lr=2e-4, betas=(0.9, 0.999))}
+
+    def steps(self, source: Tensor, target: Tensor, label: Tensor | None = None) -> Iterator[Step]:
+        features = self.encoder(source)
+        p, q = Gaussian.of(self.prior(features[-1])), Gaussian.of(self.posterior(target))
+        output = self.decoder(features, q.at(draw_normal(q.mean)[0]), label)
+        kl = warmed(self.kl, self.progress, self.warmup)
+        terms: dict[str, Any] = {
+            "l1": F.l1_loss(output, target),
+            "kl": kl * nats(q.divergence(p), self.free_bits),
+        }
+        if self.perceptual_network:
+            terms["perceptual"] = self.perceptual * self.perceptual_network(output, target)
+        yield Step("G", **terms)
+
+    def translate(
+        self,
+        x: Tensor,
+        *,
+        seed: Seed = 0,
+        style: Style = None,
+        style_strength: Strength = 1.0,
+        label: Annotated[int, Ge(0)] | None = None,
+    ) -> Tensor:
+        """Translate `B C H W` in [-1, 1]; many answers, one for each `seed`.
+
+        style: a picture of the target, of any size, whose look is taken instead.
+        style_strength: how far the look goes, from the seed's (0) to the picture's (1); without a picture, from what
+        is most likely (0) to the seed's (1).
+        label: of a model that knows classes, the one wanted; without it, something between all of them.
+        """
+        features = self.encoder(x)
+        drawn = torch.randn(1, self.code, generator=torch.Generator().manual_seed(seed)).to(x)
+        p = Gaussian.of(self.prior(features[-1]))
+        if style is None:
+            return self.decoder(features, p.at(style_strength * drawn), self.chosen(label, x))
+        wanted = Gaussian.of(self.posterior(style)).mean
+        return self.decoder(features, p.at(drawn).lerp(wanted, style_strength), self.chosen(label, x))
+
+    def chosen(self, label: int | None, x: Tensor) -> Tensor | None:
+        """The label as the decoder takes it, for every picture of `x`. Raises ConfigError for one that there is not."""
+        if label is None:
+            return None
+        if not self.classes:
+            raise ConfigError("the model knows no labels: it was trained with classes: 0; leave label out")
+        if label >= self.classes:
+            raise ConfigError(f"the model has no label {label}: it knows 0 to {self.classes - 1}")
+        return torch.full((len(x),), label, device=x.device)
