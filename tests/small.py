@@ -15,4 +15,5 @@ SMALL: dict[str, dict[str, Any]] = {
     "vae": {"code": 4, "width": 4, "downs": 2},
     "cvae": {"code": 4, "width": 4, "downs": 2, "hidden": 8, "free_bits": 0.0},
     "segment": {"width": 4, "depth": 2},
+    "spade": {"width": 2, "upsampling": "fewer", "hidden": 8, "discriminator_width": 4, "discriminator_layers": 2},
 }

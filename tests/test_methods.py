@@ -20,6 +20,8 @@ VARIANTS = {
     "standard": ("cvae", {**SMALL["cvae"], "prior": "standard", "free_bits": 0.05}),
     "classes": ("cvae", {**SMALL["cvae"], "classes": 3}),
     "dice": ("segment", {**SMALL["segment"], "norm": "batch", "balance": 0.5, "dice": 1.0}),
+    "instance": ("spade", {**SMALL["spade"], "norm": "instance", "spectral": False, "kernel": 1, "scales": 3}),
+    "encoder": ("spade", {**SMALL["spade"], "encoder": True, "style_channels": 8, "start_height": 2}),
 }
 
 

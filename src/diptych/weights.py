@@ -71,6 +71,12 @@ PARTS = {
         files={"vgg16-397923af.pth": ("397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",)},
         terms="BSD-3-Clause (torchvision)",
     ),
+    "vgg19": Part(
+        what="VGG-19 trained on ImageNet, torchvision's IMAGENET1K_V1",
+        url="https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
+        files={"vgg19-dcbb9e9d.pth": ("dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",)},
+        terms="BSD-3-Clause (torchvision)",
+    ),
 }
 
 

@@ -65,7 +65,7 @@ def convert(
 
 def weights(
     action: Annotated[str, typer.Argument(help="list, or fetch.")] = "list",
-    name: Annotated[str | None, typer.Argument(help="lpips_squeeze, squeezenet, vgg16.")] = None,
+    name: Annotated[str | None, typer.Argument(help="lpips_squeeze, squeezenet, vgg16, vgg19.")] = None,
 ) -> None:
     """List the pretrained parts that metrics and methods use, or fetch one from its publisher."""
     from diptych.weights import PARTS, fetch, locate

@@ -5,6 +5,9 @@ Miyato, Kataoka, Koyama, Yoshida: Spectral Normalization for Generative Adversar
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -40,3 +43,46 @@ class SpectralNorm(nn.Module):
         for _ in range(steps):
             self.v.copy_(F.normalize(matrix.t().mv(self.u), dim=0))
             self.u.copy_(F.normalize(matrix.mv(self.v), dim=0))
+
+
+class BoundedConv2d(nn.Conv2d):
+    """A convolution that hardly stretches any input: its weight is divided by that of u and v, its singular vectors.
+
+    As in `SpectralNorm` the forward pass reads u and v and leaves them alone; whoever trains calls `follow`.
+    """
+
+    u: Tensor
+    v: Tensor
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name, size in zip("uv", (len(self.weight), self.weight[0].numel()), strict=True):
+            self.register_buffer(name, F.normalize(torch.randn(size), dim=0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._conv_forward(x, self.weight / self.stretch(), self.bias)
+
+    def stretch(self) -> Tensor:
+        """u W v, written so that mixed precision leaves it in float32 and no layout of the weight makes a copy."""
+        rows = (self.weight * self.v.view(self.weight[0].shape)).sum((1, 2, 3), dtype=torch.float32)
+        return (rows * self.u).sum()
+
+    @torch.no_grad()
+    def follow(self) -> None:
+        """Bring u and v closer to the singular vectors of the weight by one step of the power method."""
+        v = (self.weight * self.u.view(-1, 1, 1, 1)).sum(0)
+        self.v.copy_(F.normalize(v.flatten(), dim=0))
+        rows = (self.weight * self.v.view(v.shape)).sum((1, 2, 3))
+        self.u.copy_(F.normalize(rows, dim=0))
+
+
+def convolution(*, spectral: bool) -> type[nn.Conv2d]:
+    """The kind of convolution to build with."""
+    return BoundedConv2d if spectral else nn.Conv2d
+
+
+def follow(networks: Iterable[nn.Module]) -> None:
+    """Let all that is bounded in `networks` follow its weights by a step."""
+    for module in (module for network in networks for module in network.modules()):
+        if isinstance(module, BoundedConv2d):
+            module.follow()

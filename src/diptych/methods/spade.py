@@ -1,0 +1,178 @@
+"""SPADE: a label map becomes a photo; norms that read the labels keep what others wash away.
+
+Park, Liu, Wang, Zhu: Semantic Image Synthesis with Spatially-Adaptive Normalization, CVPR 2019.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from diptych.errors import ConfigError
+from diptych.methods.method import Adam, Count, Method, Seed, Step, Strength, Style, Weight
+from diptych.nn.feature_discriminators import MultiScaleFeatures
+from diptych.nn.gan import generator_loss, judged
+from diptych.nn.image_encoder import ImageEncoder, divergence
+from diptych.nn.spade import PlainNorm, SpatialGenerator, Upsampling
+from diptych.nn.spectral import follow
+from diptych.nn.vgg_distance import VGGDistance
+
+
+class Painter(nn.Module):
+    """The networks that translation needs: label maps and codes to pictures, and perhaps pictures to codes."""
+
+    def __init__(self, generator: SpatialGenerator, encoder: ImageEncoder | None) -> None:
+        super().__init__()
+        self.generator, self.encoder = generator, encoder
+
+
+class SPADE(Method):
+    """Generator G and discriminator D, for label maps m and photos y, play min_G max_D GAN(G, D) + features * the mean
+    absolute difference of what D sees in (m, G(m)) and in (m, y) + perceptual * the same of VGG-19.
+
+    With an encoder E, G(m, z) starts from a code z ~ N(mu(y), sigma(y)), and kl * KL(z, N(0, 1)) is added.
+
+    source_channels, target_channels: planes of the label maps and channels of the photos, read from the data.
+    width, hidden, kernel: channels of G's last features; those between labels and norms, and the size of the
+    convolutions there. upsampling: sizes are multiples of 16 (fewer; our addition, for small pictures), 32 (normal), 64
+    (more, as published for Cityscapes) or 128 (most, with a further block).
+    norm: what the labels modulate; batch is by running statistics in use.
+    spectral, discriminator_spectral: whether weights of G and E, and those of D, are divided by their largest singular
+    values.
+    scales, discriminator_layers, discriminator_width: D looks at the pair at so many sizes, and so deep.
+    encoder: learn E, for photos in the style of another and for several answers. style_channels: numbers in a code.
+    start_height, start_width: of the first features, which with E are learned for one size: training pictures are best
+    (start * 32) pixels high and wide (normal).
+    gan: the adversarial loss. features, perceptual, kl: the weights above. The paper has perceptual at 10. kl is for
+    the mean over pictures; the published code adds up those of one GPU.
+    """
+
+    keep = ("g",)
+    judges = ("d",)
+    labels = ("source",)
+    pretrained: ClassVar[Mapping[str, str]] = {"perceptual_network": "vgg19"}
+    schedule = "constant"
+    length: ClassVar[Mapping[str, int]] = {"epochs": 50}
+
+    def __init__(
+        self,
+        *,
+        source_channels: Count = 3,
+        target_channels: Count = 3,
+        width: Count = 64,
+        upsampling: Upsampling = "normal",
+        norm: PlainNorm = "batch",
+        spectral: bool = True,
+        hidden: Count = 128,
+        kernel: Literal[1, 3, 5] = 3,
+        scales: Count = 2,
+        discriminator_layers: Count = 4,
+        discriminator_width: Count = 64,
+        discriminator_spectral: bool = True,
+        encoder: bool = False,
+        style_channels: Count = 256,
+        start_height: Count = 8,
+        start_width: Count = 8,
+        gan: Literal["hinge", "lsgan", "vanilla"] = "hinge",
+        features: Weight = 10.0,
+        perceptual: Weight = 0.0,
+        kl: Weight = 0.05,
+    ) -> None:
+        super().__init__()
+        self.gan, self.features, self.perceptual, self.kl = gan, features, perceptual, kl
+        self.style_channels, self.draws, self.latest = style_channels, encoder, ""
+        options: dict[str, Any] = {"width": width, "spectral": spectral}
+        e = ImageEncoder(target_channels, style_channels, **options) if encoder else None
+        options |= {"upsampling": upsampling, "norm": norm, "hidden": hidden, "kernel": kernel}
+        options |= {"code": style_channels if encoder else 0, "start": (start_height, start_width)}
+        self.g = Painter(SpatialGenerator(source_channels, target_channels, **options), e)
+        self.granularity = self.g.generator.granularity
+        options = {"layers": discriminator_layers, "width": discriminator_width, "spectral": discriminator_spectral}
+        self.d = MultiScaleFeatures(source_channels + target_channels, scales=scales, **options)
+        self.perceptual_network = VGGDistance() if perceptual else None
+
+    def groups(self) -> dict[str, list[nn.Module]]:
+        return {"G": [self.g], "D": [self.d]}
+
+    def optimisers(self) -> dict[str, Adam]:
+        return {"G": Adam(lr=1e-4, betas=(0.0, 0.9)), "D": Adam(lr=4e-4, betas=(0.0, 0.9))}
+
+    def steps(self, source: Tensor, target: Tensor) -> Iterator[Step]:
+        labels = (source + 1) / 2
+        self.follow("G")
+        fake, kl = self.painted(labels, target)
+        pair, real = joined(labels, fake), joined(labels, target.to(fake.dtype))
+        seen = self.d(pair, features=True)
+        with torch.no_grad():  # apart from the fakes, as no gradient passes here; no norm in D looks at two pictures
+            wanted = self.d(real, features=True)
+        terms: dict[str, Any] = {"gan": generator_loss([maps[-1] for maps in seen], self.gan) / len(seen)}
+        if self.features:
+            terms["features"] = self.features / len(seen) * difference(seen, wanted)
+        if kl is not None:
+            terms["kl"] = self.kl * kl.mean()
+        if self.perceptual_network:
+            terms["perceptual"] = self.perceptual * self.perceptual_network(fake, target)
+        yield Step("G", **terms)
+
+        self.follow("D")
+        with torch.no_grad():
+            fake, _ = self.painted(labels, target)
+        on_real, on_fake = judged(self.d, real, joined(labels, fake), self.gan)
+        yield Step("D", judged={self.d: real}, fake=on_fake / len(seen), real=on_real / len(seen))
+
+    def painted(self, labels: Tensor, target: Tensor) -> tuple[Tensor, Tensor | None]:
+        """G's picture for each label map, and how far the distribution of its code is from N(0, 1)."""
+        if self.g.encoder is None:
+            return self.g.generator(labels), None
+        mean, log_variance = self.g.encoder(target)
+        code = mean + self.noise(mean) * torch.exp(0.5 * log_variance)
+        return self.g.generator(labels, code), divergence(mean, log_variance)
+
+    def noise(self, mean: Tensor) -> Tensor:
+        """Standard normal draws like `mean`, made picture by picture: a batch in parts has those of the whole."""
+        return torch.randn(mean.shape, device=mean.device)
+
+    def follow(self, step: str) -> None:
+        """Let singular vectors follow their weights at the beginning of each step, as in each pass of the reference.
+
+        That is once for all parts of a batch: the first one has come to the next step.
+        """
+        if step != self.latest:
+            self.latest = step
+            follow([self.g, self.d])
+
+    def translate(self, x: Tensor, *, seed: Seed = 0, style: Style = None, style_strength: Strength = 1.0) -> Tensor:
+        """Paint label maps, planes `B K H W` in [-1, 1]; with an encoder in many ways, one for each `seed`.
+
+        style: a photo whose style is taken instead. style_strength: how far the style goes, from the seed's (0) to the
+        photo's (1); without a photo, from the average of all styles (0) to the seed's (1).
+
+        Raises ConfigError for a style, or a strength, of a model without an encoder.
+        """
+        labels = (x + 1) / 2
+        if self.g.encoder is None:
+            if style is not None or style_strength != 1.0:
+                raise ConfigError(
+                    "the model knows no styles: leave style and style_strength out, or train with method.encoder=true"
+                )
+            return self.g.generator(labels)
+        drawn = torch.randn(1, self.style_channels, generator=torch.Generator().manual_seed(seed)).to(x)
+        wanted = style_strength * drawn
+        if style is not None:
+            wanted = drawn.lerp(self.g.encoder(style)[0].to(x), style_strength)
+        return self.g.generator(labels, wanted.expand(len(x), -1))
+
+
+def joined(labels: Tensor, picture: Tensor) -> Tensor:
+    """What D sees: labels, in the precision that the picture has, and the picture."""
+    return torch.cat([labels.to(picture.dtype), picture], dim=1)
+
+
+def difference(seen: list[list[Tensor]], wanted: list[list[Tensor]]) -> Tensor:
+    """The mean absolute difference of features, added up over layers and sizes; the logits are none."""
+    pairs = [pair for each in zip(seen, wanted, strict=True) for pair in list(zip(*each, strict=True))[:-1]]
+    return torch.stack([F.l1_loss(one, other) for one, other in pairs]).sum()
