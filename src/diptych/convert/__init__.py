@@ -13,7 +13,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from diptych.card import Card, Side
-from diptych.convert import cut, junyanz, munit
+from diptych.convert import cut, junyanz, munit, spade
 from diptych.errors import ConfigError, ModelError
 from diptych.files import atomic
 from diptych.methods.method import Method, inputs
@@ -41,7 +41,7 @@ class Layout(Protocol):
         """The names and contents of the files that hold `method`, less those of parts that it has not."""
 
 
-LAYOUTS: dict[str, Layout] = {"junyanz": junyanz, "cut": cut, "munit": munit}
+LAYOUTS: dict[str, Layout] = {"junyanz": junyanz, "cut": cut, "munit": munit, "spade": spade}
 """Tried in turn: the first that knows all files of a model is its layout."""
 SUFFIXES = (".pth", ".pt", ".safetensors")
 

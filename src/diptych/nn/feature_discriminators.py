@@ -56,6 +56,7 @@ class MultiScaleFeatures(nn.Module):
         self, channels: int, *, scales: int = 2, layers: int = 4, width: int = 64, spectral: bool = True
     ) -> None:
         super().__init__()
+        self.layers = layers
         self.networks = nn.ModuleList(
             FeaturePatches(channels, layers=layers, width=width, spectral=spectral) for _ in range(scales)
         )
