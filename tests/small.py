@@ -16,4 +16,12 @@ SMALL: dict[str, dict[str, Any]] = {
     "cvae": {"code": 4, "width": 4, "downs": 2, "hidden": 8, "free_bits": 0.0},
     "segment": {"width": 4, "depth": 2},
     "spade": {"width": 2, "upsampling": "fewer", "hidden": 8, "discriminator_width": 4, "discriminator_layers": 2},
+    "bicyclegan": {
+        "generator": "unet_32",
+        "width": 4,
+        "encoder_blocks": 2,
+        "encoder_width": 4,
+        "discriminator_layers": 2,
+        "discriminator_width": 4,
+    },
 }

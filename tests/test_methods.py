@@ -22,6 +22,8 @@ VARIANTS = {
     "dice": ("segment", {**SMALL["segment"], "norm": "batch", "balance": 0.5, "dice": 1.0}),
     "instance": ("spade", {**SMALL["spade"], "norm": "instance", "spectral": False, "kernel": 1, "scales": 3}),
     "encoder": ("spade", {**SMALL["spade"], "encoder": True, "style_channels": 8, "start_height": 2}),
+    "code at the input": ("bicyclegan", {**SMALL["bicyclegan"], "where": "input", "conditional_d": True}),
+    "code bilinear batch": ("bicyclegan", {**SMALL["bicyclegan"], "upsampling": "bilinear", "norm": "batch"}),
 }
 
 

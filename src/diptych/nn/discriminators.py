@@ -16,13 +16,22 @@ class PatchGAN(nn.Module):
     """Judges overlapping patches: `layers=3` sees 70x70 pixels at once (Isola et al. 2017, §3.2.2).
 
     `layers - 1` further halvings follow the first, then two convolutions of stride 1. 256x256 pixels give 30x30 logits.
-    With `antialias` it halves by blurring, not by the strides of convolutions (Zhang 2019).
+    With `antialias` it halves by blurring, not by the strides of convolutions (Zhang 2019); with `bias` all
+    convolutions have one, not only those that the norm leaves it to.
     """
 
     def __init__(
-        self, channels: int, *, layers: int = 3, width: int = 64, norm: Norm = "batch", antialias: bool = False
+        self,
+        channels: int,
+        *,
+        layers: int = 3,
+        width: int = 64,
+        norm: Norm = "batch",
+        antialias: bool = False,
+        bias: bool = False,
     ) -> None:
         super().__init__()
+        inner = bias or needs_bias(norm)
         c = [width * min(2**level, 8) for level in range(layers + 1)]
 
         def conv(inputs: int, outputs: int, stride: int, *, bias: bool = True) -> nn.Conv2d:
@@ -31,9 +40,9 @@ class PatchGAN(nn.Module):
         stride, blur = (1, [BlurDown()]) if antialias else (2, [])
         stages: list[nn.Module] = [conv(channels, c[0], stride), nn.LeakyReLU(0.2), *blur]
         for level in range(1, layers):
-            stages += [conv(c[level - 1], c[level], stride, bias=needs_bias(norm)), norm_layer(norm, c[level])]
+            stages += [conv(c[level - 1], c[level], stride, bias=inner), norm_layer(norm, c[level])]
             stages += [nn.LeakyReLU(0.2), *blur]
-        stages += [conv(c[-2], c[-1], 1, bias=needs_bias(norm)), norm_layer(norm, c[-1]), nn.LeakyReLU(0.2)]
+        stages += [conv(c[-2], c[-1], 1, bias=inner), norm_layer(norm, c[-1]), nn.LeakyReLU(0.2)]
         self.model = nn.Sequential(*stages, conv(c[-1], 1, 1))
         initialise(self)
 
