@@ -177,7 +177,7 @@ def train(
     networks: parts of `method` by the reference's names for them. Returns the terms of the losses.
     """
     hyper = case.facts["hyper_parameters"]
-    adam = Adam(hyper["lr"], (hyper["beta1"], hyper["beta2"]), hyper.get("weight_decay", 0.0))
+    adam = Adam(hyper["lr"], (hyper["beta1"], hyper.get("beta2", 0.999)), hyper.get("weight_decay", 0.0))
     method.optimisers = lambda: dict.fromkeys(method.groups(), adam)  # type: ignore[method-assign]
     trainer = Trainer(method, images=1, schedule="constant", speed=PLAIN)
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from diptych.card import Card, Side
 from diptych.convert import cut, junyanz, munit, spade
+from diptych.convert import bicyclegan, cut, junyanz, munit
 from diptych.errors import ConfigError, ModelError
 from diptych.files import atomic
 from diptych.methods.method import Method, inputs
@@ -42,6 +43,7 @@ class Layout(Protocol):
 
 
 LAYOUTS: dict[str, Layout] = {"junyanz": junyanz, "cut": cut, "munit": munit, "spade": spade}
+LAYOUTS: dict[str, Layout] = {"junyanz": junyanz, "cut": cut, "munit": munit, "bicyclegan": bicyclegan}
 """Tried in turn: the first that knows all files of a model is its layout."""
 SUFFIXES = (".pth", ".pt", ".safetensors")
 

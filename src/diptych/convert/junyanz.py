@@ -55,6 +55,8 @@ def assemble(files: Mapping[str, dict[str, nn.Module]]) -> tuple[Method, dict[st
         parts = roles(networks)
         method, options = cyclegan(parts)
     elif len(generators) == 1 and len(discriminators) <= 1:
+        if not discriminators:
+            refuse_codes(generators[0])
         parts = dict(zip(("g", "d"), generators + discriminators, strict=False))
         method, options = pix2pix(**parts)
     else:
@@ -66,6 +68,17 @@ def assemble(files: Mapping[str, dict[str, nn.Module]]) -> tuple[Method, dict[st
     for name in [name for name, _ in method.named_children() if name not in parts]:
         delattr(method, name)
     return method, options, tuple(name for name in method.keep if name not in parts)
+
+
+def refuse_codes(generator: nn.Module) -> None:
+    """Raise ModelError when it may be BicycleGAN's with the code among its inputs, as nothing in its file tells."""
+    _, seen = recognise(state_dict(generator))
+    if isinstance(generator, UNet) and seen["norm"] == "instance" and seen["source_channels"] not in (1, 3):
+        raise ModelError(
+            f"this U-Net has {seen['source_channels']} inputs: it may be pix2pix's, or BicycleGAN's whose inputs are a "
+            f"picture and a code. Give its companion too: pix2pix's discriminator, or BicycleGAN's encoder, "
+            f"latest_net_E.pth"
+        )
 
 
 def state_dicts(method: Method) -> dict[str, Mapping[str, Any]]:
@@ -101,7 +114,7 @@ def recognise(state: State) -> tuple[type[nn.Module], dict[str, Any]]:
 
     A U-Net's dropout cannot be seen. pix2pix trains with dropout and batch norm, CycleGAN with neither, so the norm
     decides. BicycleGAN's U-Net with z at the input and instance norm has the same keys but joins its skips the other
-    way round: it cannot be told apart, except that it has more input channels than a picture.
+    way round: it cannot be told apart, except that it has more input channels than a picture, and its encoder with it.
     """
     state = normalised(state)
     convs = {key.removesuffix(".weight"): tensor.shape for key, tensor in state.items() if tensor.ndim == 4}
