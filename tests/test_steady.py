@@ -310,7 +310,9 @@ def test_micro_batches_equal_the_whole_batch_where_draws_are_alike(name: str) ->
     judged = {key: whole for key, whole in gradients[0].items() if key.partition(".")[0] in find(name).judges}
     assert judged
     for key, whole in judged.items():
-        assert torch.allclose(whole, gradients[1][key], rtol=0, atol=1e-4 * float(whole.abs().max()) + 1e-6), key
+        near = max(float(x.abs().max()) for other, x in judged.items() if other.split(".")[0] == key.split(".")[0])
+        tolerance = 1e-4 * float(whole.abs().max()) + 1e-6 * max(1.0, near)  # a bias before a norm is but rounding
+        assert torch.allclose(whole, gradients[1][key], rtol=0, atol=tolerance), key
 
 
 @pytest.mark.parametrize("name", JUDGED)
