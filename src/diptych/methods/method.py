@@ -70,8 +70,8 @@ class Method(nn.Module):
     `translate` say which controls a user has.
     """
 
-    keep: ClassVar[tuple[str, ...]]
-    """Names of the parts that `translate` needs: they are averaged, bundled and exported."""
+    keep: tuple[str, ...]
+    """Names of the parts that `translate` needs, with the options given: they are averaged, bundled and exported."""
 
     ways: ClassVar[Mapping[To, tuple[str, ...]]] = {}
     """Of a method that works both ways: the parts that each needs, by the domain translated to."""
