@@ -13,7 +13,7 @@ import numpy as np
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
 
 from diptych import images, tasks
 from diptych.card import SCHEMA_VERSION, Card
@@ -68,7 +68,7 @@ def load_method(folder: str | PathLike[str]) -> Method:
 def begin_from(method: Method, folder: str | PathLike[str]) -> list[str]:
     """Give `method` the weights of a translator folder, to train it further; parts that it does not hold keep theirs.
 
-    Returns the names of these parts, of those that learn.
+    Returns the names of these parts, or of what in them it does not hold, of those that learn.
 
     Raises ModelError when it is of another method, or its networks are others.
     """
@@ -78,10 +78,21 @@ def begin_from(method: Method, folder: str | PathLike[str]) -> list[str]:
     state = parse_weights(folder / WEIGHTS, files[WEIGHTS])
     if TRAINING in files:
         state |= parse_weights(folder / TRAINING, files[TRAINING])
+    state = method.inherit(state)
     missing = set(method.state_dict()) - set(state)
     fill(method, state | {name: tensor for name, tensor in method.state_dict().items() if name in missing}, folder)
-    learning = [name for name, part in method.named_children() if next(part.parameters(), None) is not None]
-    return [part for part in learning if any(name.startswith(f"{part}.") for name in missing)]
+    return [name for part, network in method.named_children() for name in lacking(part, network, missing)]
+
+
+def lacking(name: str, network: nn.Module, missing: set[str]) -> list[str]:
+    """The names of the largest networks in `network`, which is called `name`, all of whose weights are missing."""
+    weights = {f"{name}.{key}" for key, _ in network.named_parameters()}
+    if not weights & missing:
+        return []
+    if weights <= missing:
+        return [name]
+    within = [one for child, inner in network.named_children() for one in lacking(f"{name}.{child}", inner, missing)]
+    return within or [name]
 
 
 def inspect_card(folder: str | PathLike[str]) -> Card:

@@ -114,6 +114,10 @@ class Method(nn.Module):
         """Yield the steps of one batch, pictures `B C H W` in [-1, 1]; a step is taken before the next is asked for."""
         raise NotImplementedError
 
+    def inherit(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What, of the state of a model that a training of this one begins from, has a place in it: all, as a rule."""
+        return state
+
     def translate(self, *args: Any, **controls: Any) -> Tensor:
         """Turn pictures `B C H W` in [-1, 1] into their counterparts; pure, and safe to call from several threads."""
         raise NotImplementedError
