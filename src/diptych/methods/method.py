@@ -30,6 +30,9 @@ To = Literal["a", "b"]
 Style = Tensor | None
 """The type of a control that takes a picture, `1 C H W` in [-1, 1], of the domain translated to, as an example."""
 
+Instances = Annotated[Tensor | None, "instances"]
+"""The type of a control that says which thing each pixel of the input belongs to, int64 `B 1 H W`, ids below 65536."""
+
 Strength = Annotated[float, Interval(ge=0, le=1)]
 """The type of a control that goes from 0, nothing, to 1, all of it."""
 

@@ -99,11 +99,14 @@ class UNet(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with mirrored borders, added to the input (He et al. 2016, without the last ReLU)."""
+    """Two 3x3 convolutions with mirrored borders, added to the input (He et al. 2016, without the last ReLU).
 
-    def __init__(self, channels: int, norm: Norm, *, dropout: bool = False) -> None:
+    bias: whether they have one; by default where the norm needs it.
+    """
+
+    def __init__(self, channels: int, norm: Norm, *, dropout: bool = False, bias: bool | None = None) -> None:
         super().__init__()
-        self.channels, bias = channels, needs_bias(norm)
+        self.channels, bias = channels, needs_bias(norm) if bias is None else bias
         self.conv1 = Conv2d(channels, channels, 3, padding=1, padding_mode="reflect", bias=bias)
         self.norm1 = norm_layer(norm, channels)
         self.dropout = Dropout() if dropout else None
