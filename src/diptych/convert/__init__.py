@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from diptych.card import Card, Side
 from diptych.convert import cut, junyanz, munit, spade
 from diptych.convert import bicyclegan, cut, junyanz, munit
+from diptych.convert import cut, junyanz, munit, pix2pixhd
 from diptych.errors import ConfigError, ModelError
 from diptych.files import atomic
 from diptych.methods.method import Method, inputs
@@ -44,6 +45,7 @@ class Layout(Protocol):
 
 LAYOUTS: dict[str, Layout] = {"junyanz": junyanz, "cut": cut, "munit": munit, "spade": spade}
 LAYOUTS: dict[str, Layout] = {"junyanz": junyanz, "cut": cut, "munit": munit, "bicyclegan": bicyclegan}
+LAYOUTS: dict[str, Layout] = {"junyanz": junyanz, "cut": cut, "munit": munit, "pix2pixhd": pix2pixhd}
 """Tried in turn: the first that knows all files of a model is its layout."""
 SUFFIXES = (".pth", ".pt", ".safetensors")
 

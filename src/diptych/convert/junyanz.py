@@ -126,7 +126,7 @@ def recognise(state: State) -> tuple[type[nn.Module], dict[str, Any]]:
         width, source = convs["model.model.0"][:2]
         pictures = {"source_channels": source, "target_channels": convs["model.model.3"][1]}
         return UNet, pictures | {"depth": len(convs) // 2, "width": width, "norm": norm, "dropout": norm == "batch"}
-    if {"model.1", head} <= convs.keys():
+    if blocks and {"model.1", head} <= convs.keys():  # without any it is a feature encoder of pix2pixHD
         width, source = convs["model.1"][:2]
         pictures = {"source_channels": source, "target_channels": convs[head][0]}
         dropout = "model.10.conv_block.6" in convs  # the dropout layer pushes the second convolution from 5 to 6
