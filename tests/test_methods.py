@@ -21,11 +21,11 @@ VARIANTS = {
     "classes": ("cvae", {**SMALL["cvae"], "classes": 3}),
     "dice": ("segment", {**SMALL["segment"], "norm": "batch", "balance": 0.5, "dice": 1.0}),
     "instance": ("spade", {**SMALL["spade"], "norm": "instance", "spectral": False, "kernel": 1, "scales": 3}),
-    "encoder": ("spade", {**SMALL["spade"], "encoder": True, "style_channels": 8, "start_height": 2}),
+    "spade encoder": ("spade", {**SMALL["spade"], "encoder": True, "style_channels": 8, "start_height": 2}),
     "code at the input": ("bicyclegan", {**SMALL["bicyclegan"], "where": "input", "conditional_d": True}),
     "code bilinear batch": ("bicyclegan", {**SMALL["bicyclegan"], "upsampling": "bilinear", "norm": "batch"}),
     "enhancer": ("pix2pixhd", {**SMALL["pix2pixhd"], "enhancers": 1, "enhancer_blocks": 1, "fix_global": 0.02}),
-    "encoder": ("pix2pixhd", {**SMALL["pix2pixhd"], "encoder": True, "encoder_width": 4, "encoder_downs": 2}),
+    "pix2pixhd encoder": ("pix2pixhd", {**SMALL["pix2pixhd"], "encoder": True, "encoder_width": 4, "encoder_downs": 2}),
     "batch norm, no features": ("pix2pixhd", {**SMALL["pix2pixhd"], "norm": "batch", "features": 0.0, "gan": "hinge"}),
 }
 

@@ -163,7 +163,7 @@ def test_samples_are_split_in_two_folders_each_numbered_without_gaps(tmp_path: P
         for side in ("labels", "day")
         for n in range(1, sizes[split] + 1)
     ]
-    assert names(out) == sorted(expected)
+    assert names(out) == sorted(["legend.yaml", *expected])
 
 
 def test_three_samples_fill_all_splits(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "bulk": "translator images ahead card",
     "training": "methods data metrics translator model_folder weights config images nn card speed",
     "evaluation": "translator data metrics images card legend",
-    "convert": "translator model_folder methods nn card",
+    "convert": "translator model_folder methods nn card legend",
     "facade": "training evaluation translator data methods images config speed",
     "testing": "training translator model_folder methods config card speed",
     "cli": "training evaluation translator model_folder bulk convert data methods weights config speed images",

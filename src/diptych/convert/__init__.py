@@ -13,11 +13,10 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from diptych.card import Card, Side
-from diptych.convert import cut, junyanz, munit, spade
-from diptych.convert import bicyclegan, cut, junyanz, munit
-from diptych.convert import cut, junyanz, munit, pix2pixhd
+from diptych.convert import bicyclegan, cut, junyanz, munit, pix2pixhd, spade
 from diptych.errors import ConfigError, ModelError
 from diptych.files import atomic
+from diptych.legend import Legend
 from diptych.methods.method import Method, inputs
 from diptych.model_folder import TRAINING, WEIGHTS, inspect_card, load_method, resolve, split_state
 from diptych.translator import Translator
@@ -43,9 +42,14 @@ class Layout(Protocol):
         """The names and contents of the files that hold `method`, less those of parts that it has not."""
 
 
-LAYOUTS: dict[str, Layout] = {"junyanz": junyanz, "cut": cut, "munit": munit, "spade": spade}
-LAYOUTS: dict[str, Layout] = {"junyanz": junyanz, "cut": cut, "munit": munit, "bicyclegan": bicyclegan}
-LAYOUTS: dict[str, Layout] = {"junyanz": junyanz, "cut": cut, "munit": munit, "pix2pixhd": pix2pixhd}
+LAYOUTS: dict[str, Layout] = {
+    "junyanz": junyanz,
+    "cut": cut,
+    "munit": munit,
+    "bicyclegan": bicyclegan,
+    "pix2pixhd": pix2pixhd,
+    "spade": spade,
+}
 """Tried in turn: the first that knows all files of a model is its layout."""
 SUFFIXES = (".pth", ".pt", ".safetensors")
 
@@ -68,12 +72,19 @@ def convert(files: Sequence[str | PathLike[str]], out: str | PathLike[str]) -> P
     card = Card(
         method=type(method).__module__.rpartition(".")[2],
         options=options,
-        source=Side(name=source, channels=options[f"{source}_channels"]),
-        target=Side(name=target, channels=options[f"{target}_channels"]),
+        source=side(method, source, options),
+        target=side(method, target, options),
         ways=[way for way, parts in method.ways.items() if not set(parts) & set(absent)] or ["b"],
         data={"imported from": ", ".join(Path(file).name for file in files)},
     )
     return Translator(method, card, device="cpu").save(out, everything=bool(split_state(method)[1]))
+
+
+def side(method: Method, name: str, options: Mapping[str, Any]) -> Side:
+    """One side of an imported method; of label maps, whose classes files do not name, one for each plane."""
+    planes = options[f"{name}_channels"]
+    legend = Legend.numbered(range(planes)) if name in method.labels else None
+    return Side(name=name, channels=planes, legend=legend)
 
 
 def assemble(contents: Mapping[Path, Mapping[str, Any]]) -> tuple[Method, dict[str, Any], tuple[str, ...]]:
