@@ -321,3 +321,16 @@ def test_a_palette_png_is_what_any_program_shows(tmp_path: Path) -> None:
     Picture(ids(), palette=LEGEND.palette, ids=True).save(tmp_path / "map.png")
     shown = np.asarray(Image.open(tmp_path / "map.png").convert("RGB"))
     assert np.array_equal(shown, Picture(ids(), palette=LEGEND.palette).visible)
+
+
+def test_an_evaluation_can_bring_all_pictures_to_the_size_of_the_training(tmp_path: Path) -> None:
+    root = folder(tmp_path / "data")
+    assert train(root, tmp_path / "run").code == 0
+    data = opened(root)
+    data.shown = (24, 16)
+    _, source, target = next(data.pairs("test"))
+    assert source.array.shape == (24, 16, 1)
+    assert target.array.shape == (24, 16, 3)
+    assert set(np.unique(source.array)) <= {0, 3, 7, 255}
+    assert diptych("evaluate", tmp_path / "run", "--data", root, "--size", "16x24").code == 0
+    assert diptych("evaluate", tmp_path / "run", "--data", root, "--size", "16by24").code == 2

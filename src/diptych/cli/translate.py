@@ -113,6 +113,9 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for report.html and the picture grid.")] = None,
     kind: Annotated[str | None, typer.Option(help="How the folder is laid out, if not recognised rightly.")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Bring all pictures to this size before: 256, or 320x256 (width x height).")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many pairs, or pictures of a side.")] = None,
     limit_mp: Annotated[float, typer.Option(help="Largest picture accepted, in million pixels.")] = 50.0,
     reader: Annotated[
@@ -140,7 +143,7 @@ def evaluate(
         task = progress.add_task("evaluating", total=None)
         evaluation, page = evaluate_folder(
             translator, data, a=a, b=b, split=split, to=to, samples=samples, direction=direction, kind=kind,
-            limit=limit, limit_mp=limit_mp, out=place, log=records(model), reader=reading,
+            size=size, limit=limit, limit_mp=limit_mp, out=place, log=records(model), reader=reading,
             progress=lambda done: progress.update(task, completed=done),
         )  # fmt: skip
     print(json.dumps(evaluation.to_dict(), indent=2) if as_json else f"{evaluation.to_text()}\nreport: {page}")

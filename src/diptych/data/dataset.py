@@ -69,6 +69,7 @@ class Data:
     legends: tuple[Legend | None, Legend | None] = (None, None)  # of label maps; their channels are planes
     workers: int = 0
     cache_gb: float = 4.0
+    shown: tuple[int, int] | None = None  # height and width that whole pictures are brought to, if not their own
     notes: list[str] = field(default_factory=list)  # sentences for the user
     _caches: dict[Inputs, tuple[Cache, ...]] = field(default_factory=dict, repr=False)
     _undecodable: set[Path] = field(default_factory=set, repr=False)
@@ -174,7 +175,10 @@ class Data:
         return to_planes(picture.array, legend) if legend else images.to_unit(picture.array, *self.range[side])
 
     def pairs(self, split: str) -> Iterator[tuple[str, Picture, Picture]]:
-        """(name, source, target) of a split, whole and not augmented; what cannot be decoded is left out, and noted."""
+        """(name, source, target) of a split, whole and not augmented; what cannot be decoded is left out, and noted.
+
+        They have their own size, or that of `shown`.
+        """
         for name, (source, target, *maps) in self._whole(self.items(split), self.read):
             things = maps[0].array if maps else None
             yield name, replace(source, things=things), target
@@ -185,9 +189,13 @@ class Data:
             yield name, picture
 
     def _whole(self, items: Sequence[Item], decode: Decode) -> Iterator[tuple[str, tuple[Picture, ...]]]:
+        def fitted(picture: Picture) -> Picture:
+            size = self.shown or picture.array.shape[:2]
+            return replace(picture, array=images.resize(picture.array, *size, nearest=picture.ids))
+
         def read(item: Item) -> tuple[str, tuple[Picture, ...]] | str:
             try:
-                return item.name, decode(item)
+                return item.name, tuple(fitted(picture) for picture in decode(item))
             except DataError as error:
                 return str(error)
 
@@ -371,7 +379,7 @@ def parse_size(size: int | str) -> tuple[int, int]:
     """Height and width of 256 or "320x256", which is width x height as cameras and screens say it."""
     words = str(size).lower().split("x")
     if len(words) > 2 or not all(word.strip().isdecimal() and int(word) > 0 for word in words):
-        raise ConfigError(f"data.size={size} is not a size: write 256, or 320x256 for width x height")
+        raise ConfigError(f"size={size} is not a size: write 256, or 320x256 for width x height")
     return int(words[-1]), int(words[0])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from diptych.card import Side
-from diptych.data.dataset import Data, open_data
+from diptych.data.dataset import Data, open_data, parse_size
 from diptych.errors import ConfigError, DataError, DiptychError
 from diptych.evaluation.baselines import TRANSFER, UNTOUCHED, colour_transfer, colours
 from diptych.evaluation.evaluate import Evaluation, baseline, evaluate, joined
@@ -96,6 +96,7 @@ def evaluate_folder(
     samples: int = 1,
     direction: str | None = None,
     kind: str | None = None,
+    size: int | str | None = None,
     limit: int | None = None,
     limit_mp: float = LIMIT_MP,
     reader: Translator | None = None,
@@ -106,7 +107,8 @@ def evaluate_folder(
 
     Pairs are scored as such. Without pairs the outputs are compared with the real pictures as sets; pairs by name in
     the split of an unpaired folder are scored too. to: the domain to translate to, of a translator that works both
-    ways; by default its target. samples: answers to each source. limit: at most so many pairs, or pictures of a side.
+    ways; by default its target. samples: answers to each source. size: that all pictures are brought to before, as they
+    were in training: 256, or "320x256" for width x height. limit: at most so many pairs, or pictures of a side.
     reader: a segmenter that reads the photos made of label maps (the FCN score). progress: called with the number of
     pictures translated.
     Raises DataError when the channels are not the translator's, ConfigError when the split is empty or the translator
@@ -117,6 +119,7 @@ def evaluate_folder(
     if to and direction:
         raise ConfigError(f"to={to} and direction={direction} both say which way: give one of them")
     data = open_for(translator, folder, a=a, b=b, to=to, direction=direction, kind=kind, limit_mp=limit_mp)
+    data.shown = None if size is None else parse_size(size)
     to = to or implied(translator, data)
     sides = translator.sides(translator.towards(to))
     check(data, split, sides)
