@@ -19,7 +19,10 @@ from diptych.model_folder import begin_from
 from diptych.nn.coarse_to_fine import CoarseToFine
 from diptych.nn.instances import FeatureEncoder, classes_of, instance_means
 from diptych.nn.multiscale import MultiScalePatchGAN, feature_matching
+from diptych.speed import Speed
 from diptych.testing import batch, begin, planes
+from diptych.training.estimate import training_bytes
+from diptych.training.steady import Steady
 from diptych.training.trainer import Trainer
 from diptych.translator import Translator
 
@@ -279,3 +282,17 @@ def test_without_an_encoder_there_is_no_style_and_nothing_to_draw(encoding: Pix2
     assert not plain.draws
     with pytest.raises(ConfigError, match="takes no style picture: it was trained with encoder: false"):
         plain.translate(layout(classes=36), style=picture())
+
+
+def test_a_model_with_an_encoder_translates_in_bfloat16_as_well(encoding: Pix2PixHD):
+    sides = {"source": Side(name="labels", channels=5), "target": Side(name="photo", channels=3)}
+    card = Card(method="pix2pixhd", options=SMALL["pix2pixhd"] | ENCODER, **sides)
+    answers = [Translator(encoding, card, speed=Speed(bf16=bf16), device="cpu") for bf16 in (False, True)]
+    for controls in ({}, {"instances": things(2)}, {"style": picture(), "style_strength": 0.5}):
+        exact, rounded = (answer.batch(layout(2), **controls) for answer in answers)
+        assert (exact - rounded).abs().max() < 0.1
+
+
+def test_memory_is_estimated_with_an_encoder():
+    shapes = {"source": (2, 5, SIZE, SIZE), "target": (2, 3, SIZE, SIZE)}
+    assert training_bytes(lambda: made(**ENCODER), shapes, speed=Speed(), steady=Steady()) > 10**5

@@ -104,15 +104,16 @@ class Pix2PixHD(Method):
         return {"G": [outermost, *e], "global": inner, "D": [self.d]}
 
     def steps(self, source: Tensor, target: Tensor, instances: Tensor | None = None) -> Iterator[Step]:
-        planes = x = (source + 1) / 2
+        planes = x = zero_to_one(source)
         if self.e:
             classes = classes_of(planes)
             looks = self.e(target, classes if instances is None else instances)
             self.e.follow(looks, classes)
-            x = join(planes, looks.to(planes))
+            x = join(planes.to(looks), looks)
         output = self.g(x)
 
-        real, fake = join(planes, target), join(planes, output)
+        planes = planes.to(output)  # 0 and 1 are exact in any precision
+        real, fake = join(planes, target.to(output)), join(planes, output)
         on_real, on_fake = self.judge(real), self.judge(fake)
         terms: dict[str, Any] = {"gan": generator_loss(logits(on_fake), self.gan)}
         if self.features:
@@ -154,7 +155,7 @@ class Pix2PixHD(Method):
         average of each class (0) to the seed's (1).
         instances: which thing each pixel belongs to; by default all pixels of a class are one.
         """
-        planes = (x + 1) / 2
+        planes = zero_to_one(x)
         if self.e is None:
             if style is not None:
                 raise ConfigError("this model takes no style picture: it was trained with encoder: false; leave it out")
@@ -168,6 +169,11 @@ class Pix2PixHD(Method):
                 style = F.interpolate(style, size=size, mode="bilinear", align_corners=False, antialias=True)
             looks = looks.lerp(self.e(style.expand(len(x), -1, -1, -1), ids).to(looks), style_strength)
         return self.g(join(planes, looks.to(planes)))
+
+
+def zero_to_one(planes: Tensor) -> Tensor:
+    """Planes in [-1, 1] as the networks here want them."""
+    return (planes + 1).div_(2)
 
 
 def logits(seen: list[list[Tensor]]) -> list[Tensor]:
