@@ -34,8 +34,8 @@ class Pix2PixHD(Method):
     enhancers, enhancer_blocks: how many local enhancers there are around the global generator, each at twice the size,
     and their residual blocks. Sizes are multiples of 2**(downs + enhancers). From coarse to fine (§3.2): train without
     enhancers at half the size; then, at full size, with train.start=THAT_RUN, enhancers=1 and perhaps one scale more.
-    fix_global: the share of the training in which all of G but the outermost enhancer stands still. The paper's code
-    has 0.1 where it begins from a global generator.
+    fix_global: the share of the training, from its begin, in which all of G but the outermost enhancer stands still:
+    worth it where the global generator has learned before.
     scales, discriminator_layers, discriminator_width: D looks at the picture at so many sizes, and halves it so often
     each time.
     norm: in all networks. gan: the adversarial loss. features: the weight above.
