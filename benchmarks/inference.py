@@ -1,7 +1,9 @@
-"""One translation at 256x256 and batch 1 by each way of running, against the plain one, in one run.
+"""Translation at 256x256, per picture: each way of running against the plain one, in one run.
 
-Plain: float32, eager, pictures laid out B C H W. OpenVINO is measured where it is installed, on the same network.
-Run:  python benchmarks/inference.py [--generators unet_256 resnet_9blocks] [--repeats 15]
+Plain: float32, eager, batch 1, pictures laid out B C H W. OpenVINO is measured where it is installed, on the same
+generator, for the methods whose translation is no more than that.
+Run:  python benchmarks/inference.py [METHOD] [OPTION=VALUE ...] [--batches 1 4] [--repeats 15]
+      python benchmarks/inference.py pix2pix generator=resnet_9blocks norm=instance dropout=false
 """
 
 from __future__ import annotations
@@ -9,13 +11,18 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from importlib.util import find_spec
+from typing import Any
 
 import torch
-from timing import NORM, machine, median, row
+from timing import machine, median, pictures, row
+from torch import Tensor
 
 from diptych.card import Card, Side
+from diptych.config import assignments
 from diptych.methods import find
+from diptych.methods.method import inputs
 from diptych.speed import PLAIN, Speed
+from diptych.testing import channels_of
 from diptych.translator import Translator
 
 WAYS = {
@@ -24,45 +31,52 @@ WAYS = {
     "channels_last compile": Speed(bf16=False, compile=True),
     "channels_last bf16 compile": Speed(compile=True),
 }
-PICTURE = torch.rand(1, 3, 256, 256) * 2 - 1
+OPENVINO = ("pix2pix",)
 
 
-def translator(generator: str, speed: Speed) -> Translator:
+def translator(name: str, options: dict[str, Any], speed: Speed) -> Translator:
     """A translator with random weights."""
     torch.manual_seed(0)
-    side = Side(name="picture", channels=3)
-    options = {"generator": generator, **NORM[generator.partition("_")[0]]}
-    card = Card(method="pix2pix", options=options, source=side, target=side)
-    return Translator(find("pix2pix")(**options), card, speed=speed, device="cpu")
+    method = find(name)
+    source, target = (
+        Side(name=side, channels=options.get(f"{side}_channels", channels_of(method, side))) for side in inputs(method)
+    )
+    card = Card(method=name, options=options, source=source, target=target)
+    return Translator(method(**options), card, speed=speed, device="cpu")
 
 
-def openvino(generator: str, precision: str) -> Callable[[], object]:
-    """The same network in OpenVINO, with random weights."""
+def openvino(generator: torch.nn.Module, picture: Tensor, precision: str) -> Callable[[], object]:
+    """A generator in OpenVINO."""
     import openvino
 
-    method = translator(generator, PLAIN).method
-    model = openvino.convert_model(method.g, example_input=PICTURE, input=[1, 3, 256, 256])
+    model = openvino.convert_model(generator, example_input=picture, input=list(picture.shape))
     compiled = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": precision})
-    return lambda: compiled(PICTURE.numpy())
+    return lambda: compiled(picture.numpy())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--generators", nargs="+", default=["unet_256", "resnet_9blocks"])
+    parser.add_argument("method", nargs="?", default="pix2pix")
+    parser.add_argument("options", nargs="*")
+    parser.add_argument("--batches", type=int, nargs="+", default=[1])
     parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS))
     asked = parser.parse_args()
+    options = assignments(asked.options)
+    name = " ".join([asked.method, *asked.options])
+    some = {batch: next(iter(pictures(find(asked.method), options, batch).values())) for batch in {1, *asked.batches}}
     print(machine())
-    for generator in asked.generators:
-        run = translator(generator, PLAIN)
-        plain = median(lambda run=run: run.batch(PICTURE), repeats=asked.repeats)
-        print(row(f"{generator}, plain", plain, plain), flush=True)
-        for name, speed in WAYS.items():
-            run = translator(generator, speed)
-            seconds = median(lambda run=run: run.batch(PICTURE), repeats=asked.repeats)
-            print(row(f"{generator}, {name}", seconds, plain), flush=True)
-        for precision in ("f32", "bf16") if find_spec("openvino") else ():
-            seconds = median(openvino(generator, precision), repeats=asked.repeats)
-            print(row(f"{generator}, OpenVINO {precision}", seconds, plain), flush=True)
+    run = translator(asked.method, options, PLAIN)
+    plain = median(lambda: run.batch(some[1]), repeats=asked.repeats)
+    print(row(f"{name}, plain, batch 1", plain, plain), flush=True)
+    for way in asked.ways:
+        fast = translator(asked.method, options, WAYS[way])
+        for batch in asked.batches:
+            seconds = median(lambda fast=fast, batch=batch: fast.batch(some[batch]), repeats=asked.repeats) / batch
+            print(row(f"batch {batch}, {way}", seconds, plain), flush=True)
+    for precision in ("f32", "bf16") if asked.method in OPENVINO and find_spec("openvino") else ():
+        seconds = median(openvino(run.method.get_submodule("g"), some[1], precision), repeats=asked.repeats)
+        print(row(f"batch 1, OpenVINO {precision}", seconds, plain), flush=True)
 
 
 if __name__ == "__main__":

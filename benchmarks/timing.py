@@ -9,6 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import Tensor
+
+from diptych.methods.method import Method, inputs
+from diptych.testing import channels_of, planes
 
 NORM = {"unet": {"norm": "batch", "dropout": True}, "resnet": {"norm": "instance", "dropout": False}}
 """The published options of pix2pix with each family of generators."""
@@ -25,6 +29,16 @@ def elapsed(function: Callable[[], object]) -> float:
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
+
+
+def pictures(method: type[Method], options: dict[str, object], batch: int, side: int = 256) -> dict[str, Tensor]:
+    """Random pictures, or label maps, for every input of a method with these options."""
+    found = {}
+    for name in inputs(method):
+        channels = int(str(options.get(f"{name}_channels", channels_of(method, name))))
+        noise = torch.rand(batch, channels, side, side) * 2 - 1
+        found[name] = planes(noise) if name in method.labels else noise
+    return found
 
 
 def machine() -> str:

@@ -11,38 +11,39 @@ from __future__ import annotations
 import argparse
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import torch
-from timing import machine, median, row
+from timing import machine, median, pictures, row
 from torch.utils.flop_counter import FlopCounterMode
 
 from diptych.config import assignments
 from diptych.methods import find
-from diptych.methods.method import Method, inputs
+from diptych.methods.method import Method
 from diptych.speed import PLAIN, Speed
 from diptych.training.trainer import Trainer
 
 Build = Callable[[], Method]
+Pictures = Callable[[int], dict[str, torch.Tensor]]
 
 
-def seconds(build: Build, batch: int, speed: Speed, repeats: int, *, apart: bool = False) -> float:
+def seconds(build: Build, pictures: Pictures, batch: int, speed: Speed, repeats: int, *, apart: bool = False) -> float:
     """Median seconds of a step, per image; `apart`: no two pictures share a pass where a method would let them."""
     torch.manual_seed(0)
     method = build()
     if apart and hasattr(method, "one_pass"):
         method.one_pass = False
     trainer = Trainer(method, images=10**6, speed=speed)
-    pictures = {name: torch.rand(batch, 3, 256, 256) * 2 - 1 for name in inputs(method)}
-    return median(lambda: trainer.step(pictures), repeats=repeats) / batch
+    some = pictures(batch)
+    return median(lambda: trainer.step(some), repeats=repeats) / batch
 
 
-def operations(build: Build) -> int:
+def operations(build: Build, pictures: Pictures) -> int:
     """Floating-point operations of one image's step, forward and backward; all but the convolutions is left out."""
     with torch.device("meta"):
-        method = build()
-        pictures = torch.empty(1, 3, 256, 256)
+        method, some = build(), pictures(1)
     with FlopCounterMode(display=False) as counter:
-        for step in method.steps(pictures, pictures):
+        for step in method.steps(**some):
             moving = [p for name in step.groups for net in method.groups()[name] for p in net.parameters()]
             step.loss.backward(inputs=moving)
     return counter.get_total_flops()
@@ -80,16 +81,21 @@ def main() -> None:
     print(machine())
     for precision in (torch.float32, torch.bfloat16):
         print(f"one 3x3 convolution of 256 channels reaches {convolution_rate(precision):.2f} TFLOP/s in {precision}")
-    build = functools.partial(find(asked.method), **assignments(asked.options))
+    method, options = find(asked.method), assignments(asked.options)
+    build = functools.partial(method, **options)
+
+    def some(batch: int) -> dict[str, Any]:
+        return pictures(method, options, batch)
+
     name = " ".join([asked.method, *asked.options])
-    print(f"{name}: {operations(build) / 1e9:.0f} GFLOP in the convolutions of a step")
-    plain = seconds(build, 1, PLAIN, asked.repeats, apart=True)
+    print(f"{name}: {operations(build, some) / 1e9:.0f} GFLOP in the convolutions of a step")
+    plain = seconds(build, some, 1, PLAIN, asked.repeats, apart=True)
     print(row("batch 1, plain", plain, plain), flush=True)
-    together = seconds(build, 1, PLAIN, asked.repeats)
+    together = seconds(build, some, 1, PLAIN, asked.repeats)
     print(row("batch 1, plain, passes shared", together, plain), flush=True)
     for way, speed in ways.items():  # keep_memory comes last: a process cannot undo it
         for batch in asked.batches:
-            found = seconds(build, batch, speed, asked.repeats)
+            found = seconds(build, some, batch, speed, asked.repeats)
             print(row(f"batch {batch}, {way}", found, plain), flush=True)
 
 

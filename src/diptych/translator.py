@@ -123,13 +123,9 @@ class Translator:
         """Raises ConfigError where several answers, with these controls, would be one."""
         if not self.answers:
             raise ConfigError(f"{self.card.method} has one answer to a picture: leave samples out")
-        if controls.get("style_strength", 1.0) == 1.0:
-            if controls.get("style") is not None:
-                raise ConfigError(
-                    "every answer would have the style picture's style alone: give a style_strength below 1"
-                )
-            if controls.get("towards") is not None:
-                raise ConfigError("every answer would be that of `towards` alone: give a style_strength below 1")
+        given = [name for name in ("style", "towards") if controls.get(name) is not None]
+        if given and controls.get("style_strength", 1.0) == 1.0:
+            raise ConfigError(f"every answer would be that of {given[0]} alone: give a style_strength below 1")
 
     def stream(self, pictures: Iterable[Image], controls: Mapping[str, Any], *, batch: int = 8) -> Iterator[Picture]:
         """`many` with controls as `checked` gives them."""

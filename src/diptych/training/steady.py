@@ -93,7 +93,7 @@ class Steadied:
 
     def begin(self, batch: Mapping[str, Tensor], number: int) -> None:
         """Get ready for the steps of a batch, the training's `number`-th from 0."""
-        self.channels = [x.shape[1] for x in batch.values() if x.dim() == 4]
+        self.channels = [x.shape[1] for name, x in batch.items() if x.dim() == 4 and name != "instances"]
         self.due = number % self.options.r1_every == 0
 
     def augment(self, judge: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
