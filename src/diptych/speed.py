@@ -61,6 +61,7 @@ class Speed:
         """A method to translate with: in bfloat16 a copy whose convolutions are rounded once, not at every call."""
         if self.bf16:
             method = copy.deepcopy(method)
+            method.settle()
             for module in method.modules():
                 if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
                     module.to(torch.bfloat16)

@@ -93,9 +93,8 @@ def state_dicts(method: Method) -> dict[str, Mapping[str, Any]]:
         if DOUBLED[seen["upsampling"]] != generator.doubled:
             raise ModelError(f"G doubles sizes {sum(generator.doubled)} times, which files of SPADE do not show")
         if seen.get("start", generator.first[1:]) != generator.first[1:]:
-            raise ModelError(
-                "G's first features are neither square nor twice as wide, which files of SPADE do not show"
-            )
+            height, width = generator.first[1:]
+            raise ModelError(f"G's first features are {width}x{height} pixels, which files of SPADE do not show")
     return {f"latest_net_{name}.pth": state_dict(part) for name, part in parts.items()}
 
 

@@ -125,6 +125,9 @@ class Method(nn.Module):
         """Turn pictures `B C H W` in [-1, 1] into their counterparts; pure, and safe to call from several threads."""
         raise NotImplementedError
 
+    def settle(self) -> None:
+        """Compute once, for a copy that is only used, what `translate` would compute from the weights at each call."""
+
 
 def inputs(method: type[Method] | Method) -> tuple[str, ...]:
     """The names of what a method learns from, in order: `source, target`, or `a, b`."""

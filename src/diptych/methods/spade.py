@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from diptych.errors import ConfigError
@@ -17,8 +16,9 @@ from diptych.methods.method import Adam, Count, Method, Seed, Step, Strength, St
 from diptych.nn.feature_discriminators import MultiScaleFeatures
 from diptych.nn.gan import generator_loss, judged
 from diptych.nn.image_encoder import ImageEncoder, divergence
+from diptych.nn.ops.l1 import l1
 from diptych.nn.spade import PlainNorm, SpatialGenerator, Upsampling
-from diptych.nn.spectral import follow
+from diptych.nn.spectral import bounded, follow
 from diptych.nn.vgg_distance import VGGDistance
 
 
@@ -145,6 +145,10 @@ class SPADE(Method):
             self.latest = step
             follow([self.g, self.d])
 
+    def settle(self) -> None:
+        for convolution in bounded([self.g]):
+            convolution.settle()
+
     def translate(self, x: Tensor, *, seed: Seed = 0, style: Style = None, style_strength: Strength = 1.0) -> Tensor:
         """Paint label maps, planes `B K H W` in [-1, 1]; with an encoder in many ways, one for each `seed`.
 
@@ -175,4 +179,4 @@ def joined(labels: Tensor, picture: Tensor) -> Tensor:
 def difference(seen: list[list[Tensor]], wanted: list[list[Tensor]]) -> Tensor:
     """The mean absolute difference of features, added up over layers and sizes; the logits are none."""
     pairs = [pair for each in zip(seen, wanted, strict=True) for pair in list(zip(*each, strict=True))[:-1]]
-    return torch.stack([F.l1_loss(one, other) for one, other in pairs]).sum()
+    return torch.stack([l1(one, other) for one, other in pairs]).sum()

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from diptych.nn.ops.unstretch import power_step, unstretch
+
 FIRST_STEPS = 15
 """Steps of the power method before the first use."""
 
@@ -53,6 +55,7 @@ class BoundedConv2d(nn.Conv2d):
 
     u: Tensor
     v: Tensor
+    settled = False
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -60,20 +63,20 @@ class BoundedConv2d(nn.Conv2d):
             self.register_buffer(name, F.normalize(torch.randn(size), dim=0))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self._conv_forward(x, self.weight / self.stretch(), self.bias)
-
-    def stretch(self) -> Tensor:
-        """u W v, written so that mixed precision leaves it in float32 and no layout of the weight makes a copy."""
-        rows = (self.weight * self.v.view(self.weight[0].shape)).sum((1, 2, 3), dtype=torch.float32)
-        return (rows * self.u).sum()
+        weight = self.weight if self.settled else unstretch(self.weight, self.u, self.v)
+        return self._conv_forward(x, weight, self.bias)
 
     @torch.no_grad()
     def follow(self) -> None:
         """Bring u and v closer to the singular vectors of the weight by one step of the power method."""
-        v = (self.weight * self.u.view(-1, 1, 1, 1)).sum(0)
-        self.v.copy_(F.normalize(v.flatten(), dim=0))
-        rows = (self.weight * self.v.view(v.shape)).sum((1, 2, 3))
-        self.u.copy_(F.normalize(rows, dim=0))
+        for buffer, value in zip((self.u, self.v), power_step(self.weight, self.u), strict=True):
+            buffer.copy_(value)
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Divide the weight for good: it will not be trained any more."""
+        self.weight.copy_(unstretch(self.weight, self.u, self.v))
+        self.settled = True
 
 
 def convolution(*, spectral: bool) -> type[nn.Conv2d]:
@@ -81,8 +84,13 @@ def convolution(*, spectral: bool) -> type[nn.Conv2d]:
     return BoundedConv2d if spectral else nn.Conv2d
 
 
+def bounded(networks: Iterable[nn.Module]) -> list[BoundedConv2d]:
+    """All that is bounded in `networks`."""
+    modules = (module for network in networks for module in network.modules())
+    return [module for module in modules if isinstance(module, BoundedConv2d)]
+
+
 def follow(networks: Iterable[nn.Module]) -> None:
     """Let all that is bounded in `networks` follow its weights by a step."""
-    for module in (module for network in networks for module in network.modules()):
-        if isinstance(module, BoundedConv2d):
-            module.follow()
+    for module in bounded(networks):
+        module.follow()

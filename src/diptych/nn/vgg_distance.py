@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from diptych.nn.ops.l1 import l1
 from diptych.nn.perceptual import VGG, constant
 
 TAPS = {1: 1 / 32, 6: 1 / 16, 11: 1 / 8, 20: 1 / 4, 29: 1.0}
@@ -36,7 +36,7 @@ class VGGDistance(nn.Module):
         with torch.no_grad():
             aims = self.seen(real)
         pairs = zip(TAPS.values(), self.seen(fake), aims, strict=True)
-        return torch.stack([weight * F.l1_loss(one, aim) for weight, one, aim in pairs]).sum()
+        return torch.stack([weight * l1(one, aim) for weight, one, aim in pairs]).sum()
 
     def seen(self, x: Tensor) -> list[Tensor]:
         x, taps = x.expand(-1, 3, -1, -1), []
