@@ -40,7 +40,8 @@ class BicycleGAN(Method):
     generator: unet_N halves down to one pixel at N pixels; sizes are multiples of N.
     code: how many numbers a code is. where: G sees it at all levels on the way down, or at the input alone.
     width, encoder_width, discriminator_width: channels of the first layer of G, E, and D and D2.
-    upsampling, activation, dropout: on G's way up; bilinear leaves no checkerboards. Dropout acts in training alone.
+    upsampling, activation, dropout: on G's way up; bilinear leaves no checkerboards. Dropout, which the
+    published trainings turn on, acts in training alone.
     encoder_blocks: halvings of E after its first, 4 for 256 pixels, 3 for 128; training pictures and styles have
     2**(encoder_blocks + 1) pixels a side at least.
     scales, discriminator_layers: D and D2 look at the picture at so many sizes; the patch grows with the layers.
@@ -81,12 +82,8 @@ class BicycleGAN(Method):
     ) -> None:
         super().__init__()
         self.granularity, self.code = int(generator.removeprefix("unet_")), code
-        self.conditional_d, self.gan, self.adversarial, self.adversarial2 = (
-            conditional_d,
-            gan,
-            adversarial,
-            adversarial2,
-        )
+        self.conditional_d, self.gan = conditional_d, gan
+        self.adversarial, self.adversarial2 = adversarial, adversarial2
         self.l1, self.kl, self.latent = l1, kl, latent
         self.one_pass = norm != "batch"  # no norm looks at more than one picture
         options: dict[str, Any] = {"where": where, "depth": self.granularity.bit_length() - 1, "width": width}
