@@ -21,6 +21,7 @@ from diptych import Translator, facade, images
 from diptych.methods import find, names
 from diptych.methods.method import inputs
 from diptych.training.run import Run
+from diptych.translator import controls_of
 
 UNPAIRED = [name for name in names() if inputs(find(name)) == ("a", "b")]
 TWO_WAY = [name for name in UNPAIRED if find(name).ways]
@@ -118,7 +119,7 @@ def test_a_domain_that_does_not_exist_is_answered_with_those_that_do(run: Path, 
 def test_a_style_picture_is_refused_where_there_is_no_style(run: Path, tmp_path: Path) -> None:
     picture = save(tmp_path / "horse.png", noise(32, 32, 3))
     said = diptych("translate", run, picture, "--style", picture, "--out", tmp_path / "out.png")
-    if Translator.load(run).card.method == "munit":
+    if "style" in controls_of(type(Translator.load(run).method)):
         assert said.code == 0, said.err
     else:
         assert said.code == 2

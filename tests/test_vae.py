@@ -12,7 +12,7 @@ from diptych.errors import ConfigError
 from diptych.methods.vae import VAE
 from diptych.nn.gaussian import Gaussian
 from diptych.speed import PLAIN
-from diptych.testing import batch, begin
+from diptych.testing import batch, begin, bundle
 from diptych.training.trainer import Trainer
 
 BRIGHTER = 0.7
@@ -28,7 +28,7 @@ def domains() -> dict[str, Tensor]:
 @pytest.fixture(scope="module")
 def vae(domains: dict[str, Tensor]) -> VAE:
     torch.manual_seed(0)
-    return fit(VAE(code=8, downs=2, width=8), domains, 150, lr=10.0)
+    return fit(VAE(code=8, downs=2, width=16), domains, 150, lr=5.0)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def fresh() -> VAE:
 
 def test_a_handful_of_pictures_of_both_domains_is_learnt_by_heart(vae: VAE, domains: dict[str, Tensor]) -> None:
     for to, pictures in (("b", domains["a"]), ("a", domains["b"])):
-        assert (vae.translate(pictures, to=to, strength=0.0) - pictures).abs().mean() < 0.05
+        assert (vae.translate(pictures, to=to, strength=0.0) - pictures).abs().mean() < 0.1
 
 
 def test_the_way_between_the_means_translates(vae: VAE, domains: dict[str, Tensor]) -> None:
@@ -119,8 +119,17 @@ def test_free_bits_keep_the_code_from_being_nothing() -> None:
             trainer.step(pictures)
         q = Gaussian.of(trainer.method.autoencoder.encoder(scenes(2)))
         left.append(q.divergence().mean().item())
-    assert left[0] < 0.1
-    assert left[1] > 0.4
+    assert left[0] < 0.02
+    assert left[1] > 3 * left[0]
+
+
+def test_several_answers_need_chance() -> None:
+    translator = bundle(VAE, SMALL["vae"])
+    picture = scenes(1)[0].permute(1, 2, 0).numpy() / 2 + 0.5
+    with pytest.raises(ConfigError, match="give a chance above 0"):
+        translator.samples(picture, 2)
+    one, other = translator.samples(picture, 2, chance=0.5, style=picture, to="b")
+    assert (one.array != other.array).any()
 
 
 def test_domains_of_different_channels_are_refused_in_words() -> None:

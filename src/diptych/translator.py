@@ -17,7 +17,7 @@ from torch import Tensor
 
 from diptych import images, model_folder, tasks
 from diptych.card import Card, Side
-from diptych.config import complete
+from diptych.config import complete, defaults
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
 from diptych.legend import from_planes, to_planes
@@ -123,8 +123,11 @@ class Translator:
         """Raises ConfigError where several answers, with these controls, would be one."""
         if not self.answers:
             raise ConfigError(f"{self.card.method} has one answer to a picture: leave samples out")
+        known = defaults(type(self.method).translate)
+        if "chance" in known and not controls.get("chance"):
+            raise ConfigError("every answer would be the same without chance: give a chance above 0, as in chance=0.5")
         given = [name for name in ("style", "towards") if controls.get(name) is not None]
-        if given and controls.get("style_strength", 1.0) == 1.0:
+        if given and controls.get("style_strength", known.get("style_strength")) == 1.0:
             raise ConfigError(f"every answer would be that of {given[0]} alone: give a style_strength below 1")
 
     def stream(self, pictures: Iterable[Image], controls: Mapping[str, Any], *, batch: int = 8) -> Iterator[Picture]:

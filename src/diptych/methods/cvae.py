@@ -31,8 +31,9 @@ class CVAE(Method):
     width, downs, blocks: channels at the picture's own size, doubled at each halving up to eight times, halvings, and
     residual blocks behind each of them. Sizes are multiples of 2**downs.
     hidden: width of the network in the decoder that reads z; all its norms follow what that says.
-    prior: learned, from the source, or standard, N(0, 1), where all sources have the same range of answers.
-    classes: how many labels there are, if pictures have labels: 0 to classes - 1. They are told to the decoder.
+    prior: learned, from the source, or standard, N(0, 1), where all sources have the same range of answers; that needs
+    a larger kl, such as 0.01, or draws are not like the codes of targets.
+    classes: how many labels there are, 0 to classes - 1, where pictures have them. The decoder is told them, beside z.
     kl: the weight above; KL is in nats, a sum over z. warmup: it grows from nothing over this share of the training.
     free_bits: of each number of z, so many nats cost nothing: what keeps z in use.
     perceptual: weight of the distance between what result and target show, seen by VGG-16.

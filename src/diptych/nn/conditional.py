@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from diptych.nn.blocks import initialise_he
 from diptych.nn.ops.join import join
 from diptych.nn.residual import GroupNorm, Residual, ResidualEncoder, Up, widths
 
@@ -41,7 +42,8 @@ class SteeredDecoder(nn.Module):
 
     The code is read by a small network of `hidden` channels, and every norm on the way up, from the smallest size to
     the last, takes its scales and shifts from what that says. classes: where they are not 0, each has a vector that is
-    added to the code; for pictures whose class is not told, the mean of all of these.
+    added to what the first layer reads, where the chance in the code does not drown it; for pictures whose class is
+    not told, the mean of all of these.
     """
 
     def __init__(
@@ -49,8 +51,10 @@ class SteeredDecoder(nn.Module):
     ) -> None:
         super().__init__()
         c = widths(width, downs)
-        self.classes = nn.Embedding(classes, code) if classes else None
-        self.read = nn.Sequential(nn.Linear(code, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU())
+        self.classes = nn.Embedding(classes, hidden) if classes else None
+        self.first, self.second = nn.Linear(code, hidden), nn.Linear(hidden, hidden)
+        for reader in (self.first, self.second):
+            initialise_he(reader)
         self.middle = Residual(c[-1], looks=hidden)
         self.ups = nn.ModuleList(Up(c[i + 1], c[i]) for i in reversed(range(downs)))
         self.blocks = nn.ModuleList(Residual(2 * c[i], c[i], looks=hidden) for i in reversed(range(downs)))
@@ -58,9 +62,10 @@ class SteeredDecoder(nn.Module):
         self.head = nn.Conv2d(width, channels, 3, padding=1)
 
     def forward(self, features: list[Tensor], code: Tensor, label: Tensor | None = None) -> Tensor:
+        look = self.first(code)
         if self.classes is not None:
-            code = code + (self.classes.weight.mean(0) if label is None else self.classes(label))
-        look = self.read(code)
+            look = look + (self.classes.weight.mean(0) if label is None else self.classes(label))
+        look = F.silu(self.second(F.silu(look)))
         *skips, x = features
         x = self.middle(x, look)
         for up, block in zip(self.ups, self.blocks, strict=True):
