@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from pictures import hash_of, noise, ramp, save, side_by_side, two_folders
 
 from diptych.data import check, open_data, recognise
@@ -244,3 +245,17 @@ def test_long_lists_are_cut(tmp_path: Path) -> None:
 def test_the_audit_does_not_wait_for_torch() -> None:
     code = "import sys, diptych.data; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_photo_and_itself_is_a_pair_for_the_task_that_says_so(tmp_path: Path) -> None:
+    for i in range(4):
+        save(tmp_path / "train" / f"{i}.png", noise(16, 16, seed=i))
+    data = open_data(folder=str(tmp_path), task="itself", size=16, val=0)
+    assert data.channels == (3, 3)
+    assert len(data.train) == 4
+    for _, source, target in data.pairs("train"):
+        assert np.array_equal(source.array, target.array)
+    batch = next(data.loader(seed=0, batch=2))
+    assert torch.equal(batch["source"], batch["target"])
+    with pytest.raises(DataError, match="single photos, not pairs"):
+        open_data(folder=str(tmp_path), size=16, val=0)

@@ -26,6 +26,7 @@ SMALLER = {
     r"\b(images)([=:] ?)\d+": r"\1\g<2>8",
     r"\bunet_\d+": "unet_32",
     r"(width)([=:] ?)\d+": r"\1\g<2>4",
+    r"(train bicyclegan)": r"\1 method.discriminator_layers=2",
 }
 """All that is changed in a command before it is run."""
 

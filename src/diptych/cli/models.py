@@ -45,7 +45,7 @@ def info(model: Annotated[Path, typer.Argument(help="A translator folder or a ru
 def convert(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...|MODEL")],
     out: Annotated[Path, typer.Option(help="The folder to make; with --to a file (.pth, .safetensors) or folder.")],
-    to: Annotated[str | None, typer.Option(help="Write MODEL as another project does: junyanz, cut, munit.")] = None,
+    to: Annotated[str | None, typer.Option(help="Write MODEL for another project, as junyanz or spade.")] = None,
 ) -> None:
     """Turn another project's checkpoint into a translator folder, or back; nothing in the file is executed."""
     from diptych.convert import convert as import_files

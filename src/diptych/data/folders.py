@@ -116,7 +116,8 @@ class Folder:
     def twice(self) -> Folder:
         """Of single photos: each as a pair with itself."""
         splits = {split: tuple(Item(i.name, i.a, i.a) for i in items) for split, items in self.splits.items()}
-        return replace(self, kind="photos twice", splits=splits)
+        kinds = (self.channels[0], self.channels[0]), (self.dtypes[0], self.dtypes[0])
+        return replace(self, kind="photos twice", splits=splits, channels=kinds[0], dtypes=kinds[1])
 
     def notes(self) -> list[str]:
         """What a user should know: how files are converted, and which are left out."""
