@@ -334,3 +334,28 @@ def test_an_evaluation_can_bring_all_pictures_to_the_size_of_the_training(tmp_pa
     assert set(np.unique(source.array)) <= {0, 3, 7, 255}
     assert diptych("evaluate", tmp_path / "run", "--data", root, "--size", "16x24").code == 0
     assert diptych("evaluate", tmp_path / "run", "--data", root, "--size", "16by24").code == 2
+
+
+def test_a_run_says_how_many_bytes_travel_for_each_pair(tmp_path: Path) -> None:
+    data = opened(folder(tmp_path))
+    batch = next(data.loader(seed=0, batch=2))
+    assert data.bytes_of(("source", "target")) == sum(x[0].numel() * x.itemsize for x in batch.values()) == 32 * 32 * 4
+
+
+def test_a_style_picture_is_refused_by_a_model_without_an_encoder(tmp_path: Path) -> None:
+    root = folder(tmp_path / "data")
+    options = ["method.width=2", "method.hidden=4", "method.upsampling=fewer", "method.discriminator_width=4"]
+    places = ["--data", root, "--direction", "label2photo", "--out", tmp_path / "run"]
+    said = diptych("train", "spade", *places, "data.size=32", "data.val=0", "train.images=2", *options)
+    assert said.code == 0, said.err
+    label, photo = root / "test" / "label" / "0.png", root / "test" / "photo" / "0.png"
+    said = diptych("translate", tmp_path / "run", label, "--style", photo, "--out", tmp_path / "out.png")
+    assert said.code == 2
+    assert "encoder" in said.err
+    said = diptych("translate", tmp_path / "run", label, "--samples", 2, "--out", tmp_path / "out")
+    assert said.code == 2
+    assert "one answer" in said.err
+    said = diptych(
+        "train", "spade", "--data", root, "--direction", "photo2label", "--out", tmp_path / "back", "data.size=32"
+    )
+    assert said.code == 2

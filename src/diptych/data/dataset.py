@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
+import numpy as np
 from annotated_types import Ge, Gt, Interval
 from pydantic import AfterValidator
 
@@ -103,6 +104,16 @@ class Data:
     def epoch(self, inputs: Inputs) -> int:
         """Images in an epoch: all pairs, or all pictures of the larger side. Raises DataError where there are none."""
         return max(len(heap.items) for heap in self._heaps(inputs))
+
+    def bytes_of(self, inputs: Inputs) -> int:
+        """Bytes that travel to the device for each image: all channels of a picture, one number of a label map."""
+        height, width = self.size
+        pixels = [
+            np.dtype(dtype).itemsize * (1 if legend else channels)
+            for channels, dtype, legend in zip(self.channels, self.dtype, self.legends, strict=True)
+        ]
+        maps = [2 for heap in self._heaps(inputs)[:1] for item in heap.items[:1] if item.instances]
+        return height * width * sum(pixels + maps)
 
     def prepare(
         self, inputs: Inputs = PAIRS, cache_dir: Path | str | None = None, progress: Progress | None = None

@@ -114,8 +114,8 @@ def evaluate_folder(
     Raises DataError when the channels are not the translator's, ConfigError when the split is empty or the translator
     has neither this way nor several answers.
     """
-    if samples > 1 and not translator.answers:
-        raise ConfigError(f"{translator.card.method} has one answer to a picture: leave out samples={samples}")
+    if samples > 1:
+        translator.check_several({})
     if to and direction:
         raise ConfigError(f"to={to} and direction={direction} both say which way: give one of them")
     data = open_for(translator, folder, a=a, b=b, to=to, direction=direction, kind=kind, limit_mp=limit_mp)

@@ -108,7 +108,8 @@ class Plan:
         return [
             f"{recipe.name}: {data.names[0]} {self.arrow} {data.names[1]}, {self.counts()}",
             *(f"  {note}" for note in data.notes),
-            f"parameters: {', '.join(counts)}; pictures {width}x{height}, {self.channels()}",
+            f"parameters: {', '.join(counts)}; pictures {width}x{height}, {self.channels()}, "
+            f"{self.data.bytes_of(self.inputs) / 1e3:.0f} kB from the loader for each",
             f"memory: about {self.memory() / 1e9:.1f} GB and the libraries; speed: {speed}",
             *([f"steady: {steady}"] if steady else []),
             f"{self.images} images in batches of {recipe.train.batch}, {self.kept()}",
