@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from diptych import images
-from diptych.data.dataset import open_data
+from diptych.data.opening import open_data
 from diptych.evaluation.evaluate import evaluate
 from diptych.methods import find
 from diptych.speed import Speed

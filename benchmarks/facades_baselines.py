@@ -11,7 +11,8 @@ import argparse
 
 import numpy as np
 
-from diptych.data.dataset import Data, open_data
+from diptych.data.dataset import Data
+from diptych.data.opening import open_data
 from diptych.evaluation.evaluate import Translate, baseline, evaluate
 from diptych.images import Picture
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from timing import machine
 
-from diptych.data.dataset import open_data
+from diptych.data.opening import open_data
 from diptych.data.samples import write_samples
 
 

@@ -12,8 +12,8 @@ import torch
 from pictures import hash_of, noise, ramp, save, side_by_side, two_folders
 
 from diptych.data import check, open_data, recognise
-from diptych.data.dataset import parse_size
 from diptych.data.folders import Item, hold_out
+from diptych.data.opening import parse_size
 from diptych.errors import ConfigError, DataError
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from diptych.card import Card, Side
 from diptych.cli import translate as cli
-from diptych.data.dataset import open_data
+from diptych.data.opening import open_data
 from diptych.errors import ConfigError, DataError, ModelError
 from diptych.evaluation.baselines import HALVES, TRANSFER, UNTOUCHED, Colours, colour_transfer, colours
 from diptych.evaluation.command import evaluate_folder, open_for

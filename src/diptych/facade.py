@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from diptych.config import defaults, unknown
-from diptych.data.dataset import open_data
+from diptych.data.opening import open_data
 from diptych.errors import ConfigError, ModelError
 from diptych.evaluation.command import evaluate_folder
 from diptych.evaluation.evaluate import Evaluation

@@ -1,28 +1,22 @@
-"""From folders to training batches and test pairs: `open_data`, whose signature is the `data:` section of a recipe."""
+"""A data set that has been opened: training batches, and whole pictures to be judged by."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from annotated_types import Ge, Gt, Interval
-from pydantic import AfterValidator
 
-from diptych import images, tasks
+from diptych import images
 from diptych.ahead import ahead
-from diptych.data import cache, compare
-from diptych.data.augment import Augment, Resize
+from diptych.data import cache
+from diptych.data.augment import Augment
 from diptych.data.cache import Cache, Progress
-from diptych.data.finding import summary
-from diptych.data.folders import Folder, Item, hold_out
-from diptych.data.labels import legend_of
+from diptych.data.folders import Folder, Item
 from diptych.data.loader import DECK_OF_A, DECK_OF_B, DECK_OF_PAIRS, Deck, Decode, PairedData, UnpairedData, loader
 from diptych.data.reading import PairReader, SingleReader
-from diptych.data.recognising import recognise
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
 from diptych.legend import Legend, to_planes
@@ -99,7 +93,7 @@ class Data:
             items = [item.single(letter) for item in pairs] if self.paired else self.folder.singles(letter, split)
             return tuple(item for item in items if item.a not in self._undecodable)
 
-        return _turn((of(0), of(1)), self.read.reverse)
+        return turn((of(0), of(1)), self.read.reverse)
 
     def epoch(self, inputs: Inputs) -> int:
         """Images in an epoch: all pairs, or all pictures of the larger side. Raises DataError where there are none."""
@@ -258,207 +252,11 @@ class Data:
             self._undecodable |= {item.a for item in heap.items if item.name in filled.faults}
 
 
-def _onwards(progress: Progress | None, before: int, total: int) -> Progress | None:
-    """For one of several parts: counts on from what the parts before it did."""
-    return None if progress is None else lambda done, _: progress(before + done, total)
-
-
-def _a_size(size: int | str) -> int | str:
-    """For recipes: refuses what is no size together with all other faults."""
-    parse_size(size)
-    return size
-
-
-def open_data(
-    *,
-    folder: str | None = None,
-    a: str | None = None,
-    b: str | None = None,
-    task: str = "pairs",
-    direction: str = "a2b",
-    kind: Literal["auto", "side by side", "two folders", "unpaired"] = "auto",
-    labels: str | None = None,
-    legend: str | dict[str, Any] | None = None,
-    snap_colours: bool = False,
-    instances: str | None = None,
-    size: Annotated[int | str, AfterValidator(_a_size)] = 256,
-    load: Annotated[int, Gt(0)] | None = None,
-    resize: Resize = "square",
-    flip: bool = True,
-    val: Annotated[float, Interval(ge=0, lt=1)] = 0.05,
-    enlarge: bool = False,
-    workers: Annotated[int, Ge(0)] = 0,
-    cache_gb: Annotated[float, Ge(0)] = 4.0,
-    limit_mp: Annotated[float, Gt(0)] = images.LIMIT_MP,
-) -> Data:
-    """Open a folder of pairs, or of two kinds of pictures, or a folder for each of the two kinds.
-
-    Nothing but headers is read, except to measure the values of 16-bit and float pictures, and to find copies.
-
-    Args:
-        folder: pairs side by side, or two folders of pictures, by name paired or not; optionally train/, val/, test/.
-        a: instead of `folder`, the folder of one kind of pictures, optionally with train/, val/, test/; it names them.
-        b: the folder of the other kind.
-        task: what a pair is; "pairs": the two pictures as they are given.
-        direction: a2b, b2a, or the names of the two folders, as photo2label; side by side, a is the left half.
-        kind: how the folder is laid out, where that is not recognised rightly; "unpaired": equal names mean nothing.
-        labels: which side's pictures are label maps: source, target, or its name; a method that needs them asks for it.
-        legend: what the label maps mean: a file, or its content; by default legend.yaml in the folder, or the numbers.
-        snap_colours: of label maps whose colours have smeared, take the nearest class.
-        instances: a folder beside the other two, of maps of instances; their borders become one more plane.
-        size: of the training crop, in pixels: 256, or "320x256" for width x height.
-        load: length of the shorter side before the crop; by default 286/256 of the crop's, as in the paper.
-        resize: "square": the whole picture to the crop's shape; "short": aspect kept; "none": as it is.
-        flip: mirror half of the training pictures.
-        val: share of the training pairs held out for validation where there is no val/, at most 50 of them; 0: none.
-        enlarge: accept pictures that are smaller than the crop, and enlarge them.
-        workers: processes that load pictures; 0 loads them in the training process, which is enough with the cache.
-        cache_gb: bound of the file that keeps decoded pictures; 0 decodes them each time.
-        limit_mp: refuse pictures of more million pixels.
-    """
-    found = recognise(
-        folder, a=a, b=b, kind=kind, direction=direction, labels=labels, instances=instances, limit_mp=limit_mp
-    )
-    pairing = tasks.find(task)
-    if found.kind == "photos":
-        if not pairing.alone:
-            raise DataError(_one_kind_only(found))
-        found = found.twice()
-    reverse = found.reverses(direction)
-    legends = _legends(found, reverse, legend, snap_colours, instances, limit_mp)
-    train, held_out = _splits(found, val)
-    augment = Augment(parse_size(size), load, flip, resize, enlarge)
-    channels, dtypes = _turn(found.channels, reverse), _turn(found.dtypes, reverse)
-    channels = _each(lambda count, of: of.planes if of else count, channels, legends)
-    dtypes = _each(lambda dtype, of: of.dtype if of else dtype, dtypes, legends)
-    read = PairReader(
-        reverse, channels, limit_mp, pairing, halved=found.kind == "side by side", legends=legends, snap=snap_colours
-    )
-    data = Data(
-        folder=found,
-        train=train,
-        val=held_out,
-        test=found.pairs("test"),
-        names=_turn(found.names, reverse),
-        channels=channels,
-        dtype=dtypes,
-        range=(images.value_range(dtypes[0]), images.value_range(dtypes[1])),
-        fingerprint=_fingerprint(found),
-        augment=augment,
-        read=read,
-        legends=legends,
-        workers=workers,
-        cache_gb=cache_gb,
-        notes=[*found.notes(), *compare.notes(found), *_missing_classes(legends)],
-    )
-    _refuse_too_small(data)
-    data.range = (_range(data, 0), _range(data, 1))
-    return data
-
-
-def _each(choose: Callable[[T, Legend | None], T], values: tuple[T, T], legends: Legends) -> tuple[T, T]:
-    return choose(values[0], legends[0]), choose(values[1], legends[1])
-
-
-def _legends(
-    found: Folder,
-    reverse: bool,
-    given: str | dict[str, Any] | None,
-    snap: bool,
-    instances: str | None,
-    limit_mp: float,
-) -> Legends:
-    """The legends of source and target. Raises DataError for a label map that does not keep to its legend."""
-    if found.labels is None:
-        if given or snap or instances:
-            raise ConfigError("data.legend, data.snap_colours and data.instances go with label maps: say data.labels")
-        return None, None
-    legend = legend_of(found, found.labels, given, limit_mp=limit_mp, snap=snap)
-    legend = legend.model_copy(update={"edges": instances is not None})
-    return (None, legend) if bool(found.labels) != reverse else (legend, None)
-
-
-def _missing_classes(legends: Legends) -> list[str]:
-    return [
-        f"no training picture shows {', '.join(c.name for c in legend.classes if c.id in legend.absent)}"
-        for legend in legends
-        if legend and legend.absent
-    ]
-
-
-def parse_size(size: int | str) -> tuple[int, int]:
-    """Height and width of 256 or "320x256", which is width x height as cameras and screens say it."""
-    words = str(size).lower().split("x")
-    if len(words) > 2 or not all(word.strip().isdecimal() and int(word) > 0 for word in words):
-        raise ConfigError(f"size={size} is not a size: write 256, or 320x256 for width x height")
-    return int(words[-1]), int(words[0])
-
-
-def _turn(ab: tuple[T, T], reverse: bool) -> tuple[T, T]:
+def turn(ab: tuple[T, T], reverse: bool) -> tuple[T, T]:
+    """(source, target) from (a, b)."""
     return (ab[1], ab[0]) if reverse else ab
 
 
-def _splits(found: Folder, val: float) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
-    if not 0 <= val < 1:
-        raise ConfigError(f"data.val={val} is not a share: use 0 up to below 1")
-    train, held_out = found.pairs("train"), found.pairs("val")
-    if held_out or not train or val == 0:
-        return train, held_out
-    if len(train) == 1:
-        raise DataError(f"{found.place} has one training pair and none to validate with: add pairs, or set data.val=0")
-    return hold_out(train, val)
-
-
-def _one_kind_only(found: Folder) -> str:
-    if found.missing:
-        return (
-            f"{found.place} holds no picture of {' or '.join(found.missing)} that can be used: put some there; "
-            f"left out: {summary(found.faults, found.roots)}"
-        )
-    return (
-        f"{found.place} holds single photos, not pairs: put the two of a pair side by side in one file, or into two "
-        "folders under one name; without pairs, put the two kinds of pictures into a folder each (diptych data check "
-        "tells what is found)"
-    )
-
-
-def _refuse_too_small(data: Data) -> None:
-    found, (height, width) = data.folder, data.augment.size
-    sides = zip(data.singles("train"), data.legends, strict=True)  # label maps are brought to their partners' size
-    paths = list(dict.fromkeys(item.a for side, legend in sides if not legend for item in side))
-    small = [path for path in paths if found.size(path)[0] < height or found.size(path)[1] < width]
-    if small and not data.augment.enlarge:
-        least = min(small, key=lambda path: min(found.size(path)))
-        h, w = found.size(least)
-        raise DataError(
-            f"{found.place}: {len(small)} of {len(paths)} training pictures are smaller than the crop, {width}x{height}"
-            f" (the smallest: {found.relative(least)}, {w}x{h}): choose a smaller data.size, or data.enlarge=true"
-        )
-
-
-def _range(data: Data, side: int) -> Range:
-    """What is black and white: measured on the training pictures where 16 bits or floats leave it open."""
-    dtype, read = data.dtype[side], SingleReader(data.read, side)
-    if dtype == "uint8" or data.legends[side]:
-        return images.value_range(dtype)
-
-    def extremes(item: Item) -> tuple[float, float] | None:
-        try:
-            (picture,) = read(item)
-        except DataError:
-            return None  # said when the picture is needed
-        return float(picture.array.min()), float(picture.array.max())
-
-    measured = [found for found in ahead(extremes, data.singles("train")[side]) if found]
-    if not measured:
-        return images.value_range(dtype)
-    return images.fitting_range(dtype, min(low for low, _ in measured), max(high for _, high in measured))
-
-
-def _fingerprint(found: Folder) -> str:
-    """sha256 over names and sizes in bytes: tells data sets apart without reading them, wherever they lie."""
-    sha = hashlib.sha256()
-    paths = {path for item in found.items() for path in (item.a, item.b, item.instances) if path}
-    for name, path in sorted((found.relative(path), path) for path in paths):
-        sha.update(f"{name.as_posix()} {path.stat().st_size}\n".encode())
-    return sha.hexdigest()
+def _onwards(progress: Progress | None, before: int, total: int) -> Progress | None:
+    """For one of several parts: counts on from what the parts before it did."""
+    return None if progress is None else lambda done, _: progress(before + done, total)

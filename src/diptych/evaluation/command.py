@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from diptych.card import Side
-from diptych.data.dataset import Data, open_data, parse_size
+from diptych.data.dataset import Data
+from diptych.data.opening import open_data, parse_size
 from diptych.errors import ConfigError, DataError, DiptychError
 from diptych.evaluation.baselines import TRANSFER, UNTOUCHED, colour_transfer, colours
 from diptych.evaluation.evaluate import Evaluation, baseline, evaluate, joined

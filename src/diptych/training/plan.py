@@ -11,8 +11,9 @@ from typing import Any
 import torch
 
 from diptych import weights
-from diptych.data.dataset import PAIRS, Data, open_data
+from diptych.data.dataset import PAIRS, Data
 from diptych.data.loader import Batches
+from diptych.data.opening import open_data
 from diptych.errors import ConfigError, WeightsError
 from diptych.methods import find
 from diptych.methods.method import Method, inputs, parameters

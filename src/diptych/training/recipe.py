@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Interval
 
 from diptych.config import check, defaults
-from diptych.data.dataset import open_data
+from diptych.data.opening import open_data
 from diptych.errors import ConfigError
 from diptych.methods import find
 from diptych.methods.method import Method, Schedule, inputs
