@@ -359,3 +359,32 @@ def test_a_style_picture_is_refused_by_a_model_without_an_encoder(tmp_path: Path
         "train", "spade", "--data", root, "--direction", "photo2label", "--out", tmp_path / "back", "data.size=32"
     )
     assert said.code == 2
+
+
+def test_pix2pixhd_grows_from_coarse_to_fine_and_gives_each_thing_a_look(tmp_path: Path) -> None:
+    root = write_samples("street", tmp_path / "data", count=6, size=64, sides=("labels", "day", "instances"))
+    small = ["downs=2", "encoder_downs=2", "blocks=1", "width=4", "encoder_width=4", "discriminator_width=4"]
+    options = [*(f"method.{option}" for option in [*small, "discriminator_layers=2", "encoder=true"]), "train.images=2"]
+    places = ["--data", root, "--direction", "labels2day", "data.instances=instances"]
+    said = diptych("train", "pix2pixhd", *places, "--out", tmp_path / "coarse", "data.size=32", *options)
+    assert said.code == 0, said.err
+    finer = ["method.enhancers=1", "method.scales=3", "method.fix_global=0.5", "data.size=64"]
+    start = f"train.start={tmp_path / 'coarse'}"
+    said = diptych("train", "pix2pixhd", *places, "--out", tmp_path / "fine", start, *options, *finer)
+    assert said.code == 0, said.err
+    assert "g.enhancers, d.networks.2: begun anew" in said.err
+    label, day, things = (root / "test" / side / "0001.png" for side in ("labels", "day", "instances"))
+    made = {}
+    for name, more in {
+        "plain": [],
+        "things": ["--instances", things],
+        "styled": ["--instances", things, "--style", day],
+    }.items():
+        out = tmp_path / f"{name}.png"
+        said = diptych("translate", tmp_path / "fine", label, *more, "--out", out)
+        assert said.code == 0, said.err
+        made[name] = out.read_bytes()
+    assert len(set(made.values())) == 3
+    said = diptych("translate", tmp_path / "fine", label, "--samples", 2, "--out", tmp_path / "several")
+    assert said.code == 0, said.err
+    assert diptych("evaluate", tmp_path / "fine", "--data", root, "--samples", 2).code == 0

@@ -137,7 +137,7 @@ class Translator:
         for _, alike in groupby(opened, key=kind):
             while some := list(islice(alike, batch)):
                 sources = torch.stack([prepare(self.task.source(picture), source) for picture in some])
-                outputs = self.batch(sources, **controls, **self.things(some)).cpu()
+                outputs = self.batch(sources, **{**controls, **self.things(some)}).cpu()
                 for output, picture in zip(outputs, some, strict=True):
                     yield self.task.finish(finished(output, target), picture)
 
