@@ -476,3 +476,9 @@ def test_a_file_of_no_layout_is_answered_by_all_of_them(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"(?s)vgg.pth.*CycleGAN.*MUNIT") as fault:
         convert([path], tmp_path / "model")
     assert str(fault.value).count("conv1.weight") == len(LAYOUTS)
+
+
+def test_networks_that_blur_are_not_written_as_others() -> None:
+    for network in (ResNet(3, 3, blocks=1, width=4, antialias=True), PatchGAN(3, layers=1, width=4, antialias=True)):
+        with pytest.raises(ModelError, match="antialias"):
+            junyanz.state_dict(network)

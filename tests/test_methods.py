@@ -14,6 +14,7 @@ VARIANTS = {
     "pixel wgan-gp": ("pix2pix", {**SMALL["pix2pix"], "discriminator": "pixel", "gan": "wgan-gp", "norm": "instance"}),
     "hinge running": ("pix2pix", {**SMALL["pix2pix"], "gan": "hinge", "test_statistics": "running"}),
     "attention": ("cyclegan", {**SMALL["cyclegan"], "attention": True}),
+    "antialias": ("cyclegan", {**SMALL["cyclegan"], "antialias": True}),
     "batch norm": ("cyclegan", {**SMALL["cyclegan"], "norm": "batch", "dropout": True, "gan": "vanilla"}),
     "noise": ("autoencoder", {**SMALL["autoencoder"], "noise": 0.1, "loss": "l2", "blocks": 2}),
     "free bits": ("vae", {**SMALL["vae"], "free_bits": 0.01, "warmup": 0.5, "loss": "l2"}),

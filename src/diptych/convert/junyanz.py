@@ -19,6 +19,7 @@ from diptych.methods.pix2pix import Generator, Pix2Pix
 from diptych.nn.discriminators import PatchGAN, PixelGAN
 from diptych.nn.generators import AttentiveResNet, ResNet, UNet
 from diptych.nn.norms import BatchNorm, InstanceNorm
+from diptych.nn.ops.blur import BlurDown, BlurUp
 
 State = Mapping[str, Tensor]
 
@@ -148,6 +149,8 @@ def names(network: nn.Module) -> dict[str, str]:
     match network:
         case AttentiveResNet():
             raise ModelError("generators with attention make a mask, which none of theirs does")
+        case _ if any(isinstance(module, BlurDown | BlurUp) for module in network.modules()):
+            raise ModelError("networks that change size by blurring (antialias) would be read as others")
         case UNet():
             layers = unet(network.depth)
         case ResNet():

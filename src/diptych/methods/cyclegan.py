@@ -36,6 +36,7 @@ class CycleGAN(Method):
     gan: the adversarial loss. penalty: weight of wgan-gp's gradient penalty.
     cycle_a, cycle_b, identity: the weights above.
     history: how many older fakes of each domain the discriminators are shown among the new ones (§4); 0 is none.
+    antialias: all four networks change size by blurring, not by strides (Zhang 2019).
     attention: generators also say where to change the picture (Alami Mejjati et al. 2018, Tang et al. 2019).
     test_statistics: with batch norm, translation normalises by the picture's own statistics (batch) or by the averages
     gathered in training (running).
@@ -63,6 +64,7 @@ class CycleGAN(Method):
         cycle_b: Weight = 10.0,
         identity: Weight = 0.5,
         history: Annotated[int, Ge(0)] = 50,
+        antialias: bool = False,
         attention: bool = False,
         test_statistics: Statistics = "batch",
     ) -> None:
@@ -78,9 +80,10 @@ class CycleGAN(Method):
         self.one_pass = norm != "batch"  # no norm looks at more than one picture
         generator: type[ResNet] = AttentiveResNet if attention else ResNet
         options: dict[str, Any] = {"blocks": blocks, "width": width, "norm": norm, "dropout": dropout}
+        options["antialias"] = antialias
         self.ab, self.ba = generator(a_channels, b_channels, **options), generator(b_channels, a_channels, **options)
         use_statistics(self, test_statistics)
-        options = {"layers": discriminator_layers, "width": discriminator_width, "norm": norm}
+        options = {"layers": discriminator_layers, "width": discriminator_width, "norm": norm, "antialias": antialias}
         self.d_a, self.d_b = PatchGAN(a_channels, **options), PatchGAN(b_channels, **options)
         self.history_a, self.history_b = ImagePool(history), ImagePool(history)
 
