@@ -16,7 +16,7 @@ from diptych.methods.bicyclegan import BicycleGAN
 from diptych.methods.method import Adam
 from diptych.nn.code_encoder import CodeEncoder
 from diptych.nn.coded_unet import CodedUNet
-from diptych.nn.multi_patch import MultiPatchGAN
+from diptych.nn.multiscale import MultiScalePatchGAN
 
 ACTIVATIONS = {"relu": "relu", "lrelu": "leaky_relu"}
 DEPTHS = {"unet_128": 7, "unet_256": 8}
@@ -28,7 +28,7 @@ def expected(name: str, given: dict[str, Any]) -> tuple[type[nn.Module], dict[st
     """Our network and its options, as the reference's builder of this name was told."""
     if name == "define_D":
         options = {"channels": given["input_nc"], "scales": given["num_Ds"], "layers": LAYERS[given["netD"]]}
-        return MultiPatchGAN, options | {"width": given["ndf"], "norm": given["norm"]}
+        return MultiScalePatchGAN, options | {"width": given["ndf"], "norm": given["norm"]}
     if name == "define_E":
         assert (given["nl"], given["vaeLike"]) == ("lrelu", True)
         options = {"channels": given["input_nc"], "code_channels": given["output_nc"], "norm": given["norm"]}

@@ -19,8 +19,8 @@ from diptych.methods.munit import MUNIT
 from diptych.methods.munit import AutoEncoder as ForMUNIT
 from diptych.methods.unit import UNIT
 from diptych.methods.unit import AutoEncoder as ForUNIT
-from diptych.nn.discriminators import MultiScale
 from diptych.nn.gan import gan_loss, generator_loss
+from diptych.nn.multiscale import MultiScale
 
 ACTIVATIONS = {"relu": "relu", "lrelu": "leaky_relu"}
 PADS = {"reflect": "reflect", "zero": "zeros"}

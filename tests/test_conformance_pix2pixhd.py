@@ -17,16 +17,16 @@ from diptych.methods.method import Adam
 from diptych.methods.pix2pixhd import Pix2PixHD
 from diptych.nn.coarse_to_fine import CoarseToFine, GlobalGenerator
 from diptych.nn.instances import instance_means
-from diptych.nn.multiscale import MultiScalePatchGAN
+from diptych.nn.multiscale import MultiScaleFeatures
 
 
 def expected(given: Mapping[str, Any]) -> tuple[type[nn.Module], dict[str, Any]]:
     """Our network and its options for the reference's `define_G` and `define_D`."""
     if "num_D" in given:
         assert given["use_sigmoid"] is False
-        options = {"channels": given["input_nc"], "scales": given["num_D"], "layers": given["n_layers_D"]}
-        options |= {"width": given["ndf"], "features": given["getIntermFeat"]}
-        return MultiScalePatchGAN, options | {"norm": given["norm"]}
+        options = {"channels": given["input_nc"], "scales": given["num_D"], "layers": given["n_layers_D"] + 1}
+        options |= {"width": given["ndf"], "features": given["getIntermFeat"], "smallest_first": True}
+        return MultiScaleFeatures, options | {"norm": given["norm"]}
     enhancers = given["n_local_enhancers"] if given["netG"] == "local" else 0
     options = {"source_channels": given["input_nc"], "target_channels": given["output_nc"]}
     options |= {"width": given["ngf"] * 2**enhancers, "downs": given["n_downsample_global"]}
@@ -53,8 +53,8 @@ def imported(case: Case, name: str) -> nn.Module:
 def check_network(case: Case) -> None:
     given, (name,) = case.part("input"), {key.split(".")[1] for key in case.tensors if key.startswith("weights.")}
     network = imported(case, name)
-    if isinstance(network, MultiScalePatchGAN):
-        for scale, maps in enumerate(network(given["x"], give="both")):
+    if isinstance(network, MultiScaleFeatures):
+        for scale, maps in enumerate(network(given["x"], features=True)):
             for layer, features in enumerate(maps if network.features else maps[-1:]):
                 case.compare(f"output.{scale}.{layer}", features)
     else:

@@ -15,9 +15,9 @@ from diptych.convert import spade as layout
 from diptych.legend import borders
 from diptych.methods.method import Adam
 from diptych.methods.spade import SPADE
-from diptych.nn.feature_discriminators import MultiScaleFeatures
 from diptych.nn.gan import gan_loss, generator_loss
 from diptych.nn.image_encoder import ImageEncoder, divergence
+from diptych.nn.multiscale import MultiScaleFeatures
 from diptych.nn.spade import DOUBLED, SpatialGenerator
 from diptych.nn.spectral import follow
 from diptych.speed import PLAIN
@@ -63,7 +63,7 @@ def discriminator(given: dict[str, Any]) -> dict[str, Any]:
     planes = given["label_nc"] + given["contain_dontcare_label"] + (not given["no_instance"])
     names = {"num_D": "scales", "n_layers_D": "layers", "ndf": "width"}
     options = {ours: given[theirs] for theirs, ours in names.items()}
-    return options | {"channels": planes + given["output_nc"], "spectral": True}
+    return options | {"channels": planes + given["output_nc"], "spectral": True, "bias": False}
 
 
 def encoder(given: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from diptych.methods.pix2pixhd import Pix2PixHD
 from diptych.model_folder import begin_from
 from diptych.nn.coarse_to_fine import CoarseToFine
 from diptych.nn.instances import FeatureEncoder, classes_of, instance_means
-from diptych.nn.multiscale import MultiScalePatchGAN, feature_matching
+from diptych.nn.multiscale import MultiScaleFeatures, feature_matching
 from diptych.speed import Speed
 from diptych.testing import batch, begin, planes
 from diptych.training.estimate import training_bytes
@@ -130,11 +130,11 @@ def test_sizes_are_multiples_of_the_halvings():
 
 
 def test_scales_are_given_from_the_full_size_on_and_named_from_the_smallest():
-    d = MultiScalePatchGAN(3, scales=2, layers=1, width=4)
+    d = MultiScaleFeatures(3, scales=2, layers=2, width=4, smallest_first=True)
     full, half = d(picture())
     assert (full.shape[-1], half.shape[-1]) == (19, 11)
-    assert torch.equal(d.networks[1](picture()), full)
-    both = d(picture(), give="both")
+    assert torch.equal(d.networks[1](picture())[-1], full)
+    both = d(picture(), features=True)
     assert [len(maps) for maps in both] == [3, 3]
     assert torch.equal(both[1][-1], half)
 
@@ -143,10 +143,17 @@ def test_feature_matching_leaves_real_features_and_logits_alone():
     fake = [[torch.full((1, 2), 3.0, requires_grad=True), torch.ones(1)] for _ in range(2)]
     real = [[torch.full((1, 2), 1.0, requires_grad=True), torch.zeros(1)] for _ in range(2)]
     distance = feature_matching(fake, real)
-    assert distance == 8.0  # 4 / 1 layer * |3 - 1|, a mean over two sizes
+    assert distance == 2.0  # |3 - 1| in one layer, a mean over two sizes
     distance.backward()
     assert fake[0][0].grad is not None
     assert real[0][0].grad is None
+
+
+def test_features_are_weighed_by_how_many_layers_give_them():
+    method, x, y = made(discriminator_layers=1), layout(classes=36), picture()
+    planes = (x + 1) / 2
+    seen = [method.d(torch.cat([planes, one], 1), features=True) for one in (method.g(planes), y)]
+    torch.testing.assert_close(next(method.steps(x, y)).terms["features"], 10 * 4 / 2 * feature_matching(*seen))
 
 
 def test_without_features_only_the_logits_count():

@@ -13,7 +13,7 @@ from diptych import weights
 from diptych.methods.munit import MUNIT
 from diptych.methods.unit import UNIT
 from diptych.nn.blocks import AdaptiveResidual
-from diptych.nn.discriminators import MultiScale
+from diptych.nn.multiscale import MultiScale
 from diptych.nn.norms import LayerNorm
 from diptych.nn.ops.instance_norm import adaptive_instance_norm, instance_norm
 from diptych.nn.perceptual import VGG, DomainInvariant

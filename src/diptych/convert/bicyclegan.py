@@ -21,7 +21,7 @@ from diptych.methods.bicyclegan import BicycleGAN, Generator
 from diptych.methods.method import Method
 from diptych.nn.code_encoder import CodeEncoder
 from diptych.nn.coded_unet import CodedUNet
-from diptych.nn.multi_patch import MultiPatchGAN
+from diptych.nn.multiscale import MultiScalePatchGAN
 from diptych.nn.norms import BatchNorm, InstanceNorm
 
 METHODS: tuple[str, ...] = ("bicyclegan",)
@@ -50,7 +50,7 @@ def assemble(files: Mapping[str, dict[str, nn.Module]]) -> tuple[Method, dict[st
     parts: dict[str, nn.Module] = {}
     for stem, found in files.items():
         second = "d2" if stem.endswith("D2") else "d"
-        part = {CodedUNet: "g", CodeEncoder: "e", MultiPatchGAN: second}[type(found[""])]
+        part = {CodedUNet: "g", CodeEncoder: "e", MultiScalePatchGAN: second}[type(found[""])]
         if part in parts:
             raise ModelError(f"two files are taken for {FILES[part]}: give those of one model, discriminators in "
                              f"files whose names end in D and D2")  # fmt: skip
@@ -161,7 +161,7 @@ def recognise(state: State) -> tuple[type[nn.Module], dict[str, Any]]:
         width, channels = convs[f"{first}.0"][:2]
         scales = sum(re.fullmatch(r"model(_\d+)?\.0", name) is not None for name in convs)
         layers = sum(name.startswith(f"{first}.") for name in convs) - 2
-        return MultiPatchGAN, {
+        return MultiScalePatchGAN, {
             "channels": channels, "scales": scales, "layers": layers, "width": width, "norm": norm
         }  # fmt: skip
     some = ", ".join(list(state)[:5])
@@ -192,7 +192,7 @@ def layers(network: nn.Module) -> Iterator[tuple[str, str]]:
         case CodedUNet():
             refuse_unseen(network)
             return (at_all_levels if network.where == "all" else at_the_input)(network)
-        case MultiPatchGAN():
+        case MultiScalePatchGAN():
             refuse_unseen(network)
             scales = len(network.networks)
             return ((f"networks.{i}.model", f"model_{i}" if scales > 1 else "model") for i in range(scales))

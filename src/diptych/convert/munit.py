@@ -22,8 +22,8 @@ from diptych.methods.method import Method
 from diptych.methods.munit import MUNIT
 from diptych.methods.unit import UNIT
 from diptych.nn.decoders import Decoder
-from diptych.nn.discriminators import MultiScale
 from diptych.nn.encoders import ContentEncoder, StyleEncoder
+from diptych.nn.multiscale import MultiScale
 from diptych.nn.norms import InstanceNorm, LayerNorm, SpectralConv2d
 
 METHODS: tuple[str, ...] = ("unit", "munit")

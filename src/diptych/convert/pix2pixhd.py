@@ -19,7 +19,7 @@ from diptych.errors import ModelError
 from diptych.methods.method import Method
 from diptych.methods.pix2pixhd import Pix2PixHD
 from diptych.nn.coarse_to_fine import CoarseToFine, GlobalGenerator
-from diptych.nn.multiscale import MultiScalePatchGAN
+from diptych.nn.multiscale import MultiScaleFeatures
 
 METHODS: tuple[str, ...] = ("pix2pixhd",)
 FILES = {"g": "latest_net_G.pth", "d": "latest_net_D.pth", "e": "latest_net_E.pth"}
@@ -40,7 +40,7 @@ def assemble(files: Mapping[str, dict[str, nn.Module]]) -> tuple[Method, dict[st
 
     The method holds only what the files brought. Raises ModelError when they do not belong together.
     """
-    kinds = {CoarseToFine: "g", MultiScalePatchGAN: "d", GlobalGenerator: "e"}
+    kinds = {CoarseToFine: "g", MultiScaleFeatures: "d", GlobalGenerator: "e"}
     parts: dict[str, nn.Module] = {}
     for found in (found[""] for found in files.values()):
         part = kinds[type(found)]
@@ -84,7 +84,7 @@ def joint_options(parts: Mapping[str, nn.Module]) -> dict[str, Any]:
                 f"not one training's: the discriminator judges {d['channels']} channels, the generator has "
                 f"{options['source_channels']} + {options['target_channels']}"
             )
-        options |= {"scales": d["scales"], "discriminator_layers": d["layers"], "discriminator_width": d["width"]}
+        options |= {"scales": d["scales"], "discriminator_layers": d["layers"] - 1, "discriminator_width": d["width"]}
         options |= {} if d["features"] else {"features": 0.0}
     return options
 
@@ -130,9 +130,10 @@ def recognise(state: State) -> tuple[type[nn.Module], dict[str, Any]]:
             options: dict[str, Any] = {
                 "channels": channels,
                 "scales": count(convs, scales),
-                "layers": count(convs, stages) - 2,
+                "layers": count(convs, stages) - 1,
+                "smallest_first": True,
             }
-            return MultiScalePatchGAN, options | {"width": width, "norm": norm, "features": first != "layer0.0"}
+            return MultiScaleFeatures, options | {"width": width, "norm": norm, "features": first != "layer0.0"}
     head, options = generator(convs)
     if {"model.1", head} <= convs.keys():
         width, source = convs["model.1"][:2]
@@ -176,7 +177,7 @@ def layers(network: nn.Module) -> Iterator[tuple[str, str]]:
                 yield from resnet(enhancer, f"enhancers.{i}.", f"model{i + 1}_1", f"model{i + 1}_2")
         case GlobalGenerator():
             yield from resnet(network, "", "model", "model")
-        case MultiScalePatchGAN():
+        case MultiScaleFeatures():
             for scale, stages in enumerate(network.networks):
                 place = 0  # theirs of the stage, in a flat sequence
                 for level, stage in enumerate(stages.children()):

@@ -19,8 +19,8 @@ from diptych.convert.junyanz import State, check
 from diptych.errors import ModelError
 from diptych.methods.method import Method
 from diptych.methods.spade import SPADE
-from diptych.nn.feature_discriminators import MultiScaleFeatures
 from diptych.nn.image_encoder import ImageEncoder
+from diptych.nn.multiscale import MultiScaleFeatures
 from diptych.nn.spade import DOUBLED, STARTING, BatchNorm, SpatialGenerator, SpatialNorm
 from diptych.nn.spectral import BoundedConv2d
 
@@ -138,7 +138,7 @@ def discriminator(shapes: Shapes) -> tuple[type[nn.Module], dict[str, Any]]:
     width, channels = shapes["discriminator_0.model0.0"][:2]
     scales = sum(re.fullmatch(r"discriminator_\d+\.model0\.0", key) is not None for key in shapes)
     layers = sum(re.fullmatch(r"discriminator_0\.model\d+(\.0)+", key) is not None for key in shapes) - 1
-    return MultiScaleFeatures, {"channels": channels, "scales": scales, "layers": layers, "width": width}
+    return MultiScaleFeatures, {"channels": channels, "scales": scales, "layers": layers, "width": width, "bias": False}
 
 
 def encoder(shapes: Shapes) -> tuple[type[nn.Module], dict[str, Any]]:
@@ -172,8 +172,8 @@ def part_options(network: nn.Module) -> dict[str, Any]:
         case ImageEncoder():
             options = {"target_channels": seen.pop("channels"), "style_channels": seen.pop("code")}
             return options | {"encoder": True} | seen
-    names = {"channels": "pair", "scales": "scales"}
-    return {names.get(name, f"discriminator_{name}"): value for name, value in seen.items()}
+    options = {"pair": seen["channels"], "scales": seen["scales"]}
+    return options | {f"discriminator_{name}": seen[name] for name in ("layers", "width", "spectral")}
 
 
 def state_dict(network: nn.Module) -> dict[str, Tensor]:
@@ -228,12 +228,11 @@ def layers(network: nn.Module) -> Iterator[tuple[str, str]]:
                 yield from residual(f"blocks.{i}", BLOCKS[i], learned=learned)
             yield "head", "conv_img"
         case MultiScaleFeatures():
-            count = network.layers
-            for scale in range(len(network.networks)):
-                ours, theirs = f"networks.{scale}", f"discriminator_{scale}"
-                yield f"{ours}.stages.0.0", f"{theirs}.model0.0"
-                yield from ((f"{ours}.stages.{i}.0", f"{theirs}.model{i}.0.0") for i in range(1, count))
-                yield f"{ours}.head", f"{theirs}.model{count}.0"
+            for scale, stages in enumerate(network.networks):
+                logits = len(list(stages.children())) - 1
+                for i in range(logits + 1):
+                    inner = ".0" if 0 < i < logits else ""
+                    yield f"networks.{scale}.{i}.0", f"discriminator_{scale}.model{i}.0{inner}"
         case ImageEncoder():
             yield from ((f"downs.{i}.0", f"layer{i + 1}.0") for i in range(len(network.downs)))
             yield from (("mean", "fc_mu"), ("log_variance", "fc_var"))

@@ -18,7 +18,7 @@ from diptych.nn.blocks import Activation
 from diptych.nn.code_encoder import CodeEncoder
 from diptych.nn.coded_unet import CodedUNet, Upsampling, Where
 from diptych.nn.gan import gan_loss, generator_loss, judged
-from diptych.nn.multi_patch import MultiPatchGAN
+from diptych.nn.multiscale import MultiScalePatchGAN
 from diptych.nn.norms import Norm
 
 Generator = Literal["unet_512", "unet_256", "unet_128", "unet_64", "unet_32"]
@@ -92,7 +92,7 @@ class BicycleGAN(Method):
         self.e = CodeEncoder(target_channels, code, blocks=encoder_blocks, width=encoder_width, norm=norm)
         seen = target_channels + (source_channels if conditional_d else 0)
         options = {"scales": scales, "layers": discriminator_layers, "width": discriminator_width, "norm": norm}
-        self.d, self.d2 = MultiPatchGAN(seen, **options), MultiPatchGAN(seen, **options)
+        self.d, self.d2 = MultiScalePatchGAN(seen, **options), MultiScalePatchGAN(seen, **options)
 
     def groups(self) -> dict[str, list[torch.nn.Module]]:
         return {"G": [self.g], "E": [self.e], "D": [self.d], "D2": [self.d2]}
@@ -139,7 +139,7 @@ class BicycleGAN(Method):
         """What the discriminators see of a source and an answer."""
         return torch.cat([x, y], dim=1) if self.conditional_d else y
 
-    def judgement(self, d: MultiPatchGAN, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+    def judgement(self, d: MultiScalePatchGAN, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         """The terms of a discriminator; not halved."""
         if self.one_pass:
             on_real, on_fake = judged(d, real, fake, self.gan)

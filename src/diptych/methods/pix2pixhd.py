@@ -18,7 +18,7 @@ from diptych.methods.method import Count, Instances, Method, Seed, Step, Strengt
 from diptych.nn.coarse_to_fine import CoarseToFine
 from diptych.nn.gan import gan_loss, generator_loss
 from diptych.nn.instances import FeatureEncoder, classes_of
-from diptych.nn.multiscale import MultiScalePatchGAN, feature_matching
+from diptych.nn.multiscale import MultiScaleFeatures, feature_matching
 from diptych.nn.norms import Statistics, use_statistics
 from diptych.nn.ops.join import join
 
@@ -91,8 +91,9 @@ class Pix2PixHD(Method):
         self.g = CoarseToFine(source_channels + (encoder_channels if encoder else 0), target_channels, **options)
         options = {"classes": source_channels, "width": encoder_width, "downs": encoder_downs, "norm": norm}
         self.e = FeatureEncoder(target_channels, encoder_channels, **options) if encoder else None
-        options = {"scales": scales, "layers": discriminator_layers, "width": discriminator_width, "norm": norm}
-        self.d = MultiScalePatchGAN(source_channels + target_channels, features=features > 0, **options)
+        options = {"scales": scales, "layers": discriminator_layers + 1, "width": discriminator_width, "norm": norm}
+        options |= {"smallest_first": True, "features": features > 0}
+        self.d = MultiScaleFeatures(source_channels + target_channels, **options)
         use_statistics(self, test_statistics)
 
     def groups(self) -> dict[str, list[nn.Module]]:
@@ -114,19 +115,16 @@ class Pix2PixHD(Method):
 
         planes = planes.to(output)  # 0 and 1 are exact in any precision
         real, fake = join(planes, target.to(output)), join(planes, output)
-        on_real, on_fake = self.judge(real), self.judge(fake)
+        on_real, on_fake = self.d(real, features=True), self.d(fake, features=True)
         terms: dict[str, Any] = {"gan": generator_loss(logits(on_fake), self.gan)}
         if self.features:
-            terms["features"] = self.features * feature_matching(on_fake, on_real)
+            layers = len(on_fake[0]) - 1  # as published their differences are weighed 4 / layers
+            terms["features"] = self.features * 4 / layers * feature_matching(on_fake, on_real)
         yield Step(*self.moving(), **terms)
 
         terms = {"real": 0.5 * gan_loss(logits(on_real), True, self.gan)}  # D is as it was: this need not be seen again
         terms["fake"] = 0.5 * gan_loss(self.d(fake.detach()), False, self.gan)
         yield Step("D", judged={self.d: real}, **terms)
-
-    def judge(self, pair: Tensor) -> list[list[Tensor]]:
-        """What D sees in a pair, at each size: its features where they are wanted, and the logits."""
-        return self.d(pair, give="both") if self.features else [[one] for one in self.d(pair)]
 
     def moving(self) -> list[str]:
         """The groups that move in the step of G."""

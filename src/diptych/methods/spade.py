@@ -13,10 +13,9 @@ from torch import Tensor, nn
 
 from diptych.errors import ConfigError
 from diptych.methods.method import Adam, Count, Method, Seed, Step, Strength, Style, Weight
-from diptych.nn.feature_discriminators import MultiScaleFeatures
 from diptych.nn.gan import generator_loss, judged
 from diptych.nn.image_encoder import ImageEncoder, divergence
-from diptych.nn.ops.l1 import l1
+from diptych.nn.multiscale import MultiScaleFeatures, feature_matching
 from diptych.nn.spade import PlainNorm, SpatialGenerator, Upsampling
 from diptych.nn.spectral import bounded, follow
 from diptych.nn.vgg_distance import VGGDistance
@@ -92,7 +91,8 @@ class SPADE(Method):
         self.g = Painter(SpatialGenerator(source_channels, target_channels, **options), e)
         self.granularity = self.g.generator.granularity
         options = {"layers": discriminator_layers, "width": discriminator_width, "spectral": discriminator_spectral}
-        self.d = MultiScaleFeatures(source_channels + target_channels, scales=scales, **options)
+        options |= {"scales": scales, "bias": False, "xavier": True}
+        self.d = MultiScaleFeatures(source_channels + target_channels, **options)
         self.perceptual_network = VGGDistance() if perceptual else None
 
     def groups(self) -> dict[str, list[nn.Module]]:
@@ -111,7 +111,7 @@ class SPADE(Method):
             wanted = self.d(real, features=True)
         terms: dict[str, Any] = {"gan": generator_loss([maps[-1] for maps in seen], self.gan) / len(seen)}
         if self.features:
-            terms["features"] = self.features / len(seen) * difference(seen, wanted)
+            terms["features"] = self.features * feature_matching(seen, wanted)
         if kl is not None:
             terms["kl"] = self.kl * kl.mean()
         if self.perceptual_network:
@@ -174,9 +174,3 @@ class SPADE(Method):
 def joined(labels: Tensor, picture: Tensor) -> Tensor:
     """What D sees: labels, in the precision that the picture has, and the picture."""
     return torch.cat([labels.to(picture.dtype), picture], dim=1)
-
-
-def difference(seen: list[list[Tensor]], wanted: list[list[Tensor]]) -> Tensor:
-    """The mean absolute difference of features, added up over layers and sizes; the logits are none."""
-    pairs = [pair for each in zip(seen, wanted, strict=True) for pair in list(zip(*each, strict=True))[:-1]]
-    return torch.stack([l1(one, other) for one, other in pairs]).sum()

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from diptych.methods.method import Adam, Count, Method, Step, To, Weight
 from diptych.nn.blocks import Activation, Pad
 from diptych.nn.decoders import Decoder
-from diptych.nn.discriminators import MultiScale
 from diptych.nn.encoders import ContentEncoder
 from diptych.nn.gan import generator_loss, judged
+from diptych.nn.multiscale import MultiScale
 from diptych.nn.perceptual import DomainInvariant
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diptych.nn.blocks import Pad, initialise, layer
-from diptych.nn.norms import Norm, SpectralConv2d, needs_bias, norm_layer
+from diptych.nn.blocks import initialise
+from diptych.nn.norms import Norm, needs_bias, norm_layer
 from diptych.nn.ops.blur import BlurDown
 
 
@@ -68,42 +65,3 @@ class PixelGAN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.model(x)
-
-
-class MultiScale(nn.Module):
-    """Judges a picture at several sizes, each half the one before, with a network for each: a map of logits per size.
-
-    A network halves `layers` times; the first convolution is not normalised, the others by `norm`, if at all. Sides
-    have `2 ** (layers + scales - 1)` pixels at least (Wang et al. 2018, §3.2; Huang et al. 2018, appendix B.2).
-    """
-
-    def __init__(
-        self,
-        channels: int,
-        *,
-        scales: int = 3,
-        layers: int = 4,
-        width: int = 64,
-        norm: Literal["none", "instance", "spectral"] = "none",
-        pad: Pad = "reflect",
-    ) -> None:
-        super().__init__()
-        c = [channels, *(width * 2**level for level in range(layers))]
-
-        def halving(level: int) -> nn.Sequential:
-            outputs, normed = c[level + 1], level > 0
-            conv = SpectralConv2d if norm == "spectral" and normed else nn.Conv2d
-            normal = norm_layer("instance", outputs) if norm == "instance" and normed else None
-            return layer(c[level], outputs, 4, stride=2, conv=conv, norm=normal, activation="leaky_relu", pad=pad)
-
-        self.networks = nn.ModuleList(
-            nn.Sequential(*(halving(level) for level in range(layers)), nn.Conv2d(c[-1], 1, 1)) for _ in range(scales)
-        )
-        initialise(self)
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        maps = []
-        for scale, network in enumerate(self.networks):
-            x = F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False) if scale else x
-            maps.append(network(x))
-        return maps
