@@ -15,10 +15,9 @@ from diptych.nn.image_encoder import divergence
 from diptych.nn.ops.l1 import l1
 from diptych.nn.ops.modulate import Modulate, modulate
 from diptych.nn.ops.unstretch import unstretch
-from diptych.nn.perceptual import VGG
+from diptych.nn.perceptual import VGG, VGGDistance
 from diptych.nn.spade import BatchNorm, InstanceNorm, SpatialGenerator
 from diptych.nn.spectral import BoundedConv2d
-from diptych.nn.vgg_distance import TAPS, VGGDistance
 from diptych.speed import PLAIN, Speed
 from diptych.testing import batch, begin
 
@@ -219,10 +218,10 @@ def test_the_perceptual_distance_is_that_of_the_first_relu_of_each_block():
     for place, layer in enumerate(vgg.features):
         seen = [layer(x) for x in seen]
         if isinstance(layer, nn.ReLU) and isinstance(before, nn.MaxPool2d):
-            expected += TAPS[place] * F.l1_loss(*seen)
+            expected += distance.taps[place] * F.l1_loss(*seen)
         before = before if isinstance(layer, nn.Conv2d) else layer
     torch.testing.assert_close(distance(one, other), expected)
-    assert list(TAPS.values()) == [1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0]
+    assert list(distance.taps.values()) == [1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0]
 
 
 def test_the_perceptual_network_is_neither_trained_nor_saved():

@@ -16,9 +16,9 @@ from diptych.methods.method import Adam, Count, Method, Seed, Step, Strength, St
 from diptych.nn.gan import generator_loss, judged
 from diptych.nn.image_encoder import ImageEncoder, divergence
 from diptych.nn.multiscale import MultiScaleFeatures, feature_matching
+from diptych.nn.perceptual import VGGDistance
 from diptych.nn.spade import PlainNorm, SpatialGenerator, Upsampling
 from diptych.nn.spectral import bounded, follow
-from diptych.nn.vgg_distance import VGGDistance
 
 
 class Painter(nn.Module):

@@ -1,17 +1,20 @@
 """Distances that look at pictures as a network trained to recognise things does.
 
+Johnson, Alahi, Fei-Fei: Perceptual Losses for Real-Time Style Transfer and Super-Resolution, ECCV 2016.
 Zhang, Isola, Efros, Shechtman, Wang: The Unreasonable Effectiveness of Deep Features as a Perceptual Metric, CVPR 2018.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from diptych.nn.ops.instance_norm import instance_norm
+from diptych.nn.ops.l1 import l1
 
 
 class Fire(nn.Module):
@@ -125,26 +128,33 @@ class VGG(nn.Module):
         return self.features(x)
 
 
-class DomainInvariant(nn.Module):
+class Perceptual(nn.Module):
+    """Holds a VGG whose weights are constants that come from elsewhere by `fill`: nothing trains or saves them."""
+
+    def __init__(self, convolutions: Sequence[int]) -> None:
+        super().__init__()
+        self.network = VGG(convolutions)
+        hold_constant(self.network)
+
+    def fill(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take the weights from those of torchvision's VGG. Raises KeyError for one that is missing."""
+        for name, weight in self.network.named_buffers():
+            weight.copy_(tensors[name])
+
+
+class DomainInvariant(Perceptual):
     """How differently two pictures show their things, whatever the style: squared distance of normalised features.
 
     The features are VGG-16's relu5_3; instance norm takes away what tells domains apart (Huang et al. 2018, §5.1).
-    Its weights are constants that come from elsewhere by `fill`: nothing trains or saves them.
     """
 
     mean: Tensor
     deviation: Tensor
 
     def __init__(self) -> None:
-        super().__init__()
-        self.network = constant(VGG())
+        super().__init__((2, 2, 3, 3, 3))
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("deviation", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1), persistent=False)
-
-    def fill(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take the weights from those of torchvision's VGG-16. Raises KeyError for one that is missing."""
-        for name, weight in self.network.named_buffers():
-            weight.copy_(tensors[name])
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """The mean over `B C H W` in [-1, 1], of one channel or three, and sides of 32 pixels at least."""
@@ -153,10 +163,37 @@ class DomainInvariant(nn.Module):
         return F.mse_loss(one, other)
 
 
-def constant(network: nn.Module) -> nn.Module:
+class VGGDistance(Perceptual):
+    """The mean absolute difference of VGG-19's relu1_1 to relu5_1, weighted and added up (Wang et al. 2018).
+
+    As published the pictures are not normalised as those that VGG-19 was trained on.
+    """
+
+    taps: ClassVar[Mapping[int, float]] = {1: 1 / 32, 6: 1 / 16, 11: 1 / 8, 20: 1 / 4, 29: 1.0}
+    """The first ReLU of each block, by its place among the layers, and its weight."""
+
+    def __init__(self) -> None:
+        super().__init__((2, 2, 4, 4, 1))
+
+    def forward(self, fake: Tensor, real: Tensor) -> Tensor:
+        """Of pictures `B C H W` in [-1, 1], of one channel or three, and sides of 16 pixels at least."""
+        with torch.no_grad():
+            aims = self.seen(real)
+        pairs = zip(self.taps.values(), self.seen(fake), aims, strict=True)
+        return torch.stack([weight * l1(one, aim) for weight, one, aim in pairs]).sum()
+
+    def seen(self, x: Tensor) -> list[Tensor]:
+        x, seen = x.expand(-1, 3, -1, -1), []
+        for place, layer in enumerate(self.network.features):
+            x = layer(x)
+            if place in self.taps:
+                seen.append(x)
+        return seen
+
+
+def hold_constant(network: nn.Module) -> None:
     """Make the weights of `network` constants: they move with it, but are neither parameters nor in its state dict."""
     for module in network.modules():
         for name, weight in list(module.named_parameters(recurse=False)):
             delattr(module, name)
             module.register_buffer(name, weight.detach(), persistent=False)
-    return network
