@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from diptych import weights
 from diptych.errors import ConfigError
+from diptych.methods.pix2pixhd import Pix2PixHD
 from diptych.methods.spade import SPADE
 from diptych.nn.image_encoder import divergence
 from diptych.nn.ops.l1 import l1
@@ -224,9 +225,24 @@ def test_the_perceptual_distance_is_that_of_the_first_relu_of_each_block():
     assert list(distance.taps.values()) == [1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0]
 
 
-def test_the_perceptual_network_is_neither_trained_nor_saved():
-    trainer = begin(SPADE, SMALL["spade"] | {"perceptual": 10.0}, speed=PLAIN)
-    assert trainer.method.state_dict().keys() == made().state_dict().keys()
+@pytest.mark.parametrize("method", [SPADE, Pix2PixHD])
+def test_the_perceptual_network_is_neither_trained_nor_saved(method):
+    options = SMALL[method.__name__.lower()]
+    trainer = begin(method, options | {"perceptual": 10.0}, speed=PLAIN)
+    assert trainer.method.state_dict().keys() == method(**options).state_dict().keys()
     trainer.step(batch(trainer.method))
     assert trainer.losses()["G.perceptual"] > 0
-    assert set(SPADE.pretrained.values()) <= set(weights.PARTS)
+    assert set(method.pretrained.values()) <= set(weights.PARTS)
+
+
+@pytest.mark.parametrize("method", [SPADE, Pix2PixHD])
+def test_the_perceptual_term_is_the_weighted_distance_of_the_fake(method):
+    torch.manual_seed(0)
+    made = method(**SMALL[method.__name__.lower()], perceptual=10.0)
+    data, fakes = batch(made), []
+    made.perceptual_network.register_forward_pre_hook(lambda _, pictures: fakes.append(pictures))
+    term = next(made.steps(**data)).terms["perceptual"]
+    ((fake, real),) = fakes
+    assert torch.equal(real, data["target"])
+    torch.testing.assert_close(term, 10 * VGGDistance.forward(made.perceptual_network, fake, real))
+    assert fake.requires_grad

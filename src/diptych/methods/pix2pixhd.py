@@ -6,7 +6,7 @@ CVPR 2018.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch.nn.functional as F
@@ -21,13 +21,15 @@ from diptych.nn.instances import FeatureEncoder, classes_of
 from diptych.nn.multiscale import MultiScaleFeatures, feature_matching
 from diptych.nn.norms import Statistics, use_statistics
 from diptych.nn.ops.join import join
+from diptych.nn.perceptual import VGGDistance
 
 
 class Pix2PixHD(Method):
     """Generator G and D, which looks at several sizes, play min_G max_D GAN(G, D) + features * FM, D judging (x, y).
 
-    FM is the distance between what D's layers see in a fake and in the real picture. x are the planes of a label map,
-    as 0 and 1, and with an encoder E also what E sees in y, averaged within each thing.
+    FM is the distance between what D's layers see in a fake and in the real picture; perceptual * the same of VGG-19
+    may be added. x are the planes of a label map, as 0 and 1, and with an encoder E also what E sees in y, averaged
+    within each thing.
 
     source_channels, target_channels: planes of the label maps and channels of the pictures, read from the data.
     width, downs, blocks: channels of the first layer of the global generator, halvings, residual blocks.
@@ -38,7 +40,8 @@ class Pix2PixHD(Method):
     worth it where the global generator has learned before.
     scales, discriminator_layers, discriminator_width: D looks at the picture at so many sizes, and halves it so often
     each time.
-    norm: in all networks. gan: the adversarial loss. features: the weight above.
+    norm: in all networks. gan: the adversarial loss. features, perceptual: the weights above. The published training
+    has perceptual at 10.
     encoder: with E, translation takes the looks of things from a picture, or draws them (§3.4). encoder_channels,
     encoder_width, encoder_downs: how many numbers a look is; channels of E's first layer, and its halvings.
     test_statistics: with batch norm, translation normalises by the picture's own statistics (batch) or by the averages
@@ -48,6 +51,7 @@ class Pix2PixHD(Method):
     keep: tuple[str, ...] = ("g",)
     judges = ("d",)
     labels: ClassVar[tuple[str, ...]] = ("source",)
+    pretrained: ClassVar[Mapping[str, str]] = {"perceptual_network": "vgg19"}
 
     def __init__(
         self,
@@ -66,6 +70,7 @@ class Pix2PixHD(Method):
         norm: Literal["instance", "batch"] = "instance",
         gan: Literal["lsgan", "vanilla", "hinge"] = "lsgan",
         features: Weight = 10.0,
+        perceptual: Weight = 0.0,
         encoder: bool = False,
         encoder_channels: Count = 3,
         encoder_width: Count = 16,
@@ -84,7 +89,8 @@ class Pix2PixHD(Method):
             )
         if encoder:
             self.keep = ("g", "e")
-        self.draws, self.fix_global, self.gan, self.features = encoder, fix_global, gan, features
+        self.draws, self.fix_global = encoder, fix_global
+        self.gan, self.features, self.perceptual = gan, features, perceptual
         self.granularity = 2 ** max(downs + enhancers, encoder_downs if encoder else 0)
         options: dict[str, Any] = {"width": width, "downs": downs, "blocks": blocks, "norm": norm}
         options |= {"enhancers": enhancers, "enhancer_blocks": enhancer_blocks}
@@ -94,6 +100,7 @@ class Pix2PixHD(Method):
         options = {"scales": scales, "layers": discriminator_layers + 1, "width": discriminator_width, "norm": norm}
         options |= {"smallest_first": True, "features": features > 0}
         self.d = MultiScaleFeatures(source_channels + target_channels, **options)
+        self.perceptual_network = VGGDistance() if perceptual else None
         use_statistics(self, test_statistics)
 
     def groups(self) -> dict[str, list[nn.Module]]:
@@ -120,6 +127,8 @@ class Pix2PixHD(Method):
         if self.features:
             layers = len(on_fake[0]) - 1  # as published their differences are weighed 4 / layers
             terms["features"] = self.features * 4 / layers * feature_matching(on_fake, on_real)
+        if self.perceptual_network:
+            terms["perceptual"] = self.perceptual * self.perceptual_network(output, target)
         yield Step(*self.moving(), **terms)
 
         terms = {"real": 0.5 * gan_loss(logits(on_real), True, self.gan)}  # D is as it was: this need not be seen again
