@@ -18,6 +18,7 @@ from diptych.nn.blocks import Activation
 from diptych.nn.code_encoder import CodeEncoder
 from diptych.nn.coded_unet import CodedUNet, Upsampling, Where
 from diptych.nn.gan import gan_loss, generator_loss, judged
+from diptych.nn.gaussian import Gaussian
 from diptych.nn.multiscale import MultiScalePatchGAN
 from diptych.nn.norms import Norm
 
@@ -105,18 +106,18 @@ class BicycleGAN(Method):
             return
         (x, other_x), (y, other_y) = roles(source), roles(target)
         noise, drawn = self.draw(x)
-        mean, log_variance = self.e(y)
-        same, new = self.answers(x, mean + noise * (0.5 * log_variance).exp(), drawn)
+        q: Gaussian = self.e(y)
+        same, new = self.answers(x, q.at(noise), drawn)
         fake, real = self.seen(x, same), self.seen(x, y)
         fake2, real2 = self.seen(x, new), self.seen(other_x, other_y)
         terms: dict[str, Any] = {
             "gan": self.adversarial * generator_loss(self.d(fake), self.gan),
             "gan2": self.adversarial2 * generator_loss(self.d2(fake2), self.gan),
             "l1": self.l1 * F.l1_loss(same, y),
-            "kl": self.kl * divergence(mean, log_variance),
+            "kl": self.kl * q.divergence().sum(1).mean(),
         }
         if self.latent:
-            terms["latent"] = self.latent * through(lambda y: F.l1_loss(self.e(y)[0], drawn), new)
+            terms["latent"] = self.latent * through(lambda y: F.l1_loss(self.e(y).mean, drawn), new)
         yield Step("G", "E", **terms)
 
         yield Step("D", judged={self.d: real}, **self.judgement(self.d, real, fake.detach()))
@@ -166,7 +167,7 @@ class BicycleGAN(Method):
             raise ConfigError("style and towards both say where the code of the seed goes: leave one of them out")
         code = self.code_of(seed).to(x)
         if style is not None:
-            code = code.lerp(self.e(style)[0].to(x), style_strength)
+            code = code.lerp(self.e(style).mean.to(x), style_strength)
         elif towards is not None:
             code = code.lerp(self.code_of(towards).to(x), style_strength)
         else:
@@ -189,11 +190,6 @@ def weighed(pairs: Iterator[Step], alone: Iterator[Step], share: float) -> Itera
         real = {d: torch.cat([many.judged[d], one.judged[d]]) for d in many.judged}
         terms = {name: (1 - share) * term + share * one.terms[name] for name, term in many.terms.items()}
         yield Step(*many.groups, judged=real, **terms)
-
-
-def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """The Kullback-Leibler divergence of normal distributions from N(0, 1), a mean over them: `B K`."""
-    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
 
 
 def through(loss: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from diptych.errors import ConfigError
 from diptych.methods.method import Adam, Count, Method, Seed, Step, Strength, Style, Weight
 from diptych.nn.gan import generator_loss, judged
-from diptych.nn.image_encoder import ImageEncoder, divergence
+from diptych.nn.gaussian import Gaussian
+from diptych.nn.image_encoder import ImageEncoder
 from diptych.nn.multiscale import MultiScaleFeatures, feature_matching
 from diptych.nn.perceptual import VGGDistance
 from diptych.nn.spade import PlainNorm, SpatialGenerator, Upsampling
@@ -128,9 +129,8 @@ class SPADE(Method):
         """G's picture for each label map, and how far the distribution of its code is from N(0, 1)."""
         if self.g.encoder is None:
             return self.g.generator(labels), None
-        mean, log_variance = self.g.encoder(target)
-        code = mean + self.noise(mean) * torch.exp(0.5 * log_variance)
-        return self.g.generator(labels, code), divergence(mean, log_variance)
+        q: Gaussian = self.g.encoder(target)
+        return self.g.generator(labels, q.at(self.noise(q.mean))), q.divergence().sum(1)
 
     def noise(self, mean: Tensor) -> Tensor:
         """Standard normal draws like `mean`, made picture by picture: a batch in parts has those of the whole."""
@@ -167,7 +167,7 @@ class SPADE(Method):
         drawn = torch.randn(1, self.style_channels, generator=torch.Generator().manual_seed(seed)).to(x)
         wanted = style_strength * drawn
         if style is not None:
-            wanted = drawn.lerp(self.g.encoder(style)[0].to(x), style_strength)
+            wanted = drawn.lerp(self.g.encoder(style).mean.to(x), style_strength)
         return self.g.generator(labels, wanted.expand(len(x), -1))
 
 

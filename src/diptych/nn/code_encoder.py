@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from diptych.nn.blocks import initialise_xavier
+from diptych.nn.gaussian import Gaussian
 from diptych.nn.norms import Norm, norm_layer
 
 
@@ -49,7 +50,7 @@ class Halving(nn.Module):
 class CodeEncoder(nn.Module):
     """A convolution and `blocks` residual blocks, each of which halves, and the mean over all pixels.
 
-    `forward` gives the mean and the logarithm of the variance of a picture's code, both `B code_channels` in float32.
+    `forward` gives the distribution of a picture's code, `B code_channels` in float32.
     The published one takes pictures of `2 ** (blocks + 4)` pixels a side alone; here any from `2 ** (blocks + 1)` on
     will do.
     """
@@ -64,6 +65,6 @@ class CodeEncoder(nn.Module):
         self.mean, self.log_variance = nn.Linear(c[-1], code_channels), nn.Linear(c[-1], code_channels)
         initialise_xavier(self)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor) -> Gaussian:
         features = F.leaky_relu(self.blocks(self.stem(x)), 0.2).mean(dim=(2, 3))
-        return self.mean(features).float(), self.log_variance(features).float()
+        return Gaussian(self.mean(features).float(), self.log_variance(features).float())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from diptych.nn.gaussian import Gaussian
 from diptych.nn.norms import InstanceNorm
 from diptych.nn.spade import initialise
 from diptych.nn.spectral import convolution
@@ -14,7 +15,7 @@ SIZE = 256
 
 
 class ImageEncoder(nn.Module):
-    """Six halvings, and from all that is left the mean and the logarithm of the variance of a code, `B code` each."""
+    """Six halvings, and from all that is left the distribution of a code, `B code` in float32."""
 
     def __init__(self, channels: int, code: int = 256, *, width: int = 64, spectral: bool = True) -> None:
         super().__init__()
@@ -28,16 +29,10 @@ class ImageEncoder(nn.Module):
         self.mean, self.log_variance = nn.Linear(left, code), nn.Linear(left, code)
         initialise(self)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor) -> Gaussian:
         if x.shape[-2:] != (SIZE, SIZE):
             x = F.interpolate(x, (SIZE, SIZE), mode="bilinear", align_corners=False)
         for down in self.downs:
             x = F.leaky_relu(down(x), 0.2)
         x = x.flatten(1)
-        return self.mean(x), self.log_variance(x)
-
-
-def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """How far the distribution of each code is from N(0, 1): the Kullback-Leibler divergence, `B`."""
-    mean, log_variance = mean.float(), log_variance.float()
-    return 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).sum(1)
+        return Gaussian(self.mean(x).float(), self.log_variance(x).float())
