@@ -157,7 +157,7 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path: Path, content: 
 def test_networks_of_two_trainings_are_refused() -> None:
     narrow, wide = checkpoints(UNIT), checkpoints(UNIT, width=3)
     mixed = {"a": narrow["gen_00000000.pt"]["a"], "b": wide["gen_00000000.pt"]["b"]}
-    with pytest.raises(ModelError, match="not one training's: b has width 3, another 2"):
+    with pytest.raises(ModelError, match="not one training's: b says that width is 3, another that it is 2"):
         layout.assemble({"gen": layout.networks(mixed)})
 
 

@@ -8,21 +8,20 @@ generator is not written.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
-import torch
 from torch import Tensor, nn
 
-from diptych.convert.junyanz import State, check, normalised
+from diptych.convert import states
+from diptych.convert.junyanz import unet
+from diptych.convert.states import State
 from diptych.errors import ModelError
 from diptych.methods.bicyclegan import BicycleGAN, Generator
 from diptych.methods.method import Method
 from diptych.nn.code_encoder import CodeEncoder
 from diptych.nn.coded_unet import CodedUNet
 from diptych.nn.multiscale import MultiScalePatchGAN
-from diptych.nn.norms import BatchNorm, InstanceNorm
 
 METHODS: tuple[str, ...] = ("bicyclegan",)
 FILES = {"g": "latest_net_G.pth", "e": "latest_net_E.pth", "d": "latest_net_D.pth", "d2": "latest_net_D2.pth"}
@@ -33,8 +32,6 @@ FAMILIES = (
     "basic or bilinear upsampling, ResNet encoders (resnet_128, resnet_256) and PatchGANs at several scales "
     "(basic_128_multi, basic_256_multi), each of any width, with batch or instance norm"
 )
-
-DOWN = re.compile(r"model\.(submodule\.)*down\.[01]")
 
 
 def networks(content: Mapping[str, Any]) -> dict[str, nn.Module]:
@@ -59,21 +56,14 @@ def assemble(files: Mapping[str, dict[str, nn.Module]]) -> tuple[Method, dict[st
         raise ModelError(f"BicycleGAN translates with a generator and an encoder: give {' and '.join(missing)} too")
     options = shared_options(parts)
     method = BicycleGAN(**options)
-    for part in FILES.keys() - parts.keys():
-        delattr(method, part)
-    for part, network in parts.items():
-        method.get_submodule(part).load_state_dict(network.state_dict())
+    states.keep(method, parts)
+    states.load(method, parts)
     return method, options, ()
 
 
 def shared_options(parts: Mapping[str, nn.Module]) -> dict[str, Any]:
     """The options of the BicycleGAN that has these parts, by our names. Raises ModelError where they contradict."""
-    options: dict[str, Any] = {}
-    for part, found in parts.items():
-        for name, value in part_options(part, found).items():
-            if options.setdefault(name, value) != value:
-                raise ModelError(f"not one training's: {FILES[part]} says that {name} is {value}, another that it is "
-                                 f"{options[name]}")  # fmt: skip
+    options = states.joint((FILES[part], part_options(part, found)) for part, found in parts.items())
     options["source_channels"] = source = options.pop("inputs") - options["code"]
     if source < 1:
         raise ModelError(f"not one training's: the encoder's codes are {options['code']} numbers, and the generator "
@@ -115,20 +105,13 @@ def network(state: State) -> nn.Module:
 
     Raises ModelError when it is none of `FAMILIES`, or when a tensor is missing, left over or of another shape.
     """
-    state = normalised(state)
-    kind, options = recognise(state)
-    with torch.device("meta"):
-        built = kind(**options)
-    keys, blank = names(built), built.state_dict()
-    check(state, {keys[ours]: tensor for ours, tensor in blank.items()}, kind.__name__, FAMILIES)
-    built.load_state_dict({ours: state[theirs].clone() for ours, theirs in keys.items()}, assign=True)
-    return built
+    state = states.normalised(state)
+    return states.filled(states.hollow(*recognise(state)), state, names, FAMILIES)
 
 
 def state_dict(network: nn.Module) -> dict[str, Tensor]:
     """The weights of `network` under their keys and in their order: what `network` reads, bit for bit."""
-    ours = network.state_dict()
-    return {theirs: ours[key].cpu().contiguous() for key, theirs in names(network).items()}
+    return states.renamed(network, names(network))
 
 
 def recognise(state: State) -> tuple[type[nn.Module], dict[str, Any]]:
@@ -136,16 +119,16 @@ def recognise(state: State) -> tuple[type[nn.Module], dict[str, Any]]:
 
     How many inputs of a U-Net with the code at its input are the code cannot be seen: one is taken to be.
     """
-    state = normalised(state)
+    state = states.normalised(state)
     shapes = {key.removesuffix(".weight"): x.shape for key, x in state.items() if key.endswith(".weight")}
     convs = {name: shape for name, shape in shapes.items() if len(shape) == 4}
-    norm = "batch" if any(key.endswith(".running_mean") for key in state) else "instance"
+    norm = states.norm_of(state)
 
     if {"model.down.0", "model.submodule.down.1"} <= convs.keys():
         width, inputs = convs["model.down.0"][:2]
         code = convs["model.submodule.down.1"][1] - width
         sizes = {"source_channels": inputs - code, "code_channels": code, "where": "all", "width": width}
-        depth = sum(DOWN.fullmatch(name) is not None for name in convs)
+        depth = states.count(convs, r"model\.(submodule\.)*down\.[01]")
         return CodedUNet, sizes | {"depth": depth, "norm": norm} | last(convs, "model.up.{}", 1)
     if "model.model.0" in convs:
         width, inputs = convs["model.model.0"][:2]
@@ -153,22 +136,21 @@ def recognise(state: State) -> tuple[type[nn.Module], dict[str, Any]]:
         return CodedUNet, sizes | {"depth": len(convs) // 2, "norm": norm} | last(convs, "model.model.{}", 3)
     if "conv.0" in convs and "fc.0" in shapes:
         (width, channels), code = convs["conv.0"][:2], shapes["fc.0"][0]
-        blocks = sum(re.fullmatch(r"conv\.\d+\.shortcut\.1", name) is not None for name in convs)
+        blocks = states.count(convs, r"conv\.\d+\.shortcut\.1")
         sizes = {"channels": channels, "code_channels": code, "blocks": blocks, "width": width}
         return CodeEncoder, sizes | {"norm": "none" if "conv.1.conv.1" in convs else norm}
     first = "model_0" if "model_0.0" in convs else "model"
     if f"{first}.0" in convs:
         width, channels = convs[f"{first}.0"][:2]
-        scales = sum(re.fullmatch(r"model(_\d+)?\.0", name) is not None for name in convs)
+        scales = states.count(convs, r"model(_\d+)?\.0")
         layers = sum(name.startswith(f"{first}.") for name in convs) - 2
         return MultiScalePatchGAN, {
             "channels": channels, "scales": scales, "layers": layers, "width": width, "norm": norm
         }  # fmt: skip
-    some = ", ".join(list(state)[:5])
-    raise ModelError(f"no known network has these {len(state)} keys: {some} ...; known are those {FAMILIES}")
+    raise states.unknown(state, FAMILIES)
 
 
-def last(convs: Mapping[str, torch.Size], place: str, index: int) -> dict[str, Any]:
+def last(convs: Mapping[str, Any], place: str, index: int) -> dict[str, Any]:
     """What the last convolution of a U-Net says, which interpolating and padding push two places on."""
     if (basic := place.format(index)) in convs:
         return {"target_channels": convs[basic][1], "upsampling": "basic"}
@@ -179,11 +161,7 @@ def last(convs: Mapping[str, torch.Size], place: str, index: int) -> dict[str, A
 
 def names(network: nn.Module) -> dict[str, str]:
     """Our key and theirs of every tensor of `network`, in their order. Raises ModelError when theirs has no like."""
-    return {
-        f"{ours}.{leaf}": f"{theirs}.{leaf}"
-        for ours, theirs in layers(network)
-        for leaf in network.get_submodule(ours).state_dict()
-    }
+    return states.tensor_names(network, layers(network))
 
 
 def layers(network: nn.Module) -> Iterator[tuple[str, str]]:
@@ -191,22 +169,20 @@ def layers(network: nn.Module) -> Iterator[tuple[str, str]]:
     match network:
         case CodedUNet():
             refuse_unseen(network)
-            return (at_all_levels if network.where == "all" else at_the_input)(network)
+            return at_all_levels(network) if network.where == "all" else unet(len(network.downs), after(network))
         case MultiScalePatchGAN():
             refuse_unseen(network)
             scales = len(network.networks)
             return ((f"networks.{i}.model", f"model_{i}" if scales > 1 else "model") for i in range(scales))
         case CodeEncoder():
             return encoder(network)
-    raise ModelError(f"a {type(network).__name__} has no counterpart among the networks {FAMILIES}")
+    raise states.without_like(network, FAMILIES)
 
 
 def refuse_unseen(network: nn.Module) -> None:
     """Raise ModelError where `network` would be read as another one, of which their files hold the same."""
-    modules = list(network.modules())
-    if not any(isinstance(module, BatchNorm | InstanceNorm) for module in modules):
-        raise ModelError(f"a {type(network).__name__} with no norms would be read as one with instance norm")
-    if isinstance(network, CodedUNet) and any(isinstance(module, nn.LeakyReLU) for module in modules):
+    states.refuse_normless(network)
+    if isinstance(network, CodedUNet) and any(isinstance(module, nn.LeakyReLU) for module in network.modules()):
         raise ModelError("a generator with leaky ReLUs on its way up would be read as one with ReLUs")
 
 
@@ -224,19 +200,6 @@ def at_all_levels(network: CodedUNet) -> Iterator[tuple[str, str]]:
     for i in reversed(range(depth)):
         yield f"ups.{depth - 1 - i}.conv", f"{level[i]}.up.{up}"
         yield f"ups.{depth - 1 - i}.norm", f"{level[i]}.up.{up + 1}"
-
-
-def at_the_input(network: CodedUNet) -> Iterator[tuple[str, str]]:
-    """As pix2pix's: each level of theirs holds the next one between its way down and its way up."""
-    depth = len(network.downs)
-    level = ["model.model", *("model.model.1.model" + ".3.model" * i for i in range(depth - 1))]
-    for i in range(depth):
-        yield f"downs.{i}.conv", f"{level[i]}.{min(i, 1)}"
-        yield f"downs.{i}.norm", f"{level[i]}.2"
-    for i in reversed(range(depth)):
-        up = (2 if i in (0, depth - 1) else 4) + after(network)
-        yield f"ups.{depth - 1 - i}.conv", f"{level[i]}.{up}"
-        yield f"ups.{depth - 1 - i}.norm", f"{level[i]}.{up + 1}"
 
 
 def encoder(network: CodeEncoder) -> Iterator[tuple[str, str]]:

@@ -14,15 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from diptych.convert import junyanz
-from diptych.convert.junyanz import State, check, normalised
+from diptych.convert import junyanz, states
+from diptych.convert.states import State
 from diptych.errors import ModelError
 from diptych.methods.cut import CUT
 from diptych.methods.method import Method
 from diptych.nn.contrastive import PatchHeads
 from diptych.nn.discriminators import PatchGAN
 from diptych.nn.generators import ResNet
-from diptych.nn.norms import BatchNorm, InstanceNorm
 from diptych.nn.ops.blur import BlurDown, BlurUp
 
 METHODS: tuple[str, ...] = ("cut", "fastcut")
@@ -56,8 +55,7 @@ def assemble(files: Mapping[str, dict[str, nn.Module]]) -> tuple[Method, dict[st
             raise ModelError(f"two files hold a {type(found['']).__name__}: give those of one model")
         parts[part] = found[""]
     method, options = cut(parts)
-    for part in FILES.keys() - parts.keys():
-        delattr(method, part)
+    states.keep(method, parts)
     return method, options, ()
 
 
@@ -69,13 +67,7 @@ def cut(parts: Mapping[str, nn.Module], **chosen: Any) -> tuple[CUT, dict[str, A
     """
     if "g" not in parts:
         raise ModelError("there is no generator among the files: give latest_net_G.pth too")
-    options: dict[str, Any] = {}
-    for part, network in parts.items():
-        for name, value in part_options(part, network).items():
-            if options.setdefault(name, value) != value:
-                raise ModelError(
-                    f"not one training's: {FILES[part]} says that {name} is {value}, another that it is {options[name]}"
-                )
+    options = states.joint((FILES[part], part_options(part, network)) for part, network in parts.items())
     wanted = options.pop("feature_channels", None)
     if options["a_channels"] != options["b_channels"]:
         raise ModelError(
@@ -88,8 +80,7 @@ def cut(parts: Mapping[str, nn.Module], **chosen: Any) -> tuple[CUT, dict[str, A
             f"the heads are of layers with {wanted} channels; CUT's usual layers, which are all that can be had, have "
             f"{method.g.feature_channels} here: leave the heads' file out"
         )
-    for part, network in parts.items():
-        method.get_submodule(part).load_state_dict(network.state_dict())
+    states.load(method, parts)
     return method, options | chosen
 
 
@@ -116,36 +107,33 @@ def network(state: State) -> nn.Module:
     Raises ModelError when it is none of `FAMILIES`, when a tensor is missing, left over or of another shape, or when a
     blur is not the published one.
     """
-    state = normalised(state)
+    state = states.normalised(state)
     kind, options = recognise(state)
-    with torch.device("meta"):
-        built = kind(**options)
-    keys, blank = names(built), built.state_dict()
+    built = states.hollow(kind, options)
     blurs = filters(built)
-    check(state, {keys[ours]: tensor for ours, tensor in blank.items()} | blurs, kind.__name__, FAMILIES)
-    if changed := [key for key, kernel in blurs.items() if not torch.equal(state[key].float(), kernel)]:
+    found = {key: state.pop(key) for key in list(state) if key.endswith(".filt")}
+    states.check(found, blurs, kind.__name__, FAMILIES)
+    if changed := [key for key, kernel in blurs.items() if not torch.equal(found[key].float(), kernel)]:
         raise ModelError(f"{changed[0]} is not the blur that CUT is published with; with another it cannot be rebuilt")
-    built.load_state_dict({ours: state[theirs].clone() for ours, theirs in keys.items()}, assign=True)
-    return built
+    return states.filled(built, state, names, FAMILIES)
 
 
 def state_dict(network: nn.Module) -> dict[str, Tensor]:
     """The weights of `network` under their keys and in their order: what `network` reads, bit for bit."""
-    ours, kind = network.state_dict(), next(network.parameters()).dtype
-    state = {theirs: ours[key].cpu().contiguous() for key, theirs in names(network).items()}
-    state |= {key: kernel.to(kind) for key, kernel in filters(network).items()}
+    kind = next(network.parameters()).dtype
+    state = states.renamed(network, names(network)) | {key: kernel.to(kind) for key, kernel in filters(network).items()}
     order = [theirs for _, theirs in layers(network)]
     return dict(sorted(state.items(), key=lambda item: order.index(item[0].rpartition(".")[0])))
 
 
 def recognise(state: State) -> tuple[type[nn.Module], dict[str, Any]]:
     """Which network has these keys, and the options that build it."""
-    state = normalised(state)
+    state = states.normalised(state)
     weights = {key.removesuffix(".weight"): x.shape for key, x in state.items() if key.endswith(".weight")}
     convs = {name: shape for name, shape in weights.items() if len(shape) == 4}
     blocks = sum(".conv_block." in name for name in convs) // 2
     head, logits = f"model.{21 + blocks}", f"model.{4 * len(convs) - 6}"
-    shared = {"norm": "batch" if any(key.endswith(".running_mean") for key in state) else "instance", "antialias": True}
+    shared = {"norm": states.norm_of(state), "antialias": True}
 
     if "mlp_0.0" in weights:
         inputs = [weights[f"mlp_{k}.0"] for k in range(len(weights) // 2) if f"mlp_{k}.0" in weights]
@@ -165,11 +153,7 @@ def recognise(state: State) -> tuple[type[nn.Module], dict[str, Any]]:
 
 def names(network: nn.Module) -> dict[str, str]:
     """Our key and theirs of every tensor of `network`, in their order. Raises ModelError when theirs has no like."""
-    return {
-        f"{ours}.{leaf}": f"{theirs}.{leaf}"
-        for ours, theirs in layers(network)
-        for leaf in network.get_submodule(ours).state_dict()
-    }
+    return states.tensor_names(network, layers(network))
 
 
 def filters(network: nn.Module) -> dict[str, Tensor]:
@@ -187,14 +171,13 @@ def layers(network: nn.Module) -> Iterator[tuple[str, str]]:
     """Our layers and theirs, in their order."""
     if isinstance(network, PatchHeads):
         return ((f"heads.{k}.{i}", f"mlp_{k}.{i}") for k in range(len(network.heads)) for i in (0, 2))
-    if not any(isinstance(module, BatchNorm | InstanceNorm) for module in network.modules()):
-        raise ModelError(f"a {type(network).__name__} with no norms would be read as one with instance norm")
+    states.refuse_normless(network)
     if isinstance(network, PatchGAN):
         return ((f"model.{i}", f"model.{i}") for i in range(len(network.model)))
     if isinstance(network, ResNet):
         dropout = any(block.dropout for block in network.blocks)
         return (antialiased if blurred(network) else junyanz.resnet)(len(network.blocks), dropout=dropout)
-    raise ModelError(f"a {type(network).__name__} has no counterpart among the networks {FAMILIES}")
+    raise states.without_like(network, FAMILIES)
 
 
 def blurred(network: nn.Module) -> bool:

@@ -9,19 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
-import torch
 from torch import Tensor, nn
 
+from diptych.convert import states
+from diptych.convert.states import State
 from diptych.errors import ModelError
 from diptych.methods.cyclegan import CycleGAN
 from diptych.methods.method import Method
 from diptych.methods.pix2pix import Generator, Pix2Pix
 from diptych.nn.discriminators import PatchGAN, PixelGAN
 from diptych.nn.generators import AttentiveResNet, ResNet, UNet
-from diptych.nn.norms import BatchNorm, InstanceNorm
 from diptych.nn.ops.blur import BlurDown, BlurUp
-
-State = Mapping[str, Tensor]
 
 METHODS: tuple[str, ...] = ("pix2pix", "cyclegan")
 FILES: dict[type[Method], dict[str, str]] = {
@@ -66,8 +64,7 @@ def assemble(files: Mapping[str, dict[str, nn.Module]]) -> tuple[Method, dict[st
             f"in G_A, G_B, D_A, D_B: these {len(networks)} files hold {len(generators)} generators and "
             f"{len(discriminators)} discriminators"
         )
-    for name in [name for name, _ in method.named_children() if name not in parts]:
-        delattr(method, name)
+    states.keep(method, parts)
     return method, options, tuple(name for name in method.keep if name not in parts)
 
 
@@ -94,20 +91,13 @@ def network(state: State) -> nn.Module:
 
     Raises ModelError when it is none of `FAMILIES`, or when a tensor is missing, left over or of another shape.
     """
-    state = normalised(state)
-    kind, options = recognise(state)
-    with torch.device("meta"):
-        built = kind(**options)
-    keys, blank = names(built), built.state_dict()
-    check(state, {keys[ours]: tensor for ours, tensor in blank.items()}, kind.__name__)
-    built.load_state_dict({ours: state[theirs].clone() for ours, theirs in keys.items()}, assign=True)
-    return built
+    state = states.normalised(state)
+    return states.filled(states.hollow(*recognise(state)), state, names, FAMILIES)
 
 
 def state_dict(network: nn.Module) -> dict[str, Tensor]:
     """The weights of `network` under their keys and in their order: what `network` reads, bit for bit."""
-    ours = network.state_dict()
-    return {theirs: ours[key].cpu().contiguous() for key, theirs in names(network).items()}
+    return states.renamed(network, names(network))
 
 
 def recognise(state: State) -> tuple[type[nn.Module], dict[str, Any]]:
@@ -117,11 +107,11 @@ def recognise(state: State) -> tuple[type[nn.Module], dict[str, Any]]:
     decides. BicycleGAN's U-Net with z at the input and instance norm has the same keys but joins its skips the other
     way round: it cannot be told apart, except that it has more input channels than a picture, and its encoder with it.
     """
-    state = normalised(state)
+    state = states.normalised(state)
     convs = {key.removesuffix(".weight"): tensor.shape for key, tensor in state.items() if tensor.ndim == 4}
     blocks = sum(".conv_block." in name for name in convs) // 2
     head, logits = f"model.{17 + blocks}", f"model.{3 * len(convs) - 4}"
-    norm = "batch" if any(key.endswith(".running_mean") for key in state) else "instance"
+    norm = states.norm_of(state)
 
     if {"model.model.0", "model.model.3"} <= convs.keys():
         width, source = convs["model.model.0"][:2]
@@ -138,14 +128,12 @@ def recognise(state: State) -> tuple[type[nn.Module], dict[str, Any]]:
     if {"net.0", "net.5"} <= convs.keys():
         width, channels = convs["net.0"][:2]
         return PixelGAN, {"channels": channels, "width": width, "norm": norm}
-    first = ", ".join(list(state)[:5])
-    raise ModelError(f"no known network has these {len(state)} keys: {first} ...; known are those {FAMILIES}")
+    raise states.unknown(state, FAMILIES)
 
 
 def names(network: nn.Module) -> dict[str, str]:
     """Our key and theirs of every tensor of `network`, in their order. Raises ModelError when theirs has no like."""
-    if not any(isinstance(module, BatchNorm | InstanceNorm) for module in network.modules()):
-        raise ModelError(f"a {type(network).__name__} with no norms would be read as one with instance norm")
+    states.refuse_normless(network)
     match network:
         case AttentiveResNet():
             raise ModelError("generators with attention make a mask, which none of theirs does")
@@ -160,22 +148,21 @@ def names(network: nn.Module) -> dict[str, str]:
         case PixelGAN():
             layers = iter([("model", "net")])
         case _:
-            raise ModelError(f"a {type(network).__name__} has no counterpart among the networks {FAMILIES}")
-    return {
-        f"{ours}.{leaf}": f"{theirs}.{leaf}"
-        for ours, theirs in layers
-        for leaf in network.get_submodule(ours).state_dict()
-    }
+            raise states.without_like(network, FAMILIES)
+    return states.tensor_names(network, layers)
 
 
-def unet(depth: int) -> Iterator[tuple[str, str]]:
-    """Our layers and theirs: each level of theirs holds the next one between its way down and its way up."""
+def unet(depth: int, after: int = 1) -> Iterator[tuple[str, str]]:
+    """Our layers and theirs: each level of theirs holds the next one between its way down and its way up.
+
+    after: how many places the convolution of a way up is behind its activation.
+    """
     level = ["model.model", *("model.model.1.model" + ".3.model" * i for i in range(depth - 1))]
     for i in range(depth):
         yield f"downs.{i}.conv", f"{level[i]}.{min(i, 1)}"
         yield f"downs.{i}.norm", f"{level[i]}.2"
     for i in reversed(range(depth)):
-        up = 3 if i in (0, depth - 1) else 5
+        up = (2 if i in (0, depth - 1) else 4) + after
         yield f"ups.{depth - 1 - i}.conv", f"{level[i]}.{up}"
         yield f"ups.{depth - 1 - i}.norm", f"{level[i]}.{up + 1}"
 
@@ -193,39 +180,6 @@ def resnet(blocks: int, *, dropout: bool) -> Iterator[tuple[str, str]]:
         yield from ((f"blocks.{i}.{ours}", f"model.{10 + i}.conv_block.{j}") for ours, j in block.items())
     yield from layer("ups.0", 10 + blocks) + layer("ups.1", 13 + blocks)
     yield "head", f"model.{17 + blocks}"
-
-
-def normalised(state: State) -> dict[str, Tensor]:
-    """`state` as today's version would have saved it.
-
-    Undone are the prefix of DataParallel, the counters that batch norms lacked before PyTorch 0.4.1, and the running
-    statistics that instance norms (no weights) had until then, which nothing used. Raises ModelError when `state` holds
-    other things than tensors.
-    """
-    if not all(isinstance(tensor, Tensor) for tensor in state.values()):
-        raise ModelError(f"it is no state dict but holds {', '.join(map(str, list(state)[:5]))}")
-    prefix = "module." if all(key.startswith("module.") for key in state) else ""
-    clean = {key.removeprefix(prefix): tensor for key, tensor in state.items()}
-    for layer in [key.removesuffix("running_mean") for key in clean if key.endswith(".running_mean")]:
-        if f"{layer}weight" in clean:
-            clean.setdefault(f"{layer}num_batches_tracked", torch.tensor(0))
-        else:
-            for statistic in ("running_mean", "running_var", "num_batches_tracked"):
-                clean.pop(layer + statistic, None)
-    return clean
-
-
-def check(state: State, wanted: State, kind: str, families: str = FAMILIES) -> None:
-    """Raise ModelError unless `state` has exactly the keys and shapes of `wanted`."""
-    faults = [f"{key} is missing" for key in wanted.keys() - state.keys()]
-    faults += [f"{key} is one too many" for key in state.keys() - wanted.keys()]
-    for key in wanted.keys() & state.keys():
-        ours, theirs = wanted[key], state[key]
-        if ours.shape != theirs.shape or ours.is_floating_point() != theirs.is_floating_point():
-            faults.append(f"{key} is {theirs.dtype} {tuple(theirs.shape)}, not {ours.dtype} {tuple(ours.shape)}")
-    if faults:
-        some = "; ".join(sorted(faults)[:4]) + (f"; {len(faults)} faults in all" if len(faults) > 4 else "")
-        raise ModelError(f"this resembles a {kind}, but {some}. Known networks are those {families}")
 
 
 def unpaired(networks: Mapping[str, nn.Module]) -> bool:
@@ -263,15 +217,9 @@ def cyclegan(parts: Mapping[str, nn.Module], **chosen: Any) -> tuple[CycleGAN, d
     chosen: options of CycleGAN that no file shows (gan, cycle_a, ...). Raises ModelError when the networks do not
     belong together.
     """
-    options: dict[str, Any] = {}
-    for part, network in parts.items():
-        for name, value in part_options(part, network).items():
-            if options.setdefault(name, value) != value:
-                raise ModelError(f"not one training's: {part} says that {name} is {value}, another that it is "
-                                 f"{options[name]}")  # fmt: skip
+    options = states.joint((part, part_options(part, network)) for part, network in parts.items())
     method = CycleGAN(**options | chosen)
-    for part, network in parts.items():
-        method.get_submodule(part).load_state_dict(network.state_dict())
+    states.load(method, parts)
     return method, options | chosen
 
 
@@ -299,9 +247,7 @@ def pix2pix(g: nn.Module, d: nn.Module | None = None, **chosen: Any) -> tuple[Pi
     if d:
         options |= discriminator_options(d, options)
     method = Pix2Pix(**options | chosen)
-    method.g.load_state_dict(g.state_dict())
-    if d:
-        method.d.load_state_dict(d.state_dict())
+    states.load(method, {"g": g, "d": d} if d else {"g": g})
     return method, options | chosen
 
 

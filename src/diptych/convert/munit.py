@@ -8,14 +8,15 @@ being said in the project's configuration; they are taken to be the published on
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from diptych.convert.junyanz import State, check
+from diptych.convert import states
+from diptych.convert.states import State
 from diptych.errors import ModelError
 from diptych.methods import munit, unit
 from diptych.methods.method import Method
@@ -76,18 +77,12 @@ def assemble(files: Mapping[str, dict[str, nn.Module]]) -> tuple[Method, dict[st
         parts[part] = found
     if not {"a", "b"} <= parts.keys():
         raise ModelError("both ways need the generators of both domains: give the file gen_*.pt, which has a and b")
-    options: dict[str, Any] = {}
-    for part, found in parts.items():
-        for name, value in part_options(part, found).items():
-            if options.setdefault(name, value) != value:
-                raise ModelError(f"not one training's: {part} has {name} {value}, another {options[name]}")
+    options = states.joint((part, part_options(part, found)) for part, found in parts.items())
     if type(parts["a"]) is not type(parts["b"]):
         raise ModelError("not one training's: one generator is UNIT's, the other MUNIT's")
     method = UNIT(**options) if isinstance(parts["a"], unit.AutoEncoder) else MUNIT(**options)
-    for name in [name for name, _ in method.named_children() if name not in parts]:
-        delattr(method, name)
-    for part, found in parts.items():
-        method.get_submodule(part).load_state_dict(found.state_dict())
+    states.keep(method, parts)
+    states.load(method, parts)
     return method, options, ()
 
 
@@ -122,11 +117,10 @@ def network(state: State) -> nn.Module:
     Raises ModelError when it is none of `FAMILIES`, or when a tensor is missing, left over or of another shape.
     """
     kind, options = recognise(state)
-    with torch.device("meta"):
-        built = kind(**options)
+    built = states.hollow(kind, options)
     wanted = tensors(built)
     used = {key: tensor for key, tensor in state.items() if key in wanted or not UNREAD.search(key)}
-    check(used, wanted, kind.__name__, FAMILIES)
+    states.check(used, wanted, kind.__name__, FAMILIES)
     loaded = {ours: used[theirs].clone() for ours, theirs in names(built).items()}
     if isinstance(built, munit.AutoEncoder):
         stacked = torch.stack([used[key] for key in statistics(built)])
@@ -142,22 +136,24 @@ def recognise(state: State) -> tuple[type[nn.Module], dict[str, Any]]:
     kind = next((kind for key, kind in known.items() if len(shapes.get(key, ())) > 1), None)
     if kind is MultiScale:
         width, channels = shapes["cnns.0.0.conv"][:2]
-        scales, layers = count(shapes, r"cnns\.\d+\.0\.conv"), count(shapes, r"cnns\.0\.\d+\.conv(\.module)?\.bias")
+        scales, layers = (
+            states.count(shapes, r"cnns\.\d+\.0\.conv"),
+            states.count(shapes, r"cnns\.0\.\d+\.conv(\.module)?\.bias"),
+        )
         norm = "spectral" if any(key.endswith(".weight_bar") for key in shapes) else "none"
         return kind, {"channels": channels, "scales": scales, "layers": layers, "width": width, "norm": norm}
     encoder = "enc" if kind is unit.AutoEncoder else "enc_content"
     if kind and len(shapes.get(f"{encoder}.model.0.conv", ())) > 1:
         width, channels = shapes[f"{encoder}.model.0.conv"][:2]
-        options = {"channels": channels, "width": width, "downs": count(shapes, rf"{encoder}\.model\.\d+\.conv") - 1}
-        options["blocks"] = count(shapes, rf"{encoder}\.model\.\d+\.model\.\d+\.model\.0\.conv")
+        options = {
+            "channels": channels,
+            "width": width,
+            "downs": states.count(shapes, rf"{encoder}\.model\.\d+\.conv") - 1,
+        }
+        options["blocks"] = states.count(shapes, rf"{encoder}\.model\.\d+\.model\.\d+\.model\.0\.conv")
         style = dict(zip(("hidden", "style_channels"), shapes.get("mlp.model.0.fc", ()), strict=False))
         return kind, options | style
-    first = ", ".join(list(state)[:5])
-    raise ModelError(f"no known network has these {len(state)} keys: {first} ...; known are those {FAMILIES}")
-
-
-def count(names: Iterable[str], pattern: str) -> int:
-    return sum(re.fullmatch(pattern, name) is not None for name in names)
+    raise states.unknown(state, FAMILIES)
 
 
 def state_dict(network: nn.Module) -> dict[str, Tensor]:
@@ -212,7 +208,7 @@ def layers(network: nn.Module) -> Iterator[tuple[str, str]]:
                     _, scale, layer, *inner = name.split(".")
                     yield name, f"cnns.{scale}.{layer}" + (".conv" if inner else "")
         case _:
-            raise ModelError(f"a {type(network).__name__} has no counterpart among the networks {FAMILIES}")
+            raise states.without_like(network, FAMILIES)
 
 
 def encoder(network: ContentEncoder | StyleEncoder, ours: str, theirs: str) -> Iterator[tuple[str, str]]:

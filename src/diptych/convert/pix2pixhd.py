@@ -7,14 +7,13 @@ are. Statistics of features are no part of a checkpoint: a model that is read ha
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from diptych.convert.junyanz import State, check, normalised
+from diptych.convert import states
+from diptych.convert.states import State
 from diptych.errors import ModelError
 from diptych.methods.method import Method
 from diptych.methods.pix2pixhd import Pix2PixHD
@@ -51,10 +50,8 @@ def assemble(files: Mapping[str, dict[str, nn.Module]]) -> tuple[Method, dict[st
         raise ModelError("there is no generator among the files: give latest_net_G.pth too")
     options = joint_options(parts)
     method = Pix2PixHD(**options)
-    for name in [name for name, _ in method.named_children() if name not in parts]:
-        delattr(method, name)
-    for part, found in parts.items():
-        method.get_submodule("e.network" if part == "e" else part).load_state_dict(found.state_dict())
+    states.keep(method, parts)
+    states.load(method, {"e.network" if part == "e" else part: found for part, found in parts.items()})
     return method, options, ()
 
 
@@ -100,27 +97,20 @@ def network(state: State) -> nn.Module:
 
     Raises ModelError when it is none of `FAMILIES`, or when a tensor is missing, left over or of another shape.
     """
-    state = normalised(state)
-    kind, options = recognise(state)
-    with torch.device("meta"):
-        built = kind(**options)
-    keys, blank = names(built), built.state_dict()
-    check(state, {keys[ours]: tensor for ours, tensor in blank.items()}, kind.__name__, FAMILIES)
-    built.load_state_dict({ours: state[theirs].clone() for ours, theirs in keys.items()}, assign=True)
-    return built
+    state = states.normalised(state)
+    return states.filled(states.hollow(*recognise(state)), state, names, FAMILIES)
 
 
 def state_dict(network: nn.Module) -> dict[str, Tensor]:
     """The weights of `network` under their keys and in their order: what `network` reads, bit for bit."""
-    ours = network.state_dict()
-    return {theirs: ours[key].cpu().contiguous() for key, theirs in names(network).items()}
+    return states.renamed(network, names(network))
 
 
 def recognise(state: State) -> tuple[type[nn.Module], dict[str, Any]]:
     """Which network has these keys, and the options that build it; a GlobalGenerator without blocks is an encoder."""
-    state = normalised(state)
+    state = states.normalised(state)
     convs = {key.removesuffix(".weight"): x.shape for key, x in state.items() if key.endswith(".weight") and x.ndim > 1}
-    norm = "batch" if any(key.endswith(".running_mean") for key in state) else "instance"
+    norm = states.norm_of(state)
     for first, stages, scales in (
         ("scale0_layer0.0", r"scale0_layer\d+\.0", r"scale\d+_layer0\.0"),
         ("layer0.0", r"layer0\.\d+", r"layer\d+\.0"),
@@ -129,8 +119,8 @@ def recognise(state: State) -> tuple[type[nn.Module], dict[str, Any]]:
             width, channels = convs[first][:2]
             options: dict[str, Any] = {
                 "channels": channels,
-                "scales": count(convs, scales),
-                "layers": count(convs, stages) - 1,
+                "scales": states.count(convs, scales),
+                "layers": states.count(convs, stages) - 1,
                 "smallest_first": True,
             }
             return MultiScaleFeatures, options | {"width": width, "norm": norm, "features": first != "layer0.0"}
@@ -139,32 +129,23 @@ def recognise(state: State) -> tuple[type[nn.Module], dict[str, Any]]:
         width, source = convs["model.1"][:2]
         options |= {"source_channels": source, "target_channels": convs[head][0], "width": width, "norm": norm}
         return CoarseToFine if options["blocks"] else GlobalGenerator, options
-    some = ", ".join(list(state)[:5])
-    raise ModelError(f"no known network has these {len(state)} keys: {some} ...; known are those {FAMILIES}")
+    raise states.unknown(state, FAMILIES)
 
 
 def generator(convs: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Where the last convolution of a generator with these has to be, and what their number says."""
-    blocks, enhancers = count(convs, r"model\.\d+\.conv_block\.1"), count(convs, r"model\d+_1\.1")
-    downs = (count(convs, r"model\.\d+") - (1 if enhancers else 2)) // 2
+    blocks, enhancers = states.count(convs, r"model\.\d+\.conv_block\.1"), states.count(convs, r"model\d+_1\.1")
+    downs = (states.count(convs, r"model\.\d+") - (1 if enhancers else 2)) // 2
     options = {"downs": downs, "blocks": blocks}
     if not enhancers:
         return f"model.{6 * downs + blocks + 5}", options | ({"enhancers": 0} if blocks else {})
-    inner = count(convs, r"model1_2\.\d+\.conv_block\.1")
+    inner = states.count(convs, r"model1_2\.\d+\.conv_block\.1")
     return f"model{enhancers}_2.{inner + 4}", options | {"enhancers": enhancers, "enhancer_blocks": inner}
-
-
-def count(names: Iterable[str], pattern: str) -> int:
-    return sum(re.fullmatch(pattern, name) is not None for name in names)
 
 
 def names(network: nn.Module) -> dict[str, str]:
     """Our key and theirs of every tensor of `network`, in their order. Raises ModelError when theirs has no like."""
-    return {
-        f"{ours}.{leaf}": f"{theirs}.{leaf}"
-        for ours, theirs in layers(network)
-        for leaf in network.get_submodule(ours).state_dict()
-    }
+    return states.tensor_names(network, layers(network))
 
 
 def layers(network: nn.Module) -> Iterator[tuple[str, str]]:
@@ -187,7 +168,7 @@ def layers(network: nn.Module) -> Iterator[tuple[str, str]]:
                             yield f"networks.{scale}.{level}.{i}", staged if network.features else flat
                     place += len(list(stage.children()))
         case _:
-            raise ModelError(f"a {type(network).__name__} has no counterpart among the networks {FAMILIES}")
+            raise states.without_like(network, FAMILIES)
 
 
 def resnet(network: GlobalGenerator, ours: str, first: str, second: str) -> Iterator[tuple[str, str]]:

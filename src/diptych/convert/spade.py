@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from diptych.convert.junyanz import State, check
+from diptych.convert import states
+from diptych.convert.states import State
 from diptych.errors import ModelError
 from diptych.methods.method import Method
 from diptych.methods.spade import SPADE
@@ -57,11 +58,7 @@ def assemble(files: Mapping[str, dict[str, nn.Module]]) -> tuple[Method, dict[st
         parts[name] = found
     if "G" not in parts:
         raise ModelError(f"translation needs G: give latest_net_G.pth beside {', '.join(parts)}")
-    options: dict[str, Any] = {}
-    for name, found in sorted(parts.items(), reverse=True):
-        for option, value in part_options(found).items():
-            if options.setdefault(option, value) != value:
-                raise ModelError(f"not one training's: {name} has {option} {value}, another {options[option]}")
+    options = states.joint((name, part_options(found)) for name, found in sorted(parts.items(), reverse=True))
     pair = options["source_channels"] + options["target_channels"]
     if options.pop("pair", pair) != pair:
         raise ModelError(f"not one training's: D sees other channels than the {pair} of G's labels and photos")
@@ -104,9 +101,8 @@ def network(state: State) -> nn.Module:
     Raises ModelError when it is none of `FAMILIES`, or when a tensor is missing, left over or of another shape.
     """
     kind, options = recognise(state)
-    with torch.device("meta"):
-        built = kind(**options)
-    check(state, parted(built, built.state_dict()), kind.__name__, FAMILIES)
+    built = states.hollow(kind, options)
+    states.check(state, parted(built, built.state_dict()), kind.__name__, FAMILIES)
     loaded: dict[str, list[Tensor]] = {}
     for theirs, (ours, _) in places(built).items():
         loaded.setdefault(ours, []).append(state[theirs])
@@ -127,8 +123,7 @@ def recognise(state: State) -> tuple[type[nn.Module], dict[str, Any]]:
             except (KeyError, ValueError) as error:
                 raise ModelError(f"this resembles a network of SPADE, but {error} is missing or odd") from None
             return kind, seen | spectral
-    first = ", ".join(list(state)[:5])
-    raise ModelError(f"no known network has these {len(state)} keys: {first} ...; known are those {FAMILIES}")
+    raise states.unknown(state, FAMILIES)
 
 
 Shapes = Mapping[str, torch.Size]
@@ -136,8 +131,8 @@ Shapes = Mapping[str, torch.Size]
 
 def discriminator(shapes: Shapes) -> tuple[type[nn.Module], dict[str, Any]]:
     width, channels = shapes["discriminator_0.model0.0"][:2]
-    scales = sum(re.fullmatch(r"discriminator_\d+\.model0\.0", key) is not None for key in shapes)
-    layers = sum(re.fullmatch(r"discriminator_0\.model\d+(\.0)+", key) is not None for key in shapes) - 1
+    scales = states.count(shapes, r"discriminator_\d+\.model0\.0")
+    layers = states.count(shapes, r"discriminator_0\.model\d+(\.0)+") - 1
     return MultiScaleFeatures, {"channels": channels, "scales": scales, "layers": layers, "width": width, "bias": False}
 
 
@@ -237,7 +232,7 @@ def layers(network: nn.Module) -> Iterator[tuple[str, str]]:
             yield from ((f"downs.{i}.0", f"layer{i + 1}.0") for i in range(len(network.downs)))
             yield from (("mean", "fc_mu"), ("log_variance", "fc_var"))
         case _:
-            raise ModelError(f"a {type(network).__name__} has no counterpart among the networks {FAMILIES}")
+            raise states.without_like(network, FAMILIES)
 
 
 def residual(ours: str, theirs: str, *, learned: bool) -> Iterator[tuple[str, str]]:
