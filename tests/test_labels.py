@@ -388,3 +388,17 @@ def test_pix2pixhd_grows_from_coarse_to_fine_and_gives_each_thing_a_look(tmp_pat
     said = diptych("translate", tmp_path / "fine", label, "--samples", 2, "--out", tmp_path / "several")
     assert said.code == 0, said.err
     assert diptych("evaluate", tmp_path / "fine", "--data", root, "--samples", 2).code == 0
+
+
+def test_a_check_says_how_much_of_the_pictures_each_class_has(tmp_path: Path) -> None:
+    root = folder(tmp_path / "data", count=2)
+    for path in (root / "train" / "label").iterdir():
+        save(path, np.concatenate([np.zeros((32, 24, 1), np.uint8), np.full((32, 8, 1), 3, np.uint8)], axis=1))
+    said = diptych("data", "check", root, "--labels", "label")
+    assert said.code == 0, said.err
+    assert "75.00% of the training pixels, in 2 pictures: sky" in said.out
+    assert "25.00% of the training pixels, in 2 pictures: road" in said.out
+    assert "0.00% of the training pixels, in 0 pictures: car" in said.out
+    assert "almost black" not in said.out
+    save(root / "train" / "label" / "0.png", np.full((32, 32, 1), 9, np.uint8))
+    assert "the id 9" in diptych("data", "check", root, "--labels", "label").err

@@ -25,13 +25,21 @@ def check(
     b: Annotated[Path | None, typer.Option(help="Folder of the other kind.")] = None,
     kind: Annotated[str, typer.Option(help="auto, 'side by side', 'two folders', unpaired or photos.")] = "auto",
     direction: Annotated[str, typer.Option(help="Of three or more folders, the two to look at: labels2day.")] = "a2b",
+    labels: Annotated[str | None, typer.Option(help="The side whose pictures are label maps, by its name.")] = None,
+    legend: Annotated[str | None, typer.Option(help="What they mean; by default legend.yaml in the folder.")] = None,
+    snap_colours: Annotated[
+        bool, typer.Option("--snap-colours", help="Of smeared label maps take the nearest classes.")
+    ] = False,
     limit_mp: Annotated[float, typer.Option(help="Largest picture accepted, in million pixels, above 0.")] = 50.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """Say what a folder holds, or two: kind, counts, sizes, channels, splits, copies, every faulty file by name."""
     from diptych.data.audit import check as audit
 
-    found = audit(folder, a=a, b=b, kind=kind, direction=direction, limit_mp=limit_mp)
+    found = audit(
+        folder, a=a, b=b, kind=kind, direction=direction, labels=labels, legend=legend, snap_colours=snap_colours,
+        limit_mp=limit_mp,
+    )  # fmt: skip
     print(json.dumps(found.to_dict(), indent=2) if as_json else found.to_text())
 
 

@@ -17,6 +17,7 @@ from diptych.ahead import ahead
 from diptych.data import compare
 from diptych.data.finding import Fault
 from diptych.data.folders import Folder, Item
+from diptych.data.labels import Share, survey
 from diptych.data.recognising import recognise
 from diptych.errors import DataError
 
@@ -66,6 +67,7 @@ class Audit:
     leaks: tuple[tuple[str, ...], ...]  # those of them that lie in more than one split
     overlaps: tuple[tuple[str, ...], ...]  # those of them that lie in both domains
     blank: tuple[str, ...]  # pictures of one single value
+    classes: tuple[Share, ...]  # of label maps, in training
     notes: tuple[str, ...]  # how pictures are converted in reading
     advice: tuple[str, ...]
 
@@ -81,6 +83,7 @@ class Audit:
             lines.append(f"  {split:<6} {_counted(self.kind, count, self.domains)}{truth}")
         width = max(6, *(len(domain.name) for domain in self.domains))
         lines += [f"  {domain.name:<{width}} {_described(domain)}" for domain in self.domains]
+        lines += [_shared(share) for share in self.classes]
         lines += _listed("Converted in reading", self.notes)
         lines += _listed("Left out", [f"{file}: {what}" for file, what in self.faults])
         lines += _listed("Exact duplicates", sorted(map(self._said, self.duplicates), key=lambda line: "(" not in line))
@@ -100,15 +103,20 @@ def check(
     b: Path | str | None = None,
     kind: str = "auto",
     direction: str = "a2b",
+    labels: str | None = None,
+    legend: str | None = None,
+    snap_colours: bool = False,
     limit_mp: float = images.LIMIT_MP,
     progress: Callable[[int, int], None] | None = None,
 ) -> Audit:
     """Recognise a folder, or two (`a` and `b`), decode all pictures in threads, and sum up what was found.
 
     `direction` (photo2label) chooses two of several domains; `progress(done, total)` is called after every file.
-    Raises DataError when no picture can be used or the direction names no sides, ConfigError for an unknown kind.
+    labels: the side whose pictures are label maps; legend, snap_colours: as for training.
+    Raises DataError when no picture can be used, the direction names no sides or a label map does not keep to its
+    legend, ConfigError for an unknown kind.
     """
-    folder = recognise(root, a=a, b=b, kind=kind, direction=direction, limit_mp=limit_mp)
+    folder = recognise(root, a=a, b=b, kind=kind, direction=direction, labels=labels, limit_mp=limit_mp)
     folder.reverses(direction)  # refuses an unknown one, as training does
     seen, faults = _look(folder, limit_mp, progress)
     folder = _without(folder, faults)
@@ -118,6 +126,9 @@ def check(
     copies = [paths for paths in duplicates if len(paths) > 1]
     leaks, overlaps = compare.leaking(folder, copies), compare.overlapping(folder, copies)
     domains = tuple(_domain(folder, side, seen) for side in range(len(set(folder.names))))
+    classes: tuple[Share, ...] = ()
+    if folder.labels is not None:
+        _, classes = survey(folder, folder.labels, legend, limit_mp=limit_mp, snap=snap_colours)
     return Audit(
         root=folder.place,
         kind=folder.kind,
@@ -129,6 +140,7 @@ def check(
         leaks=_relative(folder, leaks),
         overlaps=_relative(folder, overlaps),
         blank=tuple(_blank(folder, seen)),
+        classes=classes,
         notes=tuple(folder.conversions()),
         advice=tuple(_advice(folder, domains, leaks, overlaps)),
     )
@@ -241,9 +253,12 @@ def _advice(
         yield "sizes differ: data.resize=short keeps every picture's aspect, the default makes all of them square"
     if folder.kind == "unpaired" and _same_names(folder):
         yield "the names of the two kinds match: if they are pairs, say so by data.kind='two folders'"
-    for domain in domains:
-        if set(domain.dtypes) == {"uint8"} and domain.high < 64:
-            yield f"{domain.name} goes up to {domain.high:g} of 255: class ids? As pictures they are almost black"
+    for side, domain in enumerate(domains):
+        if set(domain.dtypes) == {"uint8"} and domain.high < 64 and side != folder.labels:
+            yield (
+                f"{domain.name} goes up to {domain.high:g} of 255: class ids? As pictures they are almost black; "
+                f"--labels {domain.name}, and data.labels={domain.name} in training, take them for label maps"
+            )
     if folder.kind == "unpaired" and not (folder.files(0, "train") and folder.files(1, "train")):
         yield f"training needs pictures of both {' and '.join(folder.names)} in train/"
     if len(train) + len(folder.second.get("train", ())) < 20:
@@ -271,6 +286,10 @@ def _counted(kind: str, counts: tuple[int, ...], domains: Sequence[Domain]) -> s
     if kind == "unpaired":
         return ", ".join(f"{count} {domain.name}" for count, domain in zip(counts, domains, strict=True))
     return f"{counts[0]} {PLURAL[kind]}"
+
+
+def _shared(share: Share) -> str:
+    return f"  {share.pixels:8.2%} of the training pixels, in {share.pictures} pictures: {share.name}"
 
 
 def _described(domain: Domain) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import yaml
@@ -18,7 +18,7 @@ from diptych.data.folders import Folder, Item
 from diptych.data.reading import halves
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
-from diptych.legend import MOST, Legend
+from diptych.legend import MOST, Class, Legend
 
 LABELS_AT_MOST = 200
 """Different numbers in pictures that are taken for label maps without a legend."""
@@ -33,15 +33,35 @@ def legend_of(folder: Folder, side: int, given: Given, *, limit_mp: float, snap:
 
     Every label map is looked at. Raises DataError that names the file with what is not in the legend, and where.
     """
+    return survey(folder, side, given, limit_mp=limit_mp, snap=snap)[0]
+
+
+def survey(folder: Folder, side: int, given: Given, *, limit_mp: float, snap: bool) -> tuple[Legend, tuple[Share, ...]]:
+    """The legend, as `legend_of`, and how much of the training pictures each class has."""
     found = given_legend(given) if given is not None else own_legend(folder)
     items = {split: folder.singles(side, split) for split in ("train", "val", "test")}
     reader = Looking(folder.kind == "side by side", side, found, limit_mp, snap)
     seen = {split: [look for look in ahead(reader, some) if look] for split, some in items.items()}
     if found is None:
         found = from_numbers(folder, [look for looks in seen.values() for look in looks])
-    shown = {number for look in seen["train"] for number in look.ids}
-    absent = tuple(c.id for c in found.known if c.id not in shown)
-    return found.model_copy(update={"absent": absent})
+    shares = tuple(share(c, seen["train"]) for c in found.classes)
+    absent = tuple(c.id for c, its in zip(found.classes, shares, strict=True) if not its.pictures and not c.void)
+    return found.model_copy(update={"absent": absent}), shares
+
+
+class Share(NamedTuple):
+    """How much of the training pictures a class has: of all pixels 0 to 1, and in how many of them it is."""
+
+    name: str
+    pixels: float
+    pictures: int
+
+
+def share(kind: Class, looks: Sequence[Look]) -> Share:
+    counts = [look.pixels.get(kind.id, 0) for look in looks]
+    total = sum(sum(look.pixels.values()) for look in looks)
+    name = f"{kind.name} (void)" if kind.void and kind.name != "void" else kind.name
+    return Share(name, sum(counts) / max(1, total), sum(count > 0 for count in counts))
 
 
 def given_legend(given: str | Mapping[str, Any]) -> Legend:
@@ -92,9 +112,9 @@ def write_legend(legend: Legend) -> str:
 
 @dataclass(frozen=True)
 class Look:
-    """What one label map shows: its ids, and the colours that a palette gives them."""
+    """What one label map shows: how many pixels each id has, and the colours that a palette gives them."""
 
-    ids: tuple[int, ...]
+    pixels: Mapping[int, int]
     colours: Mapping[int, tuple[int, int, int]]
 
 
@@ -115,7 +135,8 @@ class Looking:
             return None
         picture = halves(picture)[self.side] if self.halved else picture
         try:
-            return Look(tuple(np.unique(self.ids(picture)).tolist()), colours(picture))
+            ids, counts = np.unique(self.ids(picture), return_counts=True)
+            return Look(dict(zip(ids.tolist(), counts.tolist(), strict=True)), colours(picture))
         except DataError as error:
             raise DataError(f"{item.a} {error}") from None
 
@@ -140,7 +161,7 @@ def from_numbers(folder: Folder, looks: Iterable[Look]) -> Legend:
     ids: set[int] = set()
     palette: dict[int, tuple[int, int, int]] = {}
     for look in looks:
-        ids.update(look.ids)
+        ids.update(look.pixels)
         palette.update(look.colours)
     if not ids:
         raise DataError(f"{folder.place}: none of its label maps can be read")
