@@ -60,14 +60,6 @@ def published(path: Path) -> Iterator[tuple[dict[str, Any], dict[str, Tensor]]]:
         )
 
 
-def assert_same_bits(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> None:
-    """Fails unless both hold the same keys in the same order, and the same bits."""
-    assert list(ours) == list(theirs)
-    for key, tensor in theirs.items():
-        assert ours[key].dtype == tensor.dtype
-        assert ours[key].numpy().tobytes() == tensor.numpy().tobytes()
-
-
 class Case:
     """One vector; `compare...` fails where ours is outside the limits, `finish` where something was not compared."""
 
@@ -148,9 +140,25 @@ def fingerprint(gradient: Tensor) -> float:
 class Layout(Protocol):
     """A module of `diptych.convert`."""
 
-    def names(self, network: nn.Module) -> dict[str, str]: ...
+    def network(self, state: Mapping[str, Tensor]) -> nn.Module: ...
 
     def state_dict(self, network: nn.Module) -> dict[str, Tensor]: ...
+
+
+class NamingLayout(Layout, Protocol):
+    """One that gives every parameter another name, and leaves it whole."""
+
+    def names(self, network: nn.Module) -> dict[str, str]: ...
+
+
+def imported(network: nn.Module, weights: Mapping[str, Tensor], layout: Layout) -> nn.Module:
+    """`network` with `weights` under their original keys, as which what is read of them is written again."""
+    found = layout.network(weights)
+    network.load_state_dict(found.state_dict())
+    written = layout.state_dict(found)
+    assert written.keys() == weights.keys()
+    assert all(torch.equal(tensor, weights[key]) for key, tensor in written.items())
+    return network
 
 
 def verify(path: Path, check: Callable[[Case], None]) -> None:
@@ -170,7 +178,7 @@ def one_thread() -> Iterator[None]:
 
 
 def train(
-    case: Case, method: Method, networks: Mapping[str, nn.Module], layout: Layout, **batch: Tensor
+    case: Case, method: Method, networks: Mapping[str, nn.Module], layout: NamingLayout, **batch: Tensor
 ) -> dict[str, float]:
     """Train `method` on one batch with the recorded optimiser, and compare gradients and the weights that are left.
 

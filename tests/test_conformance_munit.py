@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from conformance import Case, files, gradients, published, train, verify
+from conformance import Case, files, gradients, imported, published, train, verify
 from torch import Tensor, nn
 
 from diptych.convert import munit as layout
@@ -60,24 +60,19 @@ def expected(construct: dict[str, Any]) -> tuple[type[nn.Module], dict[str, Any]
     return {"VAEGen": ForUNIT, "AdaINGen": ForMUNIT}[name], channels | generator(given["params"])
 
 
-def imported(case: Case, name: str) -> nn.Module:
+def recognised(case: Case, name: str) -> nn.Module:
     """The network of a case, recognised by its keys, and then told what they do not show."""
     weights = case.part(f"weights.{name}")
     kind, options = expected(case.facts["construct"])
     seen = options | {"norm": "none"} if options.get("norm") == "instance" else options
     assert layout.recognise(weights) == (kind, seen)
     params = next(iter(case.facts["construct"].values()))["params"]
-    network = kind(**options, **({} if kind is MultiScale else unseen(params)))
-    network.load_state_dict(layout.network(weights).state_dict())
-    written = layout.state_dict(network)
-    assert written.keys() == weights.keys()
-    assert all(torch.equal(tensor, weights[key]) for key, tensor in written.items())
-    return network
+    return imported(kind(**options, **({} if kind is MultiScale else unseen(params))), weights, layout)
 
 
 @torch.no_grad()
 def check_unit(case: Case) -> None:
-    given, network = case.part("input"), imported(case, "gen")
+    given, network = case.part("input"), recognised(case, "gen")
     hidden = network.encoder(given["x"])
     case.compare("output.hidden", hidden)
     case.compare("output.decoded_noisy", network.decoder(hidden + given["noise"]))
@@ -86,7 +81,7 @@ def check_unit(case: Case) -> None:
 
 @torch.no_grad()
 def check_munit(case: Case) -> None:
-    given, network = case.part("input"), imported(case, "gen")
+    given, network = case.part("input"), recognised(case, "gen")
     content, style = network.content(given["x"]), network.style(given["x"])
     drawn = given["style"].flatten(1)
     case.compare("output.content", content)
@@ -97,7 +92,7 @@ def check_munit(case: Case) -> None:
 
 
 def check_discriminator(case: Case) -> None:
-    given, network = case.part("input"), imported(case, "dis")
+    given, network = case.part("input"), recognised(case, "dis")
     for scale, logits in enumerate(network(given["x"])):
         case.compare(f"output.{scale}", logits)
     loss = gan_loss(network(given["x"]), False, "lsgan") + gan_loss(network(given["real"]), True, "lsgan")

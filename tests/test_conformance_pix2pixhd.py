@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from conformance import Case, assert_same_bits, files, published, train, verify
+from checkpoints import assert_same_bits
+from conformance import Case, files, published, train, verify
 from torch import Tensor, nn
 
 from diptych.convert import pix2pixhd as layout

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from conformance import Case, files, published, verify
+from conformance import Case, files, imported, published, verify
 from torch import Tensor, nn
 
 from diptych.convert import spade as layout
@@ -76,25 +76,20 @@ def encoder(given: dict[str, Any]) -> dict[str, Any]:
 EXPECTED = {"G": (SpatialGenerator, generator), "D": (MultiScaleFeatures, discriminator), "E": (ImageEncoder, encoder)}
 
 
-def imported(case: Case, given: dict[str, Any], part: str) -> nn.Module:
+def recognised(case: Case, given: dict[str, Any], part: str) -> nn.Module:
     """The network of a case, recognised by its keys, and then told what they do not show."""
     weights = case.part(f"weights.{part}")
     kind, options = EXPECTED[part][0], EXPECTED[part][1](given)
     shown = options | ({"upsampling": "normal"} if options.get("upsampling") == "more" else {})
     assert layout.recognise(weights) == (kind, shown)
-    network = kind(**options)
-    network.load_state_dict(layout.network(weights).state_dict())
-    written = layout.state_dict(network)
-    assert written.keys() == weights.keys()
-    assert all(torch.equal(tensor, weights[key]) for key, tensor in written.items())
-    return network
+    return imported(kind(**options), weights, layout)
 
 
 @torch.no_grad()
 def check_network(case: Case) -> None:
     """One pass; in training the singular vectors go before it."""
     ((name, given),) = case.facts["construct"].items()
-    network, inputs = imported(case, given, PARTS[name]), case.part("input")
+    network, inputs = recognised(case, given, PARTS[name]), case.part("input")
     if case.facts["mode"] == "train()":
         follow([network.train()])
     else:
@@ -139,7 +134,7 @@ def check_losses(case: Case) -> None:
 def check_step(case: Case) -> None:
     """One batch, G's step and D's, through the trainer."""
     construct, hyper, inputs = case.facts["construct"], case.facts["hyper_parameters"], case.part("input")
-    parts = {PARTS[name]: imported(case, given, PARTS[name]) for name, given in construct.items()}
+    parts = {PARTS[name]: recognised(case, given, PARTS[name]) for name, given in construct.items()}
     found, options, absent = layout.assemble({name: {"": part} for name, part in parts.items()})
     assert absent == ()
     method = SPADE(**options, gan=hyper["gan_mode"], features=hyper["lambda_feat"], kl=hyper["lambda_kld"])

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from conformance import assert_same_bits
+from checkpoints import assert_same_bits
 from torch import Tensor, nn
 
 from diptych.card import Card, Side

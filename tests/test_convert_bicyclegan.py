@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from conformance import assert_same_bits
+from checkpoints import assert_comes_back, assert_same_bits, assert_shares_no_memory, randomised, saved
 from torch import Tensor, nn
 
 from diptych.convert import bicyclegan as layout
@@ -59,21 +59,6 @@ def of_pix2pix(**options: Any) -> dict[str, dict[str, Tensor]]:
     return randomised(junyanz.state_dicts(Pix2Pix(**given | options)))
 
 
-def randomised(files: Any) -> dict[str, dict[str, Tensor]]:
-    torch.manual_seed(0)
-    return {
-        file: {key: x if key.endswith("tracked") else torch.rand_like(x) for key, x in state.items()}
-        for file, state in files.items()
-    }
-
-
-def saved(folder: Path, files: dict[str, dict[str, Tensor]]) -> list[Path]:
-    folder.mkdir(exist_ok=True)
-    for name, content in files.items():
-        torch.save(content, folder / name)
-    return [folder / name for name in files]
-
-
 @pytest.mark.parametrize("options", VARIANTS.values(), ids=VARIANTS)
 def test_files_come_back_bit_for_bit_in_the_same_order(tmp_path: Path, options: dict[str, Any]) -> None:
     theirs = checkpoints(**options)
@@ -81,10 +66,7 @@ def test_files_come_back_bit_for_bit_in_the_same_order(tmp_path: Path, options: 
     model = convert(reversed(saved(tmp_path, theirs)), tmp_path / "model")
     card = Translator.load(model, device="cpu").card
     assert (card.method, card.options) == ("bicyclegan", SMALL | options)
-    files = export(model, "bicyclegan", tmp_path / "back")
-    assert [file.name for file in files] == list(theirs)
-    for file in files:
-        assert_same_bits(torch.load(file, weights_only=True), theirs[file.name])
+    assert_comes_back(model, "bicyclegan", theirs)
 
 
 @pytest.mark.parametrize("where", ["all", "input"])
@@ -122,12 +104,7 @@ def test_files_of_several_devices_and_of_early_releases_are_read() -> None:
 
 
 def test_an_imported_network_shares_no_memory_with_its_checkpoint() -> None:
-    theirs = checkpoints()[E]
-    network = layout.network(theirs)
-    with torch.no_grad():
-        for tensor in network.state_dict().values():
-            tensor.zero_()
-    assert all(tensor.abs().sum() > 0 for tensor in theirs.values())
+    assert_shares_no_memory(layout, checkpoints()[E])
 
 
 # BicycleGAN's and pix2pix's files

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from conformance import assert_same_bits
+from checkpoints import assert_same_bits
 from torch import Tensor, nn
 
 from diptych.card import Card, Side

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from checkpoints import assert_comes_back, assert_same_bits, assert_shares_no_memory, randomised, saved
 from torch import Tensor, nn
 
 from diptych.convert import convert, export
@@ -27,26 +27,7 @@ both = pytest.mark.parametrize("kind", METHODS)
 
 def checkpoints(kind: type[Method], **options: Any) -> dict[str, dict[str, dict[str, Tensor]]]:
     """The files of a model, with every tensor random."""
-    torch.manual_seed(0)
-    files = layout.state_dicts(kind(**METHODS[kind] | options))
-    return {file: {side: randomised(state) for side, state in content.items()} for file, content in files.items()}
-
-
-def randomised(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {key: torch.rand_like(tensor) for key, tensor in state.items()}
-
-
-def saved(folder: Path, files: Mapping[str, Any]) -> list[Path]:
-    for name, content in files.items():
-        torch.save(content, folder / name)
-    return [folder / name for name in files]
-
-
-def assert_same_bits(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> None:
-    assert list(ours) == list(theirs)
-    for key, tensor in theirs.items():
-        assert ours[key].dtype == tensor.dtype
-        assert ours[key].numpy().tobytes() == tensor.numpy().tobytes()
+    return randomised(layout.state_dicts(kind(**METHODS[kind] | options)))
 
 
 @both
@@ -55,13 +36,7 @@ def test_files_come_back_bit_for_bit_in_the_same_order(tmp_path: Path, kind: typ
     theirs = checkpoints(kind, discriminator_norm=norm)
     model = convert(saved(tmp_path, theirs), tmp_path / "model")
     assert Translator.load(model, device="cpu").card.options == METHODS[kind] | {"discriminator_norm": norm}
-    files = export(model, "munit", tmp_path / "back")
-    assert [file.name for file in files] == list(theirs)
-    for file in files:
-        back = torch.load(file, weights_only=True)
-        assert list(back) == ["a", "b"]
-        for side in back:
-            assert_same_bits(back[side], theirs[file.name][side])
+    assert_comes_back(model, "munit", theirs)
 
 
 @both
@@ -100,12 +75,7 @@ def test_statistics_that_early_releases_kept_are_dropped(kind: type[Method]) -> 
 
 
 def test_an_imported_network_shares_no_memory_with_its_checkpoint() -> None:
-    theirs = checkpoints(MUNIT)["gen_00000000.pt"]["a"]
-    network = layout.network(theirs)
-    with torch.no_grad():
-        for tensor in network.state_dict().values():
-            tensor.zero_()
-    assert all(tensor.abs().sum() > 0 for tensor in theirs.values())
+    assert_shares_no_memory(layout, checkpoints(MUNIT)["gen_00000000.pt"]["a"])
 
 
 # What is refused

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from conformance import assert_same_bits
+from checkpoints import assert_comes_back, assert_same_bits, assert_shares_no_memory, randomised, saved
 from torch import Tensor, nn
 
 from diptych.convert import convert, export
@@ -27,19 +26,7 @@ G, D, E = (f"latest_net_{name}.pth" for name in "GDE")
 
 def checkpoints(**options: Any) -> dict[str, dict[str, Tensor]]:
     """The files of a model, with every tensor random."""
-    torch.manual_seed(0)
-    files = layout.state_dicts(SPADE(**SHAPE | JUDGE | options))
-    return {file: randomised(state) for file, state in files.items()}
-
-
-def randomised(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {key: torch.rand_like(x) if x.is_floating_point() else x + 7 for key, x in state.items()}
-
-
-def saved(folder: Path, files: Mapping[str, Any]) -> list[Path]:
-    for name, content in files.items():
-        torch.save(content, folder / name)
-    return [folder / name for name in files]
+    return randomised(layout.state_dicts(SPADE(**SHAPE | JUDGE | options)))
 
 
 @pytest.mark.parametrize(
@@ -59,10 +46,7 @@ def test_files_come_back_bit_for_bit_in_the_same_order(tmp_path: Path, options: 
     assert list(theirs) == [G, D, E][: len(theirs)]
     model = convert(saved(tmp_path, theirs), tmp_path / "model")
     assert Translator.load(model, device="cpu").card.options == SHAPE | JUDGE | options
-    files = export(model, "spade", tmp_path / "back")
-    assert [file.name for file in files] == list(theirs)
-    for file in files:
-        assert_same_bits(torch.load(file, weights_only=True), theirs[file.name])
+    assert_comes_back(model, "spade", theirs)
 
 
 def test_an_imported_model_paints(tmp_path: Path) -> None:
@@ -100,11 +84,7 @@ def test_one_convolution_of_ours_makes_what_two_of_theirs_do() -> None:
 
 
 def test_an_imported_network_shares_no_memory_with_its_checkpoint() -> None:
-    theirs = checkpoints()[G]
-    with torch.no_grad():
-        for tensor in layout.network(theirs).state_dict().values():
-            tensor.zero_()
-    assert all(tensor.abs().sum() > 0 for tensor in theirs.values())
+    assert_shares_no_memory(layout, checkpoints()[G])
 
 
 # What is refused
