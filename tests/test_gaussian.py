@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from diptych.nn.gaussian import BOUND, Gaussian, RunningMeans, draw_normal, nats, warmed
+from diptych.nn.gaussian import BOUND, Gaussian, RunningMeans, draw_normal, nats, seeded_normal, warmed
 from diptych.nn.ops.group_norm import adaptive_group_norm, groups_of
 from diptych.nn.residual import GroupNorm
 
@@ -123,3 +123,12 @@ def test_a_norm_that_follows_looks_is_plain_without_one() -> None:
     norm, x = GroupNorm(32, looks=5), torch.randn(2, 32, 4, 4)
     torch.testing.assert_close(norm(x), torch.nn.functional.group_norm(x, 2))
     assert not torch.allclose(norm(x, torch.ones(2, 5)), norm(x))
+
+
+def test_what_a_seed_draws_is_its_own_and_leaves_other_draws_alone() -> None:
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    assert torch.equal(seeded_normal(1, 1, 8), seeded_normal(1, 1, 8))
+    assert not torch.equal(seeded_normal(1, 1, 8), seeded_normal(2, 1, 8))
+    assert torch.equal(torch.rand(1), expected)

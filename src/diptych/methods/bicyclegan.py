@@ -18,7 +18,7 @@ from diptych.nn.blocks import Activation
 from diptych.nn.code_encoder import CodeEncoder
 from diptych.nn.coded_unet import CodedUNet, Upsampling, Where
 from diptych.nn.gan import gan_loss, generator_loss, judged
-from diptych.nn.gaussian import Gaussian
+from diptych.nn.gaussian import Gaussian, seeded_normal
 from diptych.nn.multiscale import MultiScalePatchGAN
 from diptych.nn.norms import Norm
 
@@ -176,7 +176,7 @@ class BicycleGAN(Method):
 
     def code_of(self, seed: int) -> Tensor:
         """The code that `seed` stands for, `1 code`."""
-        return torch.randn(1, self.code, generator=torch.Generator().manual_seed(seed))
+        return seeded_normal(seed, 1, self.code)
 
 
 def roles(pictures: Tensor) -> tuple[Tensor, Tensor]:

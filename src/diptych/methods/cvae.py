@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from diptych.errors import ConfigError
 from diptych.methods.method import Adam, Count, Method, Seed, Step, Strength, Style, Weight
 from diptych.nn.conditional import SourceEncoder, Standard, SteeredDecoder, Summary, SummaryHead
-from diptych.nn.gaussian import Gaussian, draw_normal, nats, warmed
+from diptych.nn.gaussian import Gaussian, draw_normal, nats, seeded_normal, warmed
 from diptych.nn.perceptual import DomainInvariant
 
 
@@ -111,7 +111,7 @@ class CVAE(Method):
         label: of a model that knows classes, the one wanted; without it, something between all of them.
         """
         features = self.encoder(x)
-        drawn = torch.randn(1, self.code, generator=torch.Generator().manual_seed(seed)).to(x)
+        drawn = seeded_normal(seed, 1, self.code).to(x)
         p = Gaussian.of(self.prior(features[-1]))
         if style is None:
             return self.decoder(features, p.at(style_strength * drawn), self.chosen(label, x))

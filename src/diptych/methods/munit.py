@@ -17,6 +17,7 @@ from diptych.nn.blocks import Activation, Pad
 from diptych.nn.decoders import Decoder
 from diptych.nn.encoders import ContentEncoder, StyleEncoder
 from diptych.nn.gan import generator_loss, judged
+from diptych.nn.gaussian import seeded_normal
 from diptych.nn.multiscale import MultiScale
 from diptych.nn.perceptual import DomainInvariant
 
@@ -162,6 +163,6 @@ class MUNIT(Method):
         average of all styles (0) to the seed's (1).
         """
         source, target = (self.a, self.b) if to == "b" else (self.b, self.a)
-        drawn = torch.randn(1, self.style_channels, generator=torch.Generator().manual_seed(seed)).to(x)
+        drawn = seeded_normal(seed, 1, self.style_channels).to(x)
         wanted = style_strength * drawn if style is None else drawn.lerp(target.style(style).to(x), style_strength)
         return target.decoder(source.content(x), wanted.expand(len(x), -1))

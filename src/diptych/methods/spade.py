@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from diptych.errors import ConfigError
 from diptych.methods.method import Adam, Count, Method, Seed, Step, Strength, Style, Weight
 from diptych.nn.gan import generator_loss, judged
-from diptych.nn.gaussian import Gaussian
+from diptych.nn.gaussian import Gaussian, seeded_normal
 from diptych.nn.image_encoder import ImageEncoder
 from diptych.nn.multiscale import MultiScaleFeatures, feature_matching
 from diptych.nn.perceptual import VGGDistance
@@ -164,7 +164,7 @@ class SPADE(Method):
                     "the model knows no styles: leave style and style_strength out, or train with method.encoder=true"
                 )
             return self.g.generator(labels)
-        drawn = torch.randn(1, self.style_channels, generator=torch.Generator().manual_seed(seed)).to(x)
+        drawn = seeded_normal(seed, 1, self.style_channels).to(x)
         wanted = style_strength * drawn
         if style is not None:
             wanted = drawn.lerp(self.g.encoder(style).mean.to(x), style_strength)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from diptych.errors import ConfigError
 from diptych.methods.method import Adam, Count, Method, Seed, Step, Strength, Style, To, Weight
-from diptych.nn.gaussian import Gaussian, RunningMeans, draw_normal, nats, warmed
+from diptych.nn.gaussian import Gaussian, RunningMeans, draw_normal, nats, seeded_normal, warmed
 from diptych.nn.residual import ResidualDecoder, ResidualEncoder
 
 
@@ -123,7 +123,7 @@ class VAE(Method):
             alike = style if style.shape[-2:] == size else F.interpolate(style, size, mode="bilinear", antialias=True)
             code = code.lerp(self.code(alike), style_strength)
         if chance:
-            drawn = torch.randn(1, *code.shape[1:], generator=torch.Generator().manual_seed(seed)).to(code)
+            drawn = seeded_normal(seed, 1, *code.shape[1:]).to(code)
             code = (1 - chance**2) ** 0.5 * code + chance * drawn  # half way it has the prior's variance as well
         return self.autoencoder.decoder(code)
 

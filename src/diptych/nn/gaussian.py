@@ -67,6 +67,11 @@ def draw_normal(like: Tensor, count: int = 1) -> tuple[Tensor, ...]:
     return drawn.reshape(pictures, count, *shape).unbind(1)
 
 
+def seeded_normal(seed: int, *shape: int) -> Tensor:
+    """The standard normal draw that `seed` stands for, wherever the model runs."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
 class RunningMeans(nn.Module):
     """The mean of what was seen lately of several kinds, `channels` numbers each; older pictures fade by `decay`.
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from diptych.nn.coarse_to_fine import GlobalGenerator
+from diptych.nn.gaussian import seeded_normal
 
 IDS = 65536
 """Ids of instances are below this."""
@@ -61,7 +62,7 @@ class FeatureEncoder(nn.Module):
         """Features as each class has them, `B outputs H W`, drawn for each id: averages at strength 0."""
         mean, square = (self.moments[:, :-1] / self.moments[:, -1:].clamp(min=1e-6)).chunk(2, dim=1)
         deviation = (square - mean.square()).clamp(min=0).sqrt()
-        noise = torch.randn(IDS, mean.shape[1], generator=torch.Generator().manual_seed(seed)).to(mean)
+        noise = seeded_normal(seed, IDS, mean.shape[1]).to(mean)
         drawn = mean[classes] + strength * deviation[classes] * noise[ids]
         return drawn.clamp(-1, 1).squeeze(1).movedim(-1, 1)
 
