@@ -106,14 +106,17 @@ def test_every_form_of_a_label_map_holds_the_same_ids(form: str, tmp_path: Path)
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ({"classes": [{"id": 0, "name": "sky", "colour": [1, 2]}]}, r"classes\.0\.colour"),
+        ({"classes": [{"id": 0, "name": "sky", "colour": [1, 2]}]}, "is not red, green and blue"),
+        ({"classes": [{"id": 0, "name": "sky", "color": [1, 2, 3]}]}, "did you mean colour"),
+        ({"classes": [{"id": 0, "name": False, "colour": [1, 2, 3]}]}, "put it in quotes"),
+        ({"classes": [{"id": -1, "name": "sky", "colour": [1, 2, 3]}]}, "class 0: id"),
         ({"classes": [{"id": 0, "name": "sky", "colour": [1, 2, 3], "void": True}]}, "no class that is not void"),
         (
             {"classes": [{"id": n, "name": str(n), "colour": [1, 2, 3]} for n in range(2)]},
             "two classes have the colour",
         ),
-        ({"klasses": []}, "classes: Field required"),
-        ([1, 2], "its form is classes"),
+        ({"klasses": []}, "no list called classes"),
+        ("sky", "its form is classes"),
     ],
 )
 def test_a_faulty_legend_says_what_is_wrong(content: Any, said: str) -> None:
@@ -170,7 +173,7 @@ def test_smeared_colours_are_recognised_and_can_be_snapped(tmp_path: Path) -> No
 def test_without_a_legend_the_numbers_are_the_classes_and_colours_are_asked_for(tmp_path: Path) -> None:
     data = opened(folder(tmp_path / "ids", legend=False))
     assert [c.id for c in data.legends[0].classes] == [0, 3, 7, 255]
-    with pytest.raises(DataError, match="which colour is which class"):
+    with pytest.raises(DataError, match="which is which class"):
         opened(folder(tmp_path / "colours", colours=True, legend=False))
     for photo in (tmp_path / "ids" / "train" / "label").iterdir():
         save(photo, noise(32, 32, 1))
@@ -402,3 +405,79 @@ def test_a_check_says_how_much_of_the_pictures_each_class_has(tmp_path: Path) ->
     assert "almost black" not in said.out
     save(root / "train" / "label" / "0.png", np.full((32, 32, 1), 9, np.uint8))
     assert "the id 9" in diptych("data", "check", root, "--labels", "label").err
+
+
+def test_a_photo_given_as_a_label_map_is_told_from_smeared_colours(tmp_path: Path) -> None:
+    root = folder(tmp_path / "data", colours=True)
+    places = ["--data", root, "--direction", "label2photo", "--out", tmp_path / "run", "data.size=32", "data.val=0"]
+    for more in ([], ["--snap-colours"]):
+        said = diptych("train", "segment", *places, *more)
+        assert said.code == 2
+        assert "is it a photo" in said.err
+        assert "turn the direction" in said.err
+
+
+def test_numbers_of_any_type_are_ids_where_they_are_whole(tmp_path: Path) -> None:
+    for dtype in ("int64", "int16", "uint16", "float32"):
+        np.save(tmp_path / "map.npy", ids().astype(dtype))
+        assert np.array_equal(LEGEND.read(images.read(tmp_path / "map.npy", indices=True)).array, ids())
+    with pytest.raises(DataError, match="no ids, from 0 to 1"):
+        LEGEND.read(Picture(np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8, 1)))
+    with pytest.raises(DataError, match="has 12 channels"):
+        LEGEND.read(Picture(np.zeros((8, 8, 12), np.uint8)))
+
+
+def test_what_is_true_of_all_pictures_is_said_once(tmp_path: Path) -> None:
+    root = folder(tmp_path / "data")
+    for path in (root / "train" / "label").iterdir():
+        save(path, np.zeros((32, 32, 1), np.uint8))
+    said = train(root, tmp_path / "run")
+    assert "show one class alone" in said.err
+    labels = root / "train" / "label"
+    for path in labels.iterdir():
+        save(path, np.full((32, 32, 1), 7, np.uint8))
+    said = diptych("translate", tmp_path / "run", labels, "--out", tmp_path / "out")
+    assert said.code == 0
+    assert said.err.count("no training picture showed car") == 2
+    assert "likewise of 5 more" in said.err
+    said = diptych("translate", tmp_path / "run", labels, "--instances", labels / "0.png", "--out", tmp_path / "out")
+    assert said.code == 2
+    assert "give a folder with one for each" in said.err
+
+
+def test_a_model_of_single_photos_is_scored_on_single_photos(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for i in range(3):
+            save(tmp_path / "photos" / split / f"{i}.png", noise(32, 32, seed=i))
+    small = ["method.width=4", "method.downs=2", "method.code=4", "data.size=32", "data.val=0", "train.images=2"]
+    places = ["--data", tmp_path / "photos", "--out", tmp_path / "run", "data.task=itself"]
+    said = diptych("train", "autoencoder", *places, *small)
+    assert said.code == 0, said.err
+    said = diptych("evaluate", tmp_path / "run", "--data", tmp_path / "photos")
+    assert said.code == 0, said.err
+    assert "psnr" in said.out
+
+
+def test_imported_label_maps_get_their_legend_and_their_borders(tmp_path: Path) -> None:
+    root = write_samples("street", tmp_path / "data", count=6, size=32, sides=("labels", "day", "instances"))
+    small = ["method.downs=2", "method.blocks=1", "method.width=4", "method.discriminator_width=4"]
+    places = ["--data", root, "--direction", "labels2day", "data.instances=instances", "--out", tmp_path / "run"]
+    said = diptych("train", "pix2pixhd", *places, "data.size=32", "train.images=2", *small)
+    assert said.code == 0, said.err
+    assert diptych("convert", tmp_path / "run", "--to", "pix2pixhd", "--out", tmp_path / "theirs").code == 0
+    files = sorted((tmp_path / "theirs").iterdir())
+    said = diptych("convert", tmp_path / "theirs", "--out", tmp_path / "wrong")
+    assert "give its files" in said.err
+    said = diptych("convert", *files, "--out", tmp_path / "bare")
+    assert "do not say what their 17 planes mean" in said.out
+    said = diptych("convert", *files, "--legend", root / "legend.yaml", "--out", tmp_path / "back")
+    assert said.code == 0, said.err
+    label, things = (root / "test" / side / "0001.png" for side in ("labels", "instances"))
+    for model in ("run", "back"):
+        out = tmp_path / f"{model}.png"
+        assert diptych("translate", tmp_path / model, label, "--instances", things, "--out", out).code == 0
+    assert (tmp_path / "run.png").read_bytes() == (tmp_path / "back.png").read_bytes()
+    few = write_legend(tmp_path / "few.yaml")
+    said = diptych("convert", *files, "--legend", few, "--out", tmp_path / "few")
+    assert said.code == 2
+    assert "the legend has 3 classes" in said.err

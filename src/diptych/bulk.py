@@ -123,6 +123,8 @@ def translate_files(
     """
     if any(job.sample for job in jobs):
         translator.check_several(controls)
+    if instances and not instances.is_dir() and len({job.source for job in jobs}) > 1:
+        raise ConfigError(f"{instances} is one map of instances for several pictures: give a folder with one for each")
     controls = translator.checked(controls)
     results: list[Result] = []
 
@@ -200,6 +202,8 @@ def translated(
     own = {**controls, "seed": controls["seed"] + sample} if sample else controls
     try:
         outputs = list(translator.stream([picture for _, picture in group], own, batch=len(group)))
+    except ConfigError:  # of what is wrong with the controls, not with a picture
+        raise
     except (DiptychError, RuntimeError, MemoryError) as error:
         if len(group) == 1:
             done(Result(group[0][0], fault=f"{group[0][0].source} could not be translated: {error}"))

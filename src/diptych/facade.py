@@ -95,13 +95,23 @@ class Model:
                     return partial(self.translate, to=target)
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
-    def evaluate(self, split: str = "test", *, to: str | None = None, samples: int = 1) -> Evaluation:
+    def evaluate(
+        self,
+        split: str = "test",
+        *,
+        to: str | None = None,
+        samples: int = 1,
+        size: int | str | None = None,
+        reader: str | PathLike[str] | None = None,
+    ) -> Evaluation:
         """Score the model on one split, as pairs or as sets; a report is written to the run folder.
 
-        to: the domain to translate to. samples: answers to each picture.
+        to: the domain to translate to. samples: answers to each picture. size: that all pictures are brought to before.
+        reader: a segmenter that reads photos made of label maps.
         """
         given: dict[str, Any] = {**self.places, "split": split, "to": to, "samples": samples}
-        given["kind"] = self.sections["data"].get("kind")
+        given["kind"], given["size"] = self.sections["data"].get("kind"), size
+        given["reader"] = Translator.load(reader) if reader else None
         given["direction"] = None if to else self.sections["data"].get("direction")
         return evaluate_folder(self.translator, **given, out=self.out)[0]
 

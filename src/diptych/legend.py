@@ -104,23 +104,17 @@ class Legend(BaseModel):
         snap: a colour that no class has counts as the nearest one. Raises DataError that names an id or colour that is
         not in the legend, and where it is.
         """
-        if picture.ids:
-            ids = picture.array
-        elif picture.array.shape[2] == 3:
-            ids = self.ids_of_colours(picture.array, snap=snap)
-        elif picture.palette is not None and self._has_colours(picture):
-            ids = self.ids_of_colours(picture.visible)
+        if not picture.ids and (picture.array.shape[2] == 3 or self._has_colours(picture)):
+            ids = self.ids_of_colours(picture.visible, snap=snap, jpeg=picture.format == "JPEG")
         else:
-            ids = picture.array[..., :1]
-        if ids.dtype.kind == "f" or ids.shape[2] != 1:
-            raise DataError(f"has {ids.shape[2]} channel(s) of {ids.dtype}: a label map has whole numbers, or colours")
+            ids = whole(picture.array)
         self.refuse_unknown(ids)
-        ids = ids.astype(self.dtype, copy=False)
-        return replace(picture, array=ids, alpha=None, palette=self.palette, ids=True)
+        return replace(picture, array=ids.astype(self.dtype), alpha=None, palette=self.palette, ids=True)
 
     def _has_colours(self, picture: Picture) -> bool:
-        """Whether all colours of a palette that are used are those of classes."""
-        assert picture.palette is not None
+        """Whether all colours of its palette that are used are those of classes."""
+        if picture.palette is None:
+            return False
         used = picture.palette[np.unique(picture.array)]
         return bool((used[:, None] == self._colours[None]).all(2).any(1).all())
 
@@ -144,21 +138,21 @@ class Legend(BaseModel):
         there = set(np.unique(ids).tolist()) & set(self.absent)
         return [c.name for c in self.classes if c.id in there]
 
-    def ids_of_colours(self, picture: np.ndarray, *, snap: bool = False) -> np.ndarray:
+    def ids_of_colours(self, picture: np.ndarray, *, snap: bool = False, jpeg: bool = False) -> np.ndarray:
         """The ids of a map in the legend's colours, `H W 3` of uint8.
 
-        Raises DataError, unless `snap`, that names a colour which no class has, and where; of smeared ones, as of JPEG,
-        it says so.
+        Raises DataError that says whether colours have smeared, as in a `jpeg`, which `snap` allows; and for a picture
+        that is no label map in these colours.
         """
         if picture.dtype != np.uint8:
             raise DataError(f"has colours of {picture.dtype}: a legend's are of 8 bits")
         packed = picture.astype(np.int32) @ np.array([65536, 256, 1], np.int32)
         colours, inverse = np.unique(packed, return_inverse=True)
+        inverse = inverse.reshape(packed.shape)
         distance, nearest = self._nearest(np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=1))
-        if distance.any() and not snap:
-            raise DataError(self._no_class_has(picture, packed, colours, distance))
-        ids = np.array([c.id for c in self.classes], self.dtype)[nearest]
-        return ids[inverse.reshape(packed.shape)][..., None]
+        if distance.any():
+            self._judge(picture, distance[inverse], snap=snap, jpeg=jpeg)
+        return np.array([c.id for c in self.classes], self.dtype)[nearest][inverse][..., None]
 
     def _nearest(self, colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Of each colour, how far off the nearest class is in the channel that differs most, and which it is."""
@@ -166,15 +160,36 @@ class Legend(BaseModel):
         nearest = np.square(apart).sum(2).argmin(1)
         return apart[np.arange(len(colours)), nearest].max(1), nearest
 
-    def _no_class_has(self, picture: np.ndarray, packed: np.ndarray, colours: np.ndarray, distance: np.ndarray) -> str:
-        wrong = np.isin(packed, colours[distance > 0])
-        y, x = np.unravel_index(int(wrong.argmax()), wrong.shape)
+    def _judge(self, picture: np.ndarray, distance: np.ndarray, *, snap: bool, jpeg: bool) -> None:
+        """Raise DataError for colours that no class has, each pixel's `H W` away from the nearest class."""
+        y, x = np.unravel_index(int((distance > 0).argmax()), distance.shape)
         colour = ", ".join(map(str, picture[y, x]))
         fault = f"has the colour ({colour}) at the pixel x={x}, y={y}, which no class of the legend has"
-        near = np.isin(packed, colours[distance <= SMEARED]).mean()
-        if len(colours) > 2 * len(self.classes) and near > 0.8:
-            return f"{fault}: its colours have smeared, as JPEG does; --snap-colours takes each pixel's nearest class"
-        return f"{fault}: add a class, or let --snap-colours take each pixel's nearest"
+        near = (distance <= SMEARED).mean()
+        if near < 0.5:
+            raise DataError(
+                f"{fault}, and {1 - near:.0%} of its pixels are far from all classes: is it a photo (then turn the "
+                f"direction), or another legend's?"
+            )
+        if snap:
+            return
+        if jpeg or (distance > 0).mean() > 0.05:
+            raise DataError(
+                f"{fault}: its colours have smeared, as JPEG does; --snap-colours takes the nearest classes"
+            )
+        raise DataError(f"{fault}: add a class, or let --snap-colours take each pixel's nearest")
+
+
+def whole(numbers: np.ndarray) -> np.ndarray:
+    """Numbers `H W 1` as ids. Raises DataError for what is none."""
+    if numbers.shape[2] != 1:
+        raise DataError(f"has {numbers.shape[2]} channels: a label map has one, of class ids, or colours")
+    if numbers.dtype.kind == "f":
+        ids = numbers.clip(0, MOST - 1).astype(np.uint16)
+        if not (ids == numbers).all():
+            raise DataError(f"holds numbers that are no ids, from {numbers.min():g} to {numbers.max():g}")
+        return ids
+    return numbers
 
 
 def distinct(number: int) -> Colour:

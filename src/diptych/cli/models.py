@@ -45,17 +45,24 @@ def info(model: Annotated[Path, typer.Argument(help="A translator folder or a ru
 def convert(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...|MODEL")],
     out: Annotated[Path, typer.Option(help="The folder to make; with --to a file (.pth, .safetensors) or folder.")],
+    legend: Annotated[Path | None, typer.Option(help="What label maps mean, of SPADE's and pix2pixHD's files.")] = None,
     to: Annotated[str | None, typer.Option(help="Write MODEL for another project, as junyanz or spade.")] = None,
 ) -> None:
     """Turn another project's checkpoint into a translator folder, or back; nothing in the file is executed."""
     from diptych.convert import convert as import_files
     from diptych.convert import export
+    from diptych.data.labels import read_legend
     from diptych.model_folder import inspect_card
 
     if to is None:
-        place = import_files(files, out)
+        place = import_files(files, out, legend=read_legend(legend) if legend else None)
         card = inspect_card(place)
         print(f"translator: {place}\n{card.method}: {card.directions()}")
+        if card.source.legend and not legend:
+            print(
+                f"the files do not say what their {card.source.channels} planes mean: each is taken for a class, from 0 "
+                f"on; import them with --legend, if borders or an encoder's features are among them or ids are others"
+            )
         return
     if len(files) != 1:
         raise ConfigError("--to takes one model")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -67,14 +69,21 @@ def translate(
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("translating", total=len(jobs))
 
+        said: Counter[str] = Counter()
+
         def report(result: Result) -> None:
             progress.advance(task)
-            for line in [result.fault] if result.fault else [f"{result.job.source}: {note}" for note in result.notes]:
+            said.update(result.notes)
+            new = [f"{result.job.source}: {note}" for note in result.notes if said[note] == 1]
+            for line in [result.fault] if result.fault else new:
                 progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
         results = translate_files(
             translator, jobs, controls=controls, instances=instances, batch=batch, limit_mp=limit_mp, report=report
         )  # fmt: skip
+    for note, count in said.items():
+        if count > 1:
+            print(f"likewise of {count - 1} more: {note}", file=sys.stderr)
     failed = sum(1 for result in results if result.fault)
     place = results[0].written or out if len(results) == 1 else out
     print(f"{len(results) - failed} of {len(results)} pictures translated into {place}")

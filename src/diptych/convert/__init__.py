@@ -18,7 +18,7 @@ from diptych.errors import ConfigError, ModelError
 from diptych.files import atomic
 from diptych.legend import Legend
 from diptych.methods.method import Method, inputs
-from diptych.model_folder import TRAINING, WEIGHTS, inspect_card, load_method, resolve, split_state
+from diptych.model_folder import CARD, TRAINING, WEIGHTS, inspect_card, load_method, resolve, split_state
 from diptych.translator import Translator
 
 
@@ -54,12 +54,14 @@ LAYOUTS: dict[str, Layout] = {
 SUFFIXES = (".pth", ".pt", ".safetensors")
 
 
-def convert(files: Sequence[str | PathLike[str]], out: str | PathLike[str]) -> Path:
+def convert(files: Sequence[str | PathLike[str]], out: str | PathLike[str], *, legend: Legend | None = None) -> Path:
     """Make the translator folder `out` from all files of one model, or from some of them, in any order.
 
     files: state dicts as `torch.save` (.pth, .pt) or safetensors wrote them. The networks are recognised by their
     keys and shapes; file names only tell those apart that are alike, as G_A and G_B. Discriminators are kept beside
     the translator, for further training. Where a generator is missing, the translator works one way only.
+    legend: what label maps mean, which files do not say; without it each plane is a class, 0, 1 ... With one plane more
+    than it has classes, the last is that of borders between things.
 
     Raises ModelError when a file is damaged, holds more than tensors, or is not recognised, and when the networks do
     not belong together; also when something is at `out`, other than an empty folder.
@@ -72,18 +74,23 @@ def convert(files: Sequence[str | PathLike[str]], out: str | PathLike[str]) -> P
     card = Card(
         method=type(method).__module__.rpartition(".")[2],
         options=options,
-        source=side(method, source, options),
-        target=side(method, target, options),
+        source=side(method, source, options, legend),
+        target=side(method, target, options, legend),
         ways=[way for way, parts in method.ways.items() if not set(parts) & set(absent)] or ["b"],
         data={"imported from": ", ".join(Path(file).name for file in files)},
     )
     return Translator(method, card, device="cpu").save(out, everything=bool(split_state(method)[1]))
 
 
-def side(method: Method, name: str, options: Mapping[str, Any]) -> Side:
-    """One side of an imported method; of label maps, whose classes files do not name, one for each plane."""
+def side(method: Method, name: str, options: Mapping[str, Any], legend: Legend | None) -> Side:
+    """One side of an imported method. Raises ModelError for a legend with other classes than its label maps have."""
     planes = options[f"{name}_channels"]
-    legend = Legend.numbered(range(planes)) if name in method.labels else None
+    if name not in method.labels:
+        return Side(name=name, channels=planes)
+    legend = legend or Legend.numbered(range(planes))
+    legend = legend.model_copy(update={"edges": planes == len(legend.known) + 1})
+    if legend.planes != planes:
+        raise ModelError(f"the legend has {len(legend.known)} classes, the files' label maps have {planes} planes")
     return Side(name=name, channels=planes, legend=legend)
 
 
@@ -163,6 +170,9 @@ def open_file(path: Path) -> dict[str, Any]:
 def read(path: Path) -> dict[str, Any]:
     """The tensors in a file of `torch.save` or safetensors, or the state dicts; nothing in it is executed."""
     if path.is_dir():
+        files = [str(file) for file in sorted(path.iterdir()) if file.suffix.lower() in SUFFIXES]
+        if files and not (path / CARD).exists():
+            raise ModelError(f"it is a folder: give its files, {' '.join(files)}")
         raise ModelError(f"it is a folder; to write it in another project's layout: --to {' or '.join(LAYOUTS)}")
     if not path.is_file():
         raise ModelError("there is no such file")

@@ -13,12 +13,13 @@ from pydantic import ValidationError
 
 from diptych import images
 from diptych.ahead import ahead
+from diptych.config import unknown
 from diptych.data.finding import LEGEND
 from diptych.data.folders import Folder, Item
 from diptych.data.reading import halves
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
-from diptych.legend import MOST, Class, Legend
+from diptych.legend import MOST, Class, Legend, whole
 
 LABELS_AT_MOST = 200
 """Different numbers in pictures that are taken for label maps without a legend."""
@@ -76,26 +77,49 @@ def own_legend(folder: Folder) -> Legend | None:
 
 
 def read_legend(path: Path) -> Legend:
-    """The legend in a YAML file. Raises ConfigError that names the file."""
+    """The legend in a YAML file. Raises ConfigError that names the file, and the place where it is wrong."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the legend {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"the legend {path} is not YAML: {getattr(error, 'problem', error)}") from None
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise ConfigError(f"the legend {path}{place} is not YAML: {getattr(error, 'problem', error)}") from None
     return parsed(content, f"the legend {path}")
 
 
 def parsed(content: Any, where: str) -> Legend:
     """A legend from `{classes: [{id: 0, name: sky, colour: [1, 2, 3]}, {id: 9, ..., void: true}]}`."""
-    try:
-        return Legend.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        what = first["msg"].removeprefix("Value error, ")
-        form = "classes: [{id: 0, name: sky, colour: [128, 128, 128]}, ...]"
-        raise ConfigError(f"{where}{': ' + place if place else ''}: {what}; its form is {form}") from None
+    fault = wrong_form(content)
+    if not fault:
+        try:
+            return Legend.model_validate({"classes": content["classes"]})
+        except ValidationError as error:
+            first = error.errors()[0]
+            at = f"class {first['loc'][1]}: {first['loc'][2]}: " if len(first["loc"]) > 2 else ""
+            fault = at + first["msg"].removeprefix("Value error, ")
+    raise ConfigError(f"{where}: {fault}; its form is classes: [{{id: 0, name: sky, colour: [128, 128, 128]}}, ...]")
+
+
+def wrong_form(content: Any) -> str:
+    """What keeps `content` from being a list of classes, in words; or nothing."""
+    classes = content.get("classes") if isinstance(content, Mapping) else None
+    if not isinstance(classes, Sequence) or isinstance(classes, str) or not classes:
+        return "it has no list called classes"
+    for number, one in enumerate(classes):
+        if not isinstance(one, Mapping):
+            return f"class {number} is no id, name and colour, but {one!r}"
+        wanted = list(Class.model_fields)
+        if unknown_keys := [str(key) for key in one if key not in wanted]:
+            return f"class {number}: {unknown(unknown_keys[0], wanted)}"
+        if missing := [key for key in ("id", "name", "colour") if key not in one]:
+            return f"class {number} has no {missing[0]}"
+        if not isinstance(one["name"], str):
+            return f"class {number}: the name {one['name']!r} is no text: put it in quotes"
+        if not isinstance(one["colour"], Sequence) or isinstance(one["colour"], str) or len(one["colour"]) != 3:
+            return f"class {number}: the colour {one['colour']!r} is not red, green and blue, as [128, 64, 0]"
+    return ""
 
 
 def write_legend(legend: Legend) -> str:
@@ -143,10 +167,9 @@ class Looking:
     def ids(self, picture: Picture) -> np.ndarray:
         if self.legend:
             return self.legend.read(picture, snap=self.snap).array
-        if picture.array.shape[2] != 1 or picture.array.dtype.kind == "f":
-            what = f"{picture.array.shape[2]} channels of {picture.array.dtype}"
-            raise DataError(f"has {what}: which colour is which class? Write {LEGEND} (docs/data.md), as data.legend")
-        return picture.array
+        if picture.array.shape[2] == 3:
+            raise DataError(f"is in colours: which is which class? Write {LEGEND} (docs/data.md), or name data.legend")
+        return whole(picture.array)
 
 
 def colours(picture: Picture) -> dict[int, tuple[int, int, int]]:

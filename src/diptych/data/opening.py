@@ -139,11 +139,13 @@ def _legends(
 
 
 def _missing_classes(legends: Legends) -> list[str]:
-    return [
-        f"no training picture shows {', '.join(c.name for c in legend.classes if c.id in legend.absent)}"
-        for legend in legends
-        if legend and legend.absent
-    ]
+    notes = []
+    for legend in filter(None, legends):
+        if names := [c.name for c in legend.known if c.id in legend.absent]:
+            notes.append(f"no training picture shows {', '.join(names)}")
+        if len(legend.known) - len(legend.absent) == 1:
+            notes.append("all label maps of the training show one class alone: there is nothing to learn from them")
+    return notes
 
 
 def parse_size(size: int | str) -> tuple[int, int]:

@@ -56,6 +56,7 @@ def open_for(
     for layout in [kind] if kind else ["auto", trained_on] if pairs else ["auto"]:
         for way in ways:
             options: dict[str, Any] = {"direction": way, "kind": layout, "limit_mp": limit_mp, **maps}
+            options["task"] = translator.card.task
             options["snap_colours"] = bool(maps) and translator.snap_colours
             options["instances"] = translator.card.data.get("instances") if maps else None
             try:
@@ -67,7 +68,7 @@ def open_for(
                 return data
             opened.append(data)
     if not opened:
-        raise faults[direction or "a2b"]
+        raise faults[ways[0] if maps else direction or "a2b"]
     return max(opened, key=lambda data: agreement(data, sides, pairs))
 
 

@@ -71,6 +71,8 @@ def read_back(
     start = time.perf_counter()
     legend = data.legends[0]
     read = reader.card.target.legend
+    if translator.card.target.legend:
+        raise ConfigError("the model makes label maps itself: a reader is for photos that are made of them")
     if legend is None or read is None or known(read) != known(legend):
         raise ConfigError("the reader must make label maps with the classes that the model makes photos of")
     made: list[np.ndarray] = []
