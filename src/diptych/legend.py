@@ -151,7 +151,8 @@ class Legend(BaseModel):
         inverse = inverse.reshape(packed.shape)
         distance, nearest = self._nearest(np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=1))
         if distance.any():
-            self._judge(picture, distance[inverse], snap=snap, jpeg=jpeg)
+            smeared = jpeg or len(colours) > 2 * len(self.classes)
+            self._judge(picture, distance[inverse], snap=snap, smeared=smeared)
         return np.array([c.id for c in self.classes], self.dtype)[nearest][inverse][..., None]
 
     def _nearest(self, colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -160,7 +161,7 @@ class Legend(BaseModel):
         nearest = np.square(apart).sum(2).argmin(1)
         return apart[np.arange(len(colours)), nearest].max(1), nearest
 
-    def _judge(self, picture: np.ndarray, distance: np.ndarray, *, snap: bool, jpeg: bool) -> None:
+    def _judge(self, picture: np.ndarray, distance: np.ndarray, *, snap: bool, smeared: bool) -> None:
         """Raise DataError for colours that no class has, each pixel's `H W` away from the nearest class."""
         y, x = np.unravel_index(int((distance > 0).argmax()), distance.shape)
         colour = ", ".join(map(str, picture[y, x]))
@@ -173,10 +174,8 @@ class Legend(BaseModel):
             )
         if snap:
             return
-        if jpeg or (distance > 0).mean() > 0.05:
-            raise DataError(
-                f"{fault}: its colours have smeared, as JPEG does; --snap-colours takes the nearest classes"
-            )
+        if smeared:
+            raise DataError(f"{fault}: colours have smeared, as JPEG does; --snap-colours takes the nearest classes")
         raise DataError(f"{fault}: add a class, or let --snap-colours take each pixel's nearest")
 
 

@@ -60,8 +60,8 @@ def convert(
         print(f"translator: {place}\n{card.method}: {card.directions()}")
         if card.source.legend and not legend:
             print(
-                f"the files do not say what their {card.source.channels} planes mean: each is taken for a class, from 0 "
-                f"on; import them with --legend, if borders or an encoder's features are among them or ids are others"
+                f"the files do not say what their {card.source.channels} planes mean: each is taken for a class, from "
+                f"0 on; import them with --legend, if borders or an encoder's features are among them"
             )
         return
     if len(files) != 1:
