@@ -13,6 +13,7 @@ import pytest
 import safetensors.torch
 import torch
 from checkpoints import assert_same_bits
+from commands import diptych
 from torch import Tensor, nn
 
 from diptych.card import Card, Side
@@ -482,3 +483,15 @@ def test_networks_that_blur_are_not_written_as_others() -> None:
     for network in (ResNet(3, 3, blocks=1, width=4, antialias=True), PatchGAN(3, layers=1, width=4, antialias=True)):
         with pytest.raises(ModelError, match="antialias"):
             junyanz.state_dict(network)
+
+
+def test_imported_domains_get_the_names_that_are_given(tmp_path: Path) -> None:
+    method = CycleGAN(blocks=1, width=4, discriminator_width=4, discriminator_layers=1)
+    for name, part in (("G_A", method.ab), ("G_B", method.ba)):
+        saved(junyanz.state_dict(part), tmp_path / f"latest_net_{name}.pth")
+    files = [tmp_path / f"latest_net_{name}.pth" for name in ("G_A", "G_B")]
+    said = diptych("convert", *files, "--names", "horses,zebras", "--out", tmp_path / "model")
+    assert said.code == 0, said.err
+    assert "*horses* pictures" in said.out
+    assert Translator.load(tmp_path / "model").towards("horses") == "a"
+    assert diptych("convert", *files, "--names", "horses", "--out", tmp_path / "other").code == 2

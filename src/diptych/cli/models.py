@@ -45,6 +45,7 @@ def info(model: Annotated[Path, typer.Argument(help="A translator folder or a ru
 def convert(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...|MODEL")],
     out: Annotated[Path, typer.Option(help="The folder to make; with --to a file (.pth, .safetensors) or folder.")],
+    names: Annotated[str | None, typer.Option(help="What the two domains are called, as horses,zebras.")] = None,
     legend: Annotated[Path | None, typer.Option(help="What label maps mean, of SPADE's and pix2pixHD's files.")] = None,
     to: Annotated[str | None, typer.Option(help="Write MODEL for another project, as junyanz or spade.")] = None,
 ) -> None:
@@ -55,7 +56,12 @@ def convert(
     from diptych.model_folder import inspect_card
 
     if to is None:
-        place = import_files(files, out, legend=read_legend(legend) if legend else None)
+        called = [name.strip() for name in names.split(",")] if names else []
+        if names and (len(called) != 2 or not all(called) or called[0] == called[1]):
+            raise ConfigError(f"--names {names}: give two different names, as horses,zebras")
+        place = import_files(
+            files, out, legend=read_legend(legend) if legend else None, names=(called[0], called[1]) if called else None
+        )
         card = inspect_card(place)
         print(f"translator: {place}\n{card.method}: {card.directions()}")
         if card.source.legend and not legend:

@@ -54,14 +54,21 @@ LAYOUTS: dict[str, Layout] = {
 SUFFIXES = (".pth", ".pt", ".safetensors")
 
 
-def convert(files: Sequence[str | PathLike[str]], out: str | PathLike[str], *, legend: Legend | None = None) -> Path:
+def convert(
+    files: Sequence[str | PathLike[str]],
+    out: str | PathLike[str],
+    *,
+    legend: Legend | None = None,
+    names: tuple[str, str] | None = None,
+) -> Path:
     """Make the translator folder `out` from all files of one model, or from some of them, in any order.
 
     files: state dicts as `torch.save` (.pth, .pt) or safetensors wrote them. The networks are recognised by their
     keys and shapes; file names only tell those apart that are alike, as G_A and G_B. Discriminators are kept beside
     the translator, for further training. Where a generator is missing, the translator works one way only.
     legend: what label maps mean, which files do not say; without it each plane is a class, 0, 1 ... With one plane more
-    than it has classes, the last is that of borders between things.
+    than it has classes, the last is that of borders between things. names: of the source's and of the target's domain;
+    without them they are called as the method calls its inputs.
 
     Raises ModelError when a file is damaged, holds more than tensors, or is not recognised, and when the networks do
     not belong together; also when something is at `out`, other than an empty folder.
@@ -74,24 +81,26 @@ def convert(files: Sequence[str | PathLike[str]], out: str | PathLike[str], *, l
     card = Card(
         method=type(method).__module__.rpartition(".")[2],
         options=options,
-        source=side(method, source, options, legend),
-        target=side(method, target, options, legend),
+        source=side(method, source, options, legend, called=names and names[0]),
+        target=side(method, target, options, legend, called=names and names[1]),
         ways=[way for way, parts in method.ways.items() if not set(parts) & set(absent)] or ["b"],
         data={"imported from": ", ".join(Path(file).name for file in files)},
     )
     return Translator(method, card, device="cpu").save(out, everything=bool(split_state(method)[1]))
 
 
-def side(method: Method, name: str, options: Mapping[str, Any], legend: Legend | None) -> Side:
+def side(
+    method: Method, name: str, options: Mapping[str, Any], legend: Legend | None, *, called: str | None = None
+) -> Side:
     """One side of an imported method. Raises ModelError for a legend with other classes than its label maps have."""
     planes = options[f"{name}_channels"]
     if name not in method.labels:
-        return Side(name=name, channels=planes)
+        return Side(name=called or name, channels=planes)
     legend = legend or Legend.numbered(range(planes))
     legend = legend.model_copy(update={"edges": planes == len(legend.known) + 1})
     if legend.planes != planes:
         raise ModelError(f"the legend has {len(legend.known)} classes, the files' label maps have {planes} planes")
-    return Side(name=name, channels=planes, legend=legend)
+    return Side(name=called or name, channels=planes, legend=legend)
 
 
 def assemble(contents: Mapping[Path, Mapping[str, Any]]) -> tuple[Method, dict[str, Any], tuple[str, ...]]:
