@@ -44,6 +44,11 @@ def covered(true: np.ndarray, answers: np.ndarray) -> float:
     return float((distance.min(1) <= RADIUS).mean())
 
 
+def line(name: str, shares: list[float]) -> str:
+    value, low, high = bootstrap(shares)
+    return f"{name:40} coverage {value:.3f} ({low:.3f} to {high:.3f}), {len(shares)} scenes"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models", nargs="+")
@@ -59,15 +64,15 @@ def main() -> None:
             scenes.append((looks[0].label_picture, walls, np.stack([wall_colour(one.day, walls) for one in looks])))
     chance = [covered(true, true[:1]) for *_, true in scenes]
     ceiling = [covered(true[:-10], true[-10:]) for *_, true in scenes]
-    print(f"{'one true picture':40} coverage {bootstrap(chance)}")
-    print(f"{'ten other true pictures':40} coverage {bootstrap(ceiling)}")
+    print(line("one true picture", chance))
+    print(line("ten other true pictures", ceiling))
     for path in asked.models:
         translator, shares = Translator.load(path), []
         count = asked.answers if translator.answers else 1
         for labels, walls, true in scenes:
             outputs = translator.samples(labels, count) if count > 1 else [translator(labels)]
             shares.append(covered(true, np.stack([wall_colour(output.array, walls) for output in outputs])))
-        print(f"{f'{path}, {count} answer(s)':40} coverage {bootstrap(shares)}", flush=True)
+        print(line(f"{path}, {count} answer(s)", shares), flush=True)
 
 
 if __name__ == "__main__":
