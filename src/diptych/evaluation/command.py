@@ -199,7 +199,7 @@ def score(
 
 def add_baselines(evaluation: Evaluation, data: Data, limit: int | None) -> None:
     """Set beside the scores of pairs those of answers that need no learning, where the channels allow them."""
-    if data.channels[0] != data.channels[1] or any(data.legends):
+    if data.channels[0] != data.channels[1] or any(data.legends) or data.folder.kind == "photos twice":
         return
     split = evaluation.split
     if data.dtype[0] == data.dtype[1]:
