@@ -88,7 +88,10 @@ def main() -> None:
         return pictures(method, options, batch)
 
     name = " ".join([asked.method, *asked.options])
-    print(f"{name}: {operations(build, some) / 1e9:.0f} GFLOP in the convolutions of a step")
+    try:
+        print(f"{name}: {operations(build, some) / 1e9:.0f} GFLOP in the convolutions of a step")
+    except RuntimeError:  # torch's counter (2.13) stands no gradient that is asked for within a step
+        print(f"{name}: its operations cannot be counted")
     plain = seconds(build, some, 1, PLAIN, asked.repeats, apart=True)
     print(row("batch 1, plain", plain, plain), flush=True)
     together = seconds(build, some, 1, PLAIN, asked.repeats)
