@@ -11,51 +11,16 @@ import numpy as np
 import pytest
 import torch
 from commands import diptych
+from labelled import LEGEND, folder, ids, write_legend
 from pictures import noise, save
-from PIL import Image
 
 from diptych import Translator, images
 from diptych.data import open_data
-from diptych.data.labels import parsed
 from diptych.data.samples import write_samples
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
-from diptych.legend import Class, Legend, borders, from_planes, to_planes
-from diptych.metrics import confusion, pixel_accuracy
 
-LEGEND = Legend(
-    classes=(
-        Class(id=0, name="sky", colour=(10, 20, 200)),
-        Class(id=3, name="road", colour=(90, 90, 90)),
-        Class(id=7, name="car", colour=(200, 30, 30)),
-        Class(id=255, name="void", colour=(0, 0, 0), void=True),
-    )
-)
 SMALL = ["data.size=32", "method.generator=unet_32", "method.width=4", "method.discriminator_width=4"]
-
-
-def ids(height: int = 32, width: int = 32, seed: int = 0, numbers: tuple[int, ...] = (0, 3, 7, 255)) -> np.ndarray:
-    """Blocks of 8x8 pixels of one class."""
-    coarse = np.random.default_rng(seed).choice(np.array(numbers, np.uint8), (height // 8, width // 8))
-    return coarse.repeat(8, 0).repeat(8, 1)[..., None]
-
-
-def folder(root: Path, *, colours: bool = False, suffix: str = ".png", count: int = 6, legend: bool = True) -> Path:
-    """ROOT/{train,test}/{label,photo}: label maps as ids or in colours, each with a photo."""
-    for split, number in [("train", k) for k in range(count)] + [("test", k) for k in range(2)]:
-        numbers = ids(seed=number)
-        shown = Picture(numbers, palette=LEGEND.palette).visible if colours else numbers
-        save(root / split / "label" / f"{number}{suffix}", shown)
-        save(root / split / "photo" / f"{number}.png", noise(32, 32, seed=number))
-    if legend:
-        write_legend(root / "legend.yaml")
-    return root
-
-
-def write_legend(path: Path, legend: Legend = LEGEND) -> Path:
-    classes = [c.model_dump(mode="json") for c in legend.classes]
-    path.write_text(f"classes: {classes}".replace("True", "true").replace("False", "false"))
-    return path
 
 
 def opened(root: Path, **options: Any) -> Any:
@@ -65,63 +30,6 @@ def opened(root: Path, **options: Any) -> Any:
 def train(root: Path, out: Path, *options: str, direction: str = "label2photo", method: str = "pix2pix") -> Any:
     places = ["--data", root, "--direction", direction, "--out", out, "data.labels=label"]
     return diptych("train", method, *places, "data.val=0", "train.images=4", "train.batch=2", *SMALL, *options)
-
-
-# --- What a legend is ------------------------------------------------------------------------------------------------
-
-
-def test_planes_are_one_where_the_class_is_and_void_has_none() -> None:
-    planes = to_planes(np.array([[[0], [3], [7], [255]]], np.uint8), LEGEND)
-    assert planes.shape == (3, 1, 4)
-    assert planes[:, 0].T.tolist() == [[1, -1, -1], [-1, 1, -1], [-1, -1, 1], [-1, -1, -1]]
-    assert from_planes(planes, LEGEND).array[0, :3, 0].tolist() == [0, 3, 7]
-
-
-def test_borders_are_where_a_neighbour_is_another_thing() -> None:
-    things = torch.tensor([[1, 1, 2], [1, 1, 2], [1, 1, 1]])[..., None]
-    assert borders(things)[..., 0].int().tolist() == [[0, 1, 1], [0, 1, 1], [0, 0, 1]]
-    planes = to_planes(np.zeros((3, 3, 1), np.uint8), LEGEND.model_copy(update={"edges": True}), things)
-    assert planes.shape == (4, 3, 3)
-    assert torch.equal(planes[3] > 0, borders(things)[..., 0])
-
-
-@pytest.mark.parametrize("form", ["ids", "palette", "another palette", "colours", "16 bits"])
-def test_every_form_of_a_label_map_holds_the_same_ids(form: str, tmp_path: Path) -> None:
-    there, path = ids(), tmp_path / "map.png"
-    match form:
-        case "ids":
-            save(path, there)
-        case "palette":
-            Picture(there, palette=LEGEND.palette, ids=True).save(path)
-        case "another palette":  # as a paint program orders it: the colours say what is meant
-            ranks = np.searchsorted([0, 3, 7, 255], there).astype(np.uint8)
-            Picture(ranks, palette=np.array([c.colour for c in LEGEND.classes], np.uint8)).save(path)
-        case "colours":
-            save(path, Picture(there, palette=LEGEND.palette).visible)
-        case "16 bits":
-            save(path, there.astype(np.uint16))
-    assert np.array_equal(LEGEND.read(images.read(path, indices=True)).array, there)
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        ({"classes": [{"id": 0, "name": "sky", "colour": [1, 2]}]}, "is not red, green and blue"),
-        ({"classes": [{"id": 0, "name": "sky", "color": [1, 2, 3]}]}, "did you mean colour"),
-        ({"classes": [{"id": 0, "name": False, "colour": [1, 2, 3]}]}, "put it in quotes"),
-        ({"classes": [{"id": -1, "name": "sky", "colour": [1, 2, 3]}]}, "class 0: id"),
-        ({"classes": [{"id": 0, "name": "sky", "colour": [1, 2, 3], "void": True}]}, "no class that is not void"),
-        (
-            {"classes": [{"id": n, "name": str(n), "colour": [1, 2, 3]} for n in range(2)]},
-            "two classes have the colour",
-        ),
-        ({"klasses": []}, "no list called classes"),
-        ("sky", "its form is classes"),
-    ],
-)
-def test_a_faulty_legend_says_what_is_wrong(content: Any, said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
-        parsed(content, "legend.yaml")
 
 
 # --- Data ------------------------------------------------------------------------------------------------------------
@@ -292,40 +200,6 @@ def test_maps_of_instances_draw_borders_for_the_networks(tmp_path: Path) -> None
     assert "it needs the size of the label map" in said.err
 
 
-# --- Scores ----------------------------------------------------------------------------------------------------------
-
-
-def test_confusion_counts_what_is_known() -> None:
-    target = np.array([[0, 0, 3, 255]], np.uint8)
-    output = np.array([[0, 3, 3, 3]], np.uint8)
-    table = confusion.confusion(output, target, [0, 3, 7])
-    assert table.tolist() == [[1, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]]
-    scores = confusion.scores(table)
-    assert scores["pixel_accuracy"] == pytest.approx(2 / 3)
-    assert scores["class_accuracy"] == pytest.approx(0.75)
-    assert scores["mean_iou"] == pytest.approx((1 / 2 + 1 / 2) / 2)
-
-
-def test_an_interval_of_equal_pictures_has_no_width_and_one_of_different_ones_has() -> None:
-    one = confusion.confusion(ids(seed=1), ids(seed=2), [0, 3, 7])
-    other = confusion.confusion(ids(seed=3), ids(seed=3), [0, 3, 7])
-    assert len(set(confusion.intervals([one, one])["mean_iou"])) == 1
-    value, low, high = confusion.intervals([one, other])["mean_iou"]
-    assert low < value < high
-
-
-def test_pixel_accuracy_leaves_void_out() -> None:
-    target = to_planes(np.array([[[0], [3], [255]]], np.uint8), LEGEND)[None]
-    output = to_planes(np.array([[[0], [0], [0]]], np.uint8), LEGEND)[None]
-    assert pixel_accuracy.measure(output, target).tolist() == [0.5]
-
-
-def test_a_palette_png_is_what_any_program_shows(tmp_path: Path) -> None:
-    Picture(ids(), palette=LEGEND.palette, ids=True).save(tmp_path / "map.png")
-    shown = np.asarray(Image.open(tmp_path / "map.png").convert("RGB"))
-    assert np.array_equal(shown, Picture(ids(), palette=LEGEND.palette).visible)
-
-
 def test_an_evaluation_can_bring_all_pictures_to_the_size_of_the_training(tmp_path: Path) -> None:
     root = folder(tmp_path / "data")
     assert train(root, tmp_path / "run").code == 0
@@ -415,16 +289,6 @@ def test_a_photo_given_as_a_label_map_is_told_from_smeared_colours(tmp_path: Pat
         assert said.code == 2
         assert "is it a photo" in said.err
         assert "turn the direction" in said.err
-
-
-def test_numbers_of_any_type_are_ids_where_they_are_whole(tmp_path: Path) -> None:
-    for dtype in ("int64", "int16", "uint16", "float32"):
-        np.save(tmp_path / "map.npy", ids().astype(dtype))
-        assert np.array_equal(LEGEND.read(images.read(tmp_path / "map.npy", indices=True)).array, ids())
-    with pytest.raises(DataError, match="no ids, from 0 to 1"):
-        LEGEND.read(Picture(np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8, 1)))
-    with pytest.raises(DataError, match="has 12 channels"):
-        LEGEND.read(Picture(np.zeros((8, 8, 12), np.uint8)))
 
 
 def test_what_is_true_of_all_pictures_is_said_once(tmp_path: Path) -> None:

@@ -118,16 +118,21 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def read_recipe(path: Path) -> dict[str, Any]:
-    """The options in a YAML file. Raises ConfigError naming the file, and the line where it is not YAML."""
+def read_yaml(path: Path, what: str) -> Any:
+    """What a YAML file holds. Raises ConfigError that says `what` it is, and the line where it is not YAML."""
     try:
-        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the recipe {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise ConfigError(f"the {what} {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}" if mark else ""
-        raise ConfigError(f"the recipe {path}{place} is not YAML: {getattr(error, 'problem', error)}") from None
+        raise ConfigError(f"the {what} {path}{place} is not YAML: {getattr(error, 'problem', error)}") from None
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """The options in a YAML file. Raises ConfigError naming the file, and the line where it is not YAML."""
+    recipe = read_yaml(path, "recipe")
     sections = [recipe, *recipe.values()] if isinstance(recipe, dict) else [None]
     if not all(
         isinstance(s, str) or (isinstance(s, dict) and all(isinstance(key, str) for key in s)) for s in sections

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import yaml
 from pydantic import ValidationError
 
 from diptych import images
 from diptych.ahead import ahead
-from diptych.config import unknown
+from diptych.config import read_yaml, unknown
 from diptych.data.finding import LEGEND
 from diptych.data.folders import Folder, Item
 from diptych.data.reading import halves
@@ -77,16 +76,8 @@ def own_legend(folder: Folder) -> Legend | None:
 
 
 def read_legend(path: Path) -> Legend:
-    """The legend in a YAML file. Raises ConfigError that names the file, and the place where it is wrong."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the legend {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ConfigError(f"the legend {path}{place} is not YAML: {getattr(error, 'problem', error)}") from None
-    return parsed(content, f"the legend {path}")
+    """The legend in a YAML file. Raises ConfigError that names the file, and where it is wrong."""
+    return parsed(read_yaml(path, "legend"), f"the legend {path}")
 
 
 def parsed(content: Any, where: str) -> Legend:
