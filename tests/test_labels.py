@@ -345,3 +345,18 @@ def test_imported_label_maps_get_their_legend_and_their_borders(tmp_path: Path) 
     said = diptych("convert", *files, "--legend", few, "--out", tmp_path / "few")
     assert said.code == 2
     assert "the legend has 3 classes" in said.err
+
+
+def test_what_would_have_no_meaning_for_label_maps_as_the_target_is_refused(tmp_path: Path) -> None:
+    root = folder(tmp_path / "data")
+    for split in ("train", "test"):
+        shutil.copytree(root / split / "label", root / split / "things")
+    said = train(root, tmp_path / "run", "data.instances=things", direction="photo2label")
+    assert said.code == 2
+    assert "data.instances goes with label maps as the source" in said.err
+    for split in ("train", "test"):
+        shutil.rmtree(root / split / "things")
+    assert train(root, tmp_path / "run", direction="photo2label").code == 0
+    said = diptych("evaluate", tmp_path / "run", "--data", root, "--samples", 3)
+    assert said.code == 2
+    assert "one to a picture" in said.err

@@ -133,9 +133,12 @@ def _legends(
         if given or snap or instances:
             raise ConfigError("data.legend, data.snap_colours and data.instances go with label maps: say data.labels")
         return None, None
+    target = bool(found.labels) != reverse
+    if target and instances:
+        raise ConfigError("data.instances goes with label maps as the source; here they are the target: leave it out")
     legend = legend_of(found, found.labels, given, limit_mp=limit_mp, snap=snap)
     legend = legend.model_copy(update={"edges": instances is not None})
-    return (None, legend) if bool(found.labels) != reverse else (legend, None)
+    return (None, legend) if target else (legend, None)
 
 
 def _missing_classes(legends: Legends) -> list[str]:

@@ -118,6 +118,8 @@ def evaluate_folder(
     """
     if samples > 1:
         translator.check_several({})
+        if translator.sides(translator.towards(to))[1].legend:
+            raise ConfigError(f"label maps are scored one to a picture: leave out samples={samples}")
     if to and direction:
         raise ConfigError(f"to={to} and direction={direction} both say which way: give one of them")
     data = open_for(translator, folder, a=a, b=b, to=to, direction=direction, kind=kind, limit_mp=limit_mp)
