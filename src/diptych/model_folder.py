@@ -46,15 +46,20 @@ def write(folder: Path, method: Method, card: Card, *, everything: bool, preview
     return folder
 
 
-def load(folder: str | PathLike[str]) -> tuple[Method, Card]:
-    """The method in a folder, without the parts that its ways of translation do not need, and its card."""
+def load(folder: str | PathLike[str]) -> tuple[Method, Card, str]:
+    """The method in a folder, without the parts that its ways of translation do not need, its card, and its version."""
     folder, files, card = opened(folder)
     method = build(card, folder / CARD)
     needed = {part for way in card.ways for part in method.ways.get(way, method.keep)}
     for name in [name for name, _ in method.named_children() if name not in needed]:
         delattr(method, name)
     fill(method, parse_weights(folder / WEIGHTS, files[WEIGHTS]), folder / WEIGHTS)
-    return method, card
+    return method, card, version_of(files)
+
+
+def version_of(files: dict[str, bytes]) -> str:
+    """Which model it is: the first 12 digits of the sha256 of its card and its weights."""
+    return hashlib.sha256(manifest({name: files[name] for name in (CARD, WEIGHTS)}).encode()).hexdigest()[:12]
 
 
 def load_method(folder: str | PathLike[str]) -> Method:

@@ -34,8 +34,9 @@ SMALLEST = 16
 class Translator:
     """Translates pictures of any size with a trained method.
 
-    method: the method, holding trained weights. card: what it is. speed, device: how it runs. snap_colours: of label
-    maps whose colours are none of the legend's, the nearest are taken.
+    method: the method, holding trained weights. card: what it is. version: which one, as `model_folder` names it; empty
+    of one that was never saved. speed, device: how it runs. snap_colours: of label maps whose colours are none of the
+    legend's, the nearest are taken.
     """
 
     def __init__(
@@ -43,11 +44,13 @@ class Translator:
         method: Method,
         card: Card,
         *,
+        version: str = "",
         speed: Speed | None = None,
         device: torch.device | str = "auto",
         snap_colours: bool = False,
     ) -> None:
         self.card = card
+        self.version = version
         self.snap_colours = snap_colours
         self.device = choose_device(str(device))
         self.task = tasks.find(card.task)
@@ -233,8 +236,8 @@ class Translator:
 
         Raises ModelError when it is incomplete, of a newer version, or changed by as much as a bit.
         """
-        method, card = model_folder.load(folder)
-        return cls(method, card, speed=speed, device=device, snap_colours=snap_colours)
+        method, card, version = model_folder.load(folder)
+        return cls(method, card, version=version, speed=speed, device=device, snap_colours=snap_colours)
 
 
 def kind(picture: Picture) -> tuple[Any, ...]:

@@ -1,0 +1,56 @@
+"""What a form, an API or a page shows of a translator comes from the signature of its method's `translate`."""
+
+from __future__ import annotations
+
+import pytest
+from small import SMALL
+
+from diptych.card import Card, Side
+from diptych.controls import check_controls, describe_controls
+from diptych.errors import ConfigError
+from diptych.methods import find, names
+from diptych.methods.method import Method
+
+
+def card(method: str, ways: str = "b") -> Card:
+    sides = {"source": Side(name="day", channels=3), "target": Side(name="night", channels=3)}
+    return Card(method=method, options={}, ways=list(ways), **sides)
+
+
+def built(method: str, **options: object) -> Method:
+    return find(method)(**{**SMALL.get(method, {}), **options})
+
+
+@pytest.mark.parametrize("method", names())
+def test_every_control_has_a_kind_and_its_default_passes_its_own_check(method: str) -> None:
+    network, about = built(method), card(method, "ba")
+    controls = describe_controls(network, about)
+    given = {one.name: one.default for one in controls if one.default is not None}
+    assert check_controls(network, about, given) == given
+    assert all(one.choices for one in controls if one.kind == "choice")
+
+
+def test_a_model_of_one_way_has_no_choice_of_domains() -> None:
+    assert "to" not in [one.name for one in describe_controls(built("munit"), card("munit"))]
+    to = describe_controls(built("munit"), card("munit", "ba"))[0]
+    assert (to.name, to.choices, to.default) == ("to", ("night", "day"), "night")
+
+
+def test_a_model_that_draws_nothing_has_no_seed() -> None:
+    assert describe_controls(built("pix2pix", dropout=False), card("pix2pix")) == []
+    assert describe_controls(built("spade"), card("spade")) == []
+
+
+def test_help_comes_from_the_docstring() -> None:
+    helps = {one.name: one.help for one in describe_controls(built("munit"), card("munit"))}
+    assert helps["style_strength"].startswith("how far the style goes, from the seed's (0)")
+
+
+def test_words_of_a_form_become_values_and_all_that_is_wrong_is_said_at_once() -> None:
+    about = card("munit", "ba")
+    given = {"seed": "7", "style_strength": "0.5", "to": "day", "style": b"picture"}
+    assert check_controls(built("munit"), about, given) == {**given, "seed": 7, "style_strength": 0.5}
+    with pytest.raises(ConfigError) as error:
+        check_controls(built("munit"), about, {"seed": "-1", "to": "dusk", "styl": "1", "style_strength": "2"})
+    for part in ("seed = -1", "'dusk': the model translates to night or day", "did you mean style", "style_strength"):
+        assert part in str(error.value)
