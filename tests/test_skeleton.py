@@ -104,6 +104,6 @@ def test_what_does_not_import_beside_a_cpu_torch_is_absent(name: str) -> None:
 def test_the_constraints_pin_everything_that_is_required_and_name_no_place() -> None:
     lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
     assert [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.]+", line)] == []
-    pinned = {line.partition("==")[0].lower() for line in lines}
+    pinned = {line.partition("==")[0].lower().replace("_", "-") for line in lines}
     required = {re.match(r"[\w-]+", line)[0].lower() for line in requires("diptych") or []}
     assert required - {"diptych"} <= pinned
