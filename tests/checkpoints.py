@@ -61,3 +61,19 @@ def assert_shares_no_memory(layout: Layout, theirs: Mapping[str, Tensor]) -> Non
         for tensor in layout.network(theirs).state_dict().values():
             tensor.zero_()
     assert all(tensor.abs().sum() > 0 for tensor in theirs.values())
+
+
+def written(content: Any, path: Path) -> Path:
+    """`path`, holding `content`."""
+    torch.save(content, path)
+    return path
+
+
+class Malicious:
+    """What touches a file when it is unpickled."""
+
+    def __init__(self, witness: Path) -> None:
+        self.witness = witness
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.witness,)

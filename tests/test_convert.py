@@ -6,20 +6,17 @@ import pickle
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from checkpoints import assert_same_bits
-from commands import diptych
+from checkpoints import Malicious, assert_same_bits, written
 from torch import Tensor, nn
 
 from diptych.card import Card, Side
-from diptych.convert import LAYOUTS, convert, export, junyanz, read
+from diptych.convert import convert, export, junyanz, read
 from diptych.errors import ConfigError, ModelError
-from diptych.methods.cyclegan import CycleGAN
 from diptych.methods.pix2pix import Pix2Pix
 from diptych.model_folder import TRAINING, load_method
 from diptych.nn.blocks import Dropout
@@ -46,11 +43,6 @@ def state(name: str) -> dict[str, Tensor]:
     torch.manual_seed(0)
     blank = junyanz.state_dict(NETWORKS[name]())
     return {key: torch.rand_like(x) if x.is_floating_point() else torch.tensor(7) for key, x in blank.items()}
-
-
-def saved(content: Any, path: Path) -> Path:
-    torch.save(content, path)
-    return path
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
@@ -132,17 +124,9 @@ def test_a_network_that_almost_fits_is_refused_with_what_does_not() -> None:
 
 
 def test_a_state_dict_inside_a_training_checkpoint_is_not_guessed_at(tmp_path: Path) -> None:
-    path = saved({"epoch": 3, "state_dict": state("unet batch")}, tmp_path / "checkpoint.pth")
+    path = written({"epoch": 3, "state_dict": state("unet batch")}, tmp_path / "checkpoint.pth")
     with pytest.raises(ModelError, match=r"checkpoint.pth.*no state dict.*epoch, state_dict"):
         convert([path], tmp_path / "model")
-
-
-class Malicious:
-    def __init__(self, witness: Path) -> None:
-        self.witness = witness
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Path.touch, (self.witness,)
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".pkl", ".safetensors"])
@@ -156,7 +140,7 @@ def test_a_file_that_would_run_code_is_refused_and_runs_none(tmp_path: Path, suf
     with pytest.raises(ModelError, match=r"latest_net_G.*nothing in it was executed"):
         convert([path], tmp_path / "model")
     assert not witness.exists()
-    torch.load(saved(content, tmp_path / "same.pth"), weights_only=False)
+    torch.load(written(content, tmp_path / "same.pth"), weights_only=False)
     assert witness.exists(), "the file was harmless, and this test with it"
 
 
@@ -165,7 +149,7 @@ def test_a_file_that_would_run_code_is_refused_and_runs_none(tmp_path: Path, suf
 def test_a_truncated_file_is_refused(tmp_path: Path, suffix: str, keep: int) -> None:
     path = tmp_path / f"latest_net_G{suffix}"
     whole = (
-        saved(state("unet batch"), path).read_bytes()
+        written(state("unet batch"), path).read_bytes()
         if suffix == ".pth"
         else safetensors.torch.save(state("unet batch"))
     )
@@ -183,7 +167,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_generator_becomes_a_translator_that_behaves_as_theirs_does_at_test_time(tmp_path: Path) -> None:
-    path = saved(state("unet batch"), tmp_path / "latest_net_G.pth")
+    path = written(state("unet batch"), tmp_path / "latest_net_G.pth")
     translator = Translator.load(convert([path], tmp_path / "model"), device="cpu")
     assert translator.card.options["generator"] == "unet_64"
     assert (translator.card.source.channels, translator.card.target.channels) == (3, 2)
@@ -206,21 +190,21 @@ def test_both_networks_are_told_apart_and_come_back_bit_for_bit(tmp_path: Path, 
     files = {"G": tmp_path / f"x{suffix}", "D": tmp_path / f"y{suffix}"}
     weights = {"G": state("resnet instance"), "D": state("patch instance")}
     for name, path in files.items():
-        saved(weights[name], path) if suffix == ".pth" else safetensors.torch.save_file(weights[name], path)
+        written(weights[name], path) if suffix == ".pth" else safetensors.torch.save_file(weights[name], path)
     model = convert(list(files.values())[::order], tmp_path / "model")
     method = load_method(model)
     assert_same_bits(junyanz.state_dict(method.g), weights["G"])
     assert_same_bits(junyanz.state_dict(method.d), weights["D"])
 
-    written = export(model, "junyanz", tmp_path / "back")
-    assert [path.name for path in written] == ["latest_net_G.pth", "latest_net_D.pth"]
-    for name, path in zip("GD", written, strict=True):
+    back = export(model, "junyanz", tmp_path / "back")
+    assert [path.name for path in back] == ["latest_net_G.pth", "latest_net_D.pth"]
+    for name, path in zip("GD", back, strict=True):
         assert_same_bits(torch.load(path, weights_only=True), weights[name])
 
 
 @pytest.mark.parametrize("name", ["unet batch", "unet instance", "resnet batch dropout", "resnet instance dropout"])
 def test_a_generator_alone_comes_back_alone(tmp_path: Path, name: str) -> None:
-    model = convert([saved(state(name), tmp_path / "G.pth")], tmp_path / "model")
+    model = convert([written(state(name), tmp_path / "G.pth")], tmp_path / "model")
     assert not (model / TRAINING).exists()
     assert export(model, "junyanz", tmp_path / "back") == [tmp_path / "back" / "latest_net_G.pth"]
     for out in (tmp_path / "file.pth", tmp_path / "file.safetensors"):
@@ -231,7 +215,7 @@ def test_a_generator_alone_comes_back_alone(tmp_path: Path, name: str) -> None:
 
 def test_an_imported_translator_takes_pictures_of_any_size(tmp_path: Path) -> None:
     translator = Translator.load(
-        convert([saved(state("unet batch"), tmp_path / "G.pth")], tmp_path / "m"), device="cpu"
+        convert([written(state("unet batch"), tmp_path / "G.pth")], tmp_path / "m"), device="cpu"
     )
     assert translator(np.zeros((33, 45, 3), dtype=np.uint8)).array.shape == (33, 45, 2)
 
@@ -249,7 +233,7 @@ def test_an_imported_translator_takes_pictures_of_any_size(tmp_path: Path) -> No
     ],
 )
 def test_networks_that_do_not_belong_together_are_refused(tmp_path: Path, names: list[str], message: str) -> None:
-    files = [saved(state(name), tmp_path / f"{i}.pth") for i, name in enumerate(names)]
+    files = [written(state(name), tmp_path / f"{i}.pth") for i, name in enumerate(names)]
     with pytest.raises(ModelError, match=message):
         convert(files, tmp_path / "model")
     assert not (tmp_path / "model").exists()
@@ -270,7 +254,7 @@ def test_only_known_layouts_are_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("there", ["a file", "a folder", "a model"])
 def test_importing_overwrites_nothing(tmp_path: Path, there: str) -> None:
-    path, out = saved(state("unet batch"), tmp_path / "G.pth"), tmp_path / "model"
+    path, out = written(state("unet batch"), tmp_path / "G.pth"), tmp_path / "model"
     if there == "a file":
         out.write_text("mine")
     else:
@@ -283,12 +267,12 @@ def test_importing_overwrites_nothing(tmp_path: Path, there: str) -> None:
 
 def test_importing_into_an_empty_folder_is_fine(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
-    Translator.load(convert([saved(state("unet batch"), tmp_path / "G.pth")], tmp_path / "model"), device="cpu")
+    Translator.load(convert([written(state("unet batch"), tmp_path / "G.pth")], tmp_path / "model"), device="cpu")
 
 
 @pytest.mark.parametrize(("out", "taken"), [("out.pth", "out.pth"), ("out", "latest_net_D.pth")])
 def test_writing_a_layout_overwrites_nothing(tmp_path: Path, out: str, taken: str) -> None:
-    files = [saved(state(name), tmp_path / f"{name}.pth") for name in ("resnet instance", "patch instance")]
+    files = [written(state(name), tmp_path / f"{name}.pth") for name in ("resnet instance", "patch instance")]
     model = convert(files, tmp_path / "model")
     mine = tmp_path / taken if out == taken else tmp_path / out / taken
     mine.parent.mkdir(exist_ok=True)
@@ -300,7 +284,7 @@ def test_writing_a_layout_overwrites_nothing(tmp_path: Path, out: str, taken: st
 
 
 def test_only_the_suffixes_of_checkpoints_make_a_file(tmp_path: Path) -> None:
-    model = convert([saved(state("unet batch"), tmp_path / "G.pth")], tmp_path / "model")
+    model = convert([written(state("unet batch"), tmp_path / "G.pth")], tmp_path / "model")
     assert export(model, "junyanz", tmp_path / "exp.v2") == [tmp_path / "exp.v2" / "latest_net_G.pth"]
     assert export(model, "junyanz", tmp_path / "exp.pt") == [tmp_path / "exp.pt"]
     (tmp_path / "exp.v3").write_text("mine")
@@ -309,88 +293,9 @@ def test_only_the_suffixes_of_checkpoints_make_a_file(tmp_path: Path) -> None:
 
 
 def test_a_model_to_import_is_taken_for_one_to_export(tmp_path: Path) -> None:
-    model = convert([saved(state("unet batch"), tmp_path / "G.pth")], tmp_path / "model")
+    model = convert([written(state("unet batch"), tmp_path / "G.pth")], tmp_path / "model")
     with pytest.raises(ModelError, match=r"model: it is a folder; .*: --to junyanz"):
         convert([model], tmp_path / "out")
-
-
-# CycleGAN: four networks, of which some may be missing
-
-CYCLEGAN: dict[str, Callable[[], nn.Module]] = {
-    "G_A": lambda: ResNet(3, 1, blocks=2, width=2),
-    "G_B": lambda: ResNet(1, 3, blocks=2, width=2),
-    "D_A": lambda: PatchGAN(1, layers=2, width=4, norm="instance"),
-    "D_B": lambda: PatchGAN(3, layers=2, width=4, norm="instance"),
-}
-
-
-def cyclegan(folder: Path, *names: str, **other: Callable[[], nn.Module]) -> list[Path]:
-    """Checkpoints latest_net_NAME.pth with random weights."""
-    torch.manual_seed(0)
-    networks = CYCLEGAN | other
-    return [saved(junyanz.state_dict(networks[name]()), folder / f"latest_net_{name}.pth") for name in names]
-
-
-@pytest.mark.parametrize("order", [1, -1])
-def test_four_networks_become_a_cyclegan_and_come_back_bit_for_bit(tmp_path: Path, order: int) -> None:
-    files = cyclegan(tmp_path, *CYCLEGAN)
-    model = convert(files[::order], tmp_path / "model")
-    translator = Translator.load(model, device="cpu")
-    card = translator.card
-    assert (card.method, card.ways) == ("cyclegan", ["b", "a"])
-    assert (card.source.channels, card.target.channels) == (3, 1)
-    assert card.options | {"blocks": 2, "width": 2, "norm": "instance", "dropout": False} == card.options
-
-    x = {"b": torch.rand(1, 3, 16, 20), "a": torch.rand(1, 1, 16, 20)}
-    for to, path in zip(x, files, strict=False):
-        theirs = junyanz.network(read(path))
-        torch.testing.assert_close(translator.batch(x[to], to=to), theirs(x[to]).detach(), rtol=0, atol=1e-4)
-
-    written = export(model, "junyanz", tmp_path / "back")
-    assert [path.name for path in written] == [path.name for path in files]
-    for path, back in zip(files, written, strict=True):
-        assert_same_bits(read(back), read(path))
-
-
-@pytest.mark.parametrize(
-    ("names", "ways"),
-    [
-        (["G_A"], ["b"]),
-        (["G_B"], ["a"]),
-        (["G_A", "D_A"], ["b"]),
-        (["G_B", "D_A"], ["a"]),
-        (["G_A", "G_B"], ["b", "a"]),
-    ],
-)
-def test_a_half_is_imported_and_says_which_way_it_works(tmp_path: Path, names: list[str], ways: list[str]) -> None:
-    files = cyclegan(tmp_path, *names)
-    model = convert(files, tmp_path / "model")
-    translator = Translator.load(model, device="cpu")
-    assert translator.card.ways == ways
-    assert {name for name, _ in translator.method.named_children()} == {{"b": "ab", "a": "ba"}[way] for way in ways}
-    for way in ways:
-        channels = translator.sides("a" if way == "a" else "b")[0].channels
-        assert translator(np.zeros((9, 12, channels), dtype=np.uint8), to=way).array.shape[:2] == (9, 12)
-    for way in {"a", "b"} - set(ways):
-        with pytest.raises(ConfigError, match="one way only"):
-            translator(np.zeros((8, 8, 3), dtype=np.uint8), to=way)
-    assert (model / TRAINING).exists() == any(name.startswith("D") for name in names)
-
-    written = export(model, "junyanz", tmp_path / "back")
-    assert [path.name for path in written] == [path.name for path in files]
-    for path, back in zip(files, written, strict=True):
-        assert_same_bits(read(back), read(path))
-    assert {name for name, _ in load_method(model).named_children()} > {"ab", "ba", "d_a", "d_b"}
-
-
-def test_one_generator_can_be_written_as_a_file_and_two_cannot(tmp_path: Path) -> None:
-    half = convert(cyclegan(tmp_path, "G_B", "D_B"), tmp_path / "half")
-    assert export(half, "junyanz", tmp_path / "zebras.safetensors") == [tmp_path / "zebras.safetensors"]
-    whole = convert(cyclegan(tmp_path, "G_A", "G_B"), tmp_path / "whole")
-    with pytest.raises(
-        ModelError, match=r"makes 2 files, latest_net_G_A.pth, latest_net_G_B.pth: let --out be a folder"
-    ):
-        export(whole, "junyanz", tmp_path / "horses.pth")
 
 
 @pytest.mark.parametrize(
@@ -408,90 +313,5 @@ def test_a_resnet_is_cyclegans_by_its_name_or_its_discriminator(
 ) -> None:
     monkeypatch.setitem(NETWORKS, "patch one", lambda: PatchGAN(3, width=2, norm="instance"))
     monkeypatch.setitem(NETWORKS, "resnet instance", lambda: ResNet(3, 1, blocks=6, width=2))
-    paths = [saved(state(name), tmp_path / f"{stem}.pth") for stem, name in files.items()]
+    paths = [written(state(name), tmp_path / f"{stem}.pth") for stem, name in files.items()]
     assert Translator.load(convert(paths, tmp_path / "model"), device="cpu").card.method == method
-
-
-@pytest.mark.parametrize(
-    ("names", "other", "message"),
-    [
-        (["G_A", "G_B"], {"G_B": lambda: ResNet(1, 3, blocks=3, width=2)}, r"ba says that blocks is 3, another .* 2"),
-        (
-            ["G_A", "G_B"],
-            {"G_B": lambda: ResNet(3, 3, blocks=2, width=2)},
-            r"ba says that b_channels is 3, another .* 1",
-        ),
-        (["G_A", "D_A"], {"D_A": lambda: PatchGAN(1, width=2)}, r"d_b says that norm is batch"),
-        (["G_A", "D_A"], {"D_A": CYCLEGAN["D_B"]}, r"d_b says that b_channels is 3, another .* 1"),
-        (["G_A", "D_A"], {"D_A": lambda: PixelGAN(1, norm="instance")}, r"d_b is a PixelGAN; CycleGAN is made of"),
-        (["G_A", "G_B"], {"G_B": lambda: UNet(1, 3, depth=5, width=2)}, r"ba is a UNet; CycleGAN is made of"),
-        (["D_A", "D_B"], {}, r"0 generators and 2 discriminators"),
-    ],
-)
-def test_networks_of_different_cyclegans_are_refused(
-    tmp_path: Path, names: list[str], other: dict[str, Callable[[], nn.Module]], message: str
-) -> None:
-    with pytest.raises(ModelError, match=message):
-        convert(cyclegan(tmp_path, *names, **other), tmp_path / "model")
-    assert not (tmp_path / "model").exists()
-
-
-def test_files_that_cannot_be_told_apart_are_refused(tmp_path: Path) -> None:
-    (first,) = cyclegan(tmp_path, "G_A")
-    again = saved(read(first), tmp_path / "100_net_G_A.pth")
-    with pytest.raises(ModelError, match=r"two files are taken for G_A: .* G_A and G_B"):
-        convert([first, again], tmp_path / "model")
-    (tmp_path / "other").mkdir()
-    with pytest.raises(ModelError, match="told apart by their names"):
-        convert([first, saved(read(first), tmp_path / "other" / first.name)], tmp_path / "model")
-
-
-@pytest.mark.parametrize("bad", [0, 3])
-def test_a_malicious_file_among_good_ones_is_refused_and_runs_nothing(tmp_path: Path, bad: int) -> None:
-    files, witness = cyclegan(tmp_path, *CYCLEGAN), tmp_path / "witness"
-    saved(read(files[bad]) | {"model.extra": Malicious(witness)}, files[bad])
-    with pytest.raises(ModelError, match=rf"{files[bad].name}.*nothing in it was executed"):
-        convert(files, tmp_path / "model")
-    assert not witness.exists()
-
-
-@pytest.mark.parametrize(("option", "message"), [({"attention": True}, "mask"), ({"norm": "none"}, "no norms")])
-def test_a_cyclegan_that_theirs_cannot_be_is_not_written(tmp_path: Path, option: dict[str, Any], message: str) -> None:
-    options = {"blocks": 1, "width": 2, "discriminator_width": 2} | option
-    sides = {"source": Side(name="a", channels=3), "target": Side(name="b", channels=3)}
-    card = Card(method="cyclegan", options=options, ways=["b", "a"], **sides)
-    model = Translator(CycleGAN(**options), card, device="cpu").save(tmp_path / "model", everything=True)
-    with pytest.raises(ModelError, match=message):
-        export(model, "junyanz", tmp_path / "back")
-    assert not (tmp_path / "back").exists()
-
-
-def test_a_layout_holds_its_own_methods_alone(tmp_path: Path) -> None:
-    model = convert(cyclegan(tmp_path, "G_A"), tmp_path / "model")
-    with pytest.raises(ModelError, match=r"made by cyclegan; cut can hold cut, fastcut"):
-        export(model, "cut", tmp_path / "back")
-
-
-def test_a_file_of_no_layout_is_answered_by_all_of_them(tmp_path: Path) -> None:
-    path = saved({"conv1.weight": torch.zeros(4, 3, 3, 3)}, tmp_path / "vgg.pth")
-    with pytest.raises(ModelError, match=r"(?s)vgg.pth.*CycleGAN.*MUNIT") as fault:
-        convert([path], tmp_path / "model")
-    assert str(fault.value).count("conv1.weight") == len(LAYOUTS)
-
-
-def test_networks_that_blur_are_not_written_as_others() -> None:
-    for network in (ResNet(3, 3, blocks=1, width=4, antialias=True), PatchGAN(3, layers=1, width=4, antialias=True)):
-        with pytest.raises(ModelError, match="antialias"):
-            junyanz.state_dict(network)
-
-
-def test_imported_domains_get_the_names_that_are_given(tmp_path: Path) -> None:
-    method = CycleGAN(blocks=1, width=4, discriminator_width=4, discriminator_layers=1)
-    for name, part in (("G_A", method.ab), ("G_B", method.ba)):
-        saved(junyanz.state_dict(part), tmp_path / f"latest_net_{name}.pth")
-    files = [tmp_path / f"latest_net_{name}.pth" for name in ("G_A", "G_B")]
-    said = diptych("convert", *files, "--names", "horses,zebras", "--out", tmp_path / "model")
-    assert said.code == 0, said.err
-    assert "*horses* pictures" in said.out
-    assert Translator.load(tmp_path / "model").towards("horses") == "a"
-    assert diptych("convert", *files, "--names", "horses", "--out", tmp_path / "other").code == 2
