@@ -14,7 +14,9 @@ from diptych import images
 from diptych.ahead import ahead
 from diptych.card import Side
 from diptych.errors import ConfigError, DataError, DiptychError
-from diptych.images import Picture
+from diptych.files import write_bytes
+from diptych.images import FORMATS, Picture
+from diptych.provenance import Sealer
 from diptych.translator import Translator
 
 
@@ -114,13 +116,16 @@ def translate_files(
     batch: int = 8,
     threads: int = 4,
     limit_mp: float = images.LIMIT_MP,
+    sealer: Sealer | None = None,
     report: Callable[[Result], None] = lambda result: None,
 ) -> list[Result]:
     """Carry out `jobs`; neighbours of one size share a batch. `report` hears of each result as it is there.
 
     controls: as for calling the translator; of several answers to a picture, each has the next seed. instances: of
-    label maps, a map of instances, or a folder with one for each under its name. Raises ConfigError for wrong ones.
+    label maps, a map of instances, or a folder with one for each under its name. sealer: gives the results credentials.
+    Raises ConfigError for wrong controls.
     """
+    said = {name: value for name, value in controls.items() if value is not None}
     if any(job.sample for job in jobs):
         translator.check_several(controls)
     if instances and not instances.is_dir() and len({job.source for job in jobs}) > 1:
@@ -139,7 +144,9 @@ def translate_files(
         writing: deque[Future[Result]] = deque()
         for some in alike(opened, batch, done):
             outputs = translated(translator, some, controls, done)
-            writing.extend(writers.submit(write, job, output) for job, output in outputs)
+            writing.extend(
+                writers.submit(write, job, output, sealer, seeded(said, job.sample)) for job, output in outputs
+            )
             while len(writing) > 2 * batch or (writing and writing[0].done()):
                 done(writing.popleft().result())
         for future in writing:
@@ -199,7 +206,7 @@ def translated(
 ) -> list[tuple[Job, Picture]]:
     """Translate one group; when that fails for want of memory or sense, each picture by itself."""
     sample = group[0][0].sample
-    own = {**controls, "seed": controls["seed"] + sample} if sample else controls
+    own = seeded(controls, sample)
     try:
         outputs = list(translator.stream([picture for _, picture in group], own, batch=len(group)))
     except ConfigError:  # of what is wrong with the controls, not with a picture
@@ -212,10 +219,19 @@ def translated(
     return [(job, output) for (job, _), output in zip(group, outputs, strict=True)]
 
 
-def write(job: Job, picture: Picture) -> Result:
-    """Write one result."""
+def seeded(controls: Mapping[str, Any], sample: int) -> Mapping[str, Any]:
+    """The controls of one of several answers, each of which has the next seed."""
+    return {**controls, "seed": controls.get("seed", 0) + sample} if sample else controls
+
+
+def write(job: Job, picture: Picture, sealer: Sealer | None, controls: Mapping[str, Any]) -> Result:
+    """Write one result, with credentials if there is a sealer."""
     try:
-        written = picture.save(job.target)
+        if sealer:
+            write_bytes(job.target, sealer.encode(picture, FORMATS[job.target.suffix.lower()], controls), durable=False)
+            written = job.target
+        else:
+            written = picture.save(job.target)
     except DiptychError as error:
         return Result(job, fault=str(error))
     return Result(job, written=written, notes=(*picture.notes, *job.notes))

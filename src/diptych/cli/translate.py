@@ -50,6 +50,13 @@ def translate(
     snap_colours: Snap = False,
     instances: Annotated[Path | None, typer.Option(help="A label map's map of instances, or a folder of them.")] = None,
     limit_mp: Annotated[float, typer.Option(help="Largest picture accepted, in million pixels.")] = 50.0,
+    provenance: Annotated[
+        bool, typer.Option(help="Say in each result that a model made it; see docs/provenance.md.")
+    ] = True,
+    certificate: Annotated[
+        Path | None, typer.Option(help="PEM file to sign with: a private key and its chain.")
+    ] = None,
+    mark: Annotated[bool, typer.Option("--mark", help="Also mark the pixels, invisibly.")] = False,
 ) -> None:
     """Translate pictures of any size: same size and format out. One bad file does not stop the others.
 
@@ -60,9 +67,19 @@ def translate(
 
     from diptych.bulk import Result, plan, translate_files
     from diptych.images import can_hold
+    from diptych.provenance import Sealer
 
     paths, controls = sort_out(arguments)
     translator = load(model, device, bf16, compile, snap_colours)
+    if provenance:
+        name = model.resolve().name
+        sealer = Sealer(translator.card, translator.version, model=name, certificate_path=certificate, mark=mark)
+    else:
+        sealer = None
+        print(
+            "without content credentials, as asked for: nothing in the results says that a model made them",
+            file=sys.stderr,
+        )
     target = translator.sides(translator.towards(controls.get("to")))[1]
     channels, ids = (1, True) if target.legend else (target.channels, False)
     jobs = plan(paths, out, samples=samples, fits=lambda suffix: can_hold(suffix, target.dtype, channels, ids=ids))
@@ -79,7 +96,8 @@ def translate(
                 progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
         results = translate_files(
-            translator, jobs, controls=controls, instances=instances, batch=batch, limit_mp=limit_mp, report=report
+            translator, jobs, controls=controls, instances=instances, batch=batch, limit_mp=limit_mp, sealer=sealer,
+            report=report,
         )  # fmt: skip
     for note, count in said.items():
         if count > 1:

@@ -7,7 +7,7 @@ Nothing is decoded before its header has passed a limit of pixels, and no decode
 from diptych.images.display import display_image
 from diptych.images.formats import FORMATS, LIMIT_MP, SUFFIXES
 from diptych.images.picture import Header, Picture
-from diptych.images.reading import from_pillow, header, read
+from diptych.images.reading import format_of, from_pillow, header, read
 from diptych.images.showing import grid
 from diptych.images.values import convert, fitting_range, from_unit, match_channels, resize, to_unit, value_range
 from diptych.images.writing import can_hold, encode, write
@@ -23,6 +23,7 @@ __all__ = [
     "display_image",
     "encode",
     "fitting_range",
+    "format_of",
     "from_pillow",
     "from_unit",
     "grid",

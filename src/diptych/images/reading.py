@@ -37,6 +37,12 @@ def header(source: Source, *, limit_mp: float = math.inf) -> Header:
         return _upright_header(raw)
 
 
+def format_of(data: bytes) -> str:
+    """The format of a picture file, by its first bytes. Raises DataError where it is none."""
+    with _opened(data):
+        return _sniff(data[:16])
+
+
 def read(source: Source, *, limit_mp: float = LIMIT_MP, indices: bool = False) -> Picture:
     """Decode a picture from a path or from bytes, upright, at its own bit depth.
 

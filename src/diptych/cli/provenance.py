@@ -1,0 +1,44 @@
+"""`diptych verify`: who made a picture, and was it changed since?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from diptych.errors import DataError
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(verify)
+
+
+def verify(
+    pictures: Annotated[list[Path], typer.Argument(metavar="PICTURE...")],
+    trust: Annotated[list[Path] | None, typer.Option(help="Certificate of an authority to trust; repeatable.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what is known as JSON.")] = False,
+) -> None:
+    """Say who made a picture, with which model and settings, and whether it was changed since.
+
+    Exit code 0: all are intact; 1: one was changed or has no credentials; 2: one is no picture.
+    """
+    from diptych.provenance import verify as check
+
+    code, found = 0, {}
+    for path in pictures:
+        try:
+            verdict = check(path, trust=trust or ())
+        except DataError as error:
+            print(f"diptych: {path}: {str(error).removeprefix(f'{path}: ')}", file=sys.stderr)
+            code = 2
+            continue
+        found[str(path)] = verdict.to_dict()
+        code = max(code, verdict.state != "intact")
+        if not as_json:
+            print(f"{path}\n" + "\n".join(f"  {line}" for line in verdict.to_text().splitlines()))
+    if as_json:
+        print(json.dumps(found, indent=2))
+    raise typer.Exit(code)

@@ -1,0 +1,14 @@
+"""What every test has: a certificate of its own, so that none is made in the user's home."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_configuration(tmp_path_factory: pytest.TempPathFactory) -> pytest.MonkeyPatch:
+    patch = pytest.MonkeyPatch()
+    patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+    patch.delenv("DIPTYCH_CERTIFICATE", raising=False)
+    yield patch
+    patch.undo()
