@@ -57,6 +57,11 @@ def load(folder: str | PathLike[str]) -> tuple[Method, Card, str]:
     return method, card, version_of(files)
 
 
+def read_version(folder: str | PathLike[str]) -> str:
+    """Which model is in a translator folder or a run folder. Raises ModelError."""
+    return version_of(opened(folder)[1])
+
+
 def version_of(files: dict[str, bytes]) -> str:
     """Which model it is: the first 12 digits of the sha256 of its card and its weights."""
     return hashlib.sha256(manifest({name: files[name] for name in (CARD, WEIGHTS)}).encode()).hexdigest()[:12]

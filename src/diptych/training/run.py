@@ -36,7 +36,7 @@ from diptych.translator import Translator
 RECIPE, DONE, LOCK = "recipe.yaml", "done", ".lock"
 
 
-class Stopped(Exception):  # noqa: N818 (it is no error)
+class Stopped(Exception):
     """The run was asked to stop by a signal; its state is saved."""
 
     def __init__(self, number: int) -> None:

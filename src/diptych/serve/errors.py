@@ -1,0 +1,82 @@
+"""What a server answers where there is no picture: an HTTP status, a stable code, and a sentence for people."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+from diptych.errors import DiptychError
+
+
+class ServeError(DiptychError):
+    """A request that gets no picture."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal"
+
+    retry_after: float | None = None
+    """Seconds after which it is worth trying again, where it is."""
+
+
+class BadPicture(ServeError):
+    """The file is no picture that can be translated."""
+
+    status, code = 422, "bad_picture"
+
+
+class BadControl(ServeError):
+    """A control is unknown, or out of its range."""
+
+    status, code = 422, "bad_control"
+
+
+class TooLarge(ServeError):
+    """The picture has more pixels, or the body more bytes, than are taken."""
+
+    status, code = 413, "too_large"
+
+
+class UnknownModel(ServeError):
+    """No model has this name."""
+
+    status, code = 404, "unknown_model"
+
+
+class NothingBefore(ServeError):
+    """There is no earlier version to go back to."""
+
+    status, code = 409, "nothing_before"
+
+
+class BadModel(ServeError):
+    """The model's folder cannot be used as it is; the version in use stays."""
+
+    status, code = 409, "bad_model"
+
+
+class DeadlinePassed(ServeError):
+    """The time that the client gave is over."""
+
+    status, code = 504, "deadline_passed"
+
+
+class Overloaded(ServeError):
+    """More is waiting than can be done in time."""
+
+    status, code = 503, "overloaded"
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = max(1, math.ceil(retry_after))
+
+
+class Stopping(Overloaded):
+    """The server is about to end."""
+
+    code = "stopping"
+
+
+class Failed(ServeError):
+    """A fault of ours; the log has more of it."""
+
+    status, code = 500, "internal"

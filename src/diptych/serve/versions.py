@@ -1,0 +1,75 @@
+"""The models that a server holds: each a verified copy of its own, so that a folder that changes later hurts nobody."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from diptych import model_folder
+from diptych.card import Card
+from diptych.controls import Control, describe_controls
+from diptych.errors import ModelError
+from diptych.files import atomic_folder
+from diptych.methods.method import Method
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a model: its copy, its card, and its method without weights."""
+
+    name: str
+    version: str
+    folder: Path
+    card: Card
+    method: Method
+
+    @property
+    def controls(self) -> list[Control]:
+        return describe_controls(self.method, self.card)
+
+
+def take(name: str, source: Path, place: Path) -> Version:
+    """Verify the model at `source` and copy it to `place/VERSION`. Raises ModelError, which names it."""
+    original = model_folder.resolve(source)
+    model_folder.inspect_card(original)
+    version = model_folder.read_version(original)
+    copy = place / version
+    if not copy.exists():
+        with atomic_folder(copy) as new:
+            for path in sorted(original.iterdir()):
+                if path.name in model_folder.OWN and path.is_file():
+                    if not path.resolve().is_relative_to(original.resolve()):
+                        raise ModelError(f"{path} is a link that leaves its folder: put the file itself there")
+                    shutil.copyfile(path, new / path.name)
+    return opened(name, copy)
+
+
+def opened(name: str, copy: Path) -> Version:
+    """The version whose copy is at `copy`. Raises ModelError where it is not whole."""
+    card = model_folder.inspect_card(copy)
+    return Version(name, model_folder.read_version(copy), copy, card, model_folder.build(card, copy))
+
+
+def forget(place: Path, keep: set[str]) -> None:
+    """Remove the copies of versions other than those to keep."""
+    for path in place.iterdir() if place.exists() else ():
+        if path.name not in keep:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def named(models: list[str]) -> dict[str, Path]:
+    """Models as the command line gives them, `FOLDER` or `NAME=FOLDER`, by name. Raises ModelError for a name twice."""
+    found: dict[str, Path] = {}
+    for given in models:
+        name, equals, folder = given.partition("=")
+        path = Path(folder if equals else given)
+        name = name if equals else path.resolve().name
+        if not name or not all(letter.isalnum() or letter in "-_." for letter in name) or name.startswith("."):
+            raise ModelError(
+                f"{given}: {name!r} is no name for a model: give one of letters, digits and - _ ., NAME={path}"
+            )
+        if name in found:
+            raise ModelError(f"two models would be called {name}: give one of them another name, as in other={path}")
+        found[name] = path
+    return found

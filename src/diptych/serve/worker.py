@@ -1,0 +1,244 @@
+"""A worker is a process that turns files into translated files, so that no file can harm the server itself."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from diptych import images
+from diptych.acceleration import open_translator
+from diptych.errors import ConfigError, DataError, DiptychError
+from diptych.images import FORMATS, Picture
+from diptych.provenance import Sealer
+from diptych.translator import Translator
+
+SUFFIXES = {format: suffix for suffix, format in reversed(FORMATS.items())}
+"""For each format the suffix of its files."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a worker is to hold: models by name, each in a folder that nobody changes; and how it works.
+
+    memory_mb: how much the weights of all models may take; those used longest ago are given up and loaded again when
+    they are asked for. None: as much as they need.
+    """
+
+    models: Mapping[str, Path]
+    acceleration: str = "plain"
+    threads: int = 1
+    limit_mp: float = images.LIMIT_MP
+    memory_mb: float | None = None
+    provenance: bool = True
+    certificate: Path | None = None
+    mark: bool = False
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Picture files of one kind, to be translated alike by one model. Controls of kind picture are files as well."""
+
+    model: str
+    files: list[bytes]
+    controls: Mapping[str, Any]
+    format: str | None
+
+
+@dataclass(frozen=True)
+class Done:
+    """A translated file, and the seconds that its batch took."""
+
+    data: bytes
+    format: str
+    notes: tuple[str, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why there is no translated file: what is to blame (picture, control, model, or ourselves), and a sentence."""
+
+    blame: str
+    message: str
+
+
+Outcome = Done | Fault
+
+
+class Models:
+    """The translators of a worker: loaded when first asked for, the ones used longest ago given up for want of room."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.loaded: OrderedDict[str, tuple[Translator, Sealer | None]] = OrderedDict()
+
+    def __getitem__(self, name: str) -> tuple[Translator, Sealer | None]:
+        if name not in self.loaded:
+            self.loaded[name] = self.load(name)
+            while len(self.loaded) > 1 and self.megabytes() > (self.plan.memory_mb or float("inf")):
+                self.loaded.popitem(last=False)
+        self.loaded.move_to_end(name)
+        return self.loaded[name]
+
+    def load(self, name: str) -> tuple[Translator, Sealer | None]:
+        plan = self.plan
+        translator = open_translator(plan.models[name], plan.acceleration)
+        if not plan.provenance:
+            return translator, None
+        sealer = Sealer(
+            translator.card, translator.version, model=name, certificate_path=plan.certificate, mark=plan.mark
+        )
+        return translator, sealer
+
+    def megabytes(self) -> float:
+        weights = (p for translator, _ in self.loaded.values() for p in translator.method.state_dict().values())
+        return sum(tensor.nbytes for tensor in weights) / 1e6
+
+    def warm(self) -> None:
+        """Load what there is room for, and translate a black picture with each, whose first one is always slow."""
+        for name in self.plan.models:
+            if self.plan.memory_mb and self.loaded and self.megabytes() >= self.plan.memory_mb:
+                return
+            translator, sealer = self[name]
+            source, _ = translator.sides(translator.ways[0])
+            black = np.zeros((128, 128, 1 if source.legend else source.channels), source.dtype)
+            list(translated(translator, [Picture(black)], translator.checked({"to": None})))
+            if sealer:
+                sealer.encode(Picture(np.zeros((8, 8, 3), np.uint8)), "PNG")
+
+
+def work(connection: Connection, plan: Plan) -> None:
+    """Answer batches until the server closes the connection, or ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: the server decides when to end
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    torch.set_num_threads(plan.threads)
+    models = Models(plan)
+    try:
+        models.warm()
+    except DiptychError as error:
+        connection.send(Fault("model", str(error)))
+        return
+    connection.send(None)
+    with ThreadPoolExecutor(plan.threads) as pool:
+        while True:
+            try:
+                connection.send(answer(models, connection.recv(), pool))
+            except (EOFError, OSError):
+                return
+
+
+def answer(models: Models, batch: Batch, pool: ThreadPoolExecutor) -> list[Outcome]:
+    """One outcome for each file, in order; whatever happens, there is an answer."""
+    try:
+        translator, sealer = models[batch.model]
+        return Translation(translator, sealer, batch, models.plan.limit_mp, pool).outcomes()
+    except DiptychError as error:
+        fault = Fault("control" if isinstance(error, ConfigError) else "model", str(error))
+    except Exception as error:  # ours: the worker goes on, and the log has the rest
+        logging.exception("a batch failed")
+        fault = Fault("us", f"the translation failed ({type(error).__name__}): the server's log has more")
+    return [fault] * len(batch.files)
+
+
+class Translation:
+    """One batch on its way: files become pictures, these are translated, and become files.
+
+    Raises ConfigError for a wrong control.
+    """
+
+    def __init__(
+        self, translator: Translator, sealer: Sealer | None, batch: Batch, limit_mp: float, pool: ThreadPoolExecutor
+    ) -> None:
+        self.translator, self.sealer, self.batch, self.limit_mp = translator, sealer, batch, limit_mp
+        self.each: Callable[..., Iterator[Any]] = pool.map if len(batch.files) > 1 else map
+        given = dict(batch.controls)
+        things, style = given.pop("instances", None), given.get("style")
+        self.source, self.target = translator.sides(translator.towards(given.get("to")))
+        if style is not None:
+            given["style"] = self.example(style, "the style picture", indices=self.target.legend is not None)
+        self.things = None if things is None else self.example(things, "the map of instances", indices=True)
+        self.controls = translator.checked(given)
+        self.seconds: dict[str, float] = {}
+
+    def example(self, file: bytes, name: str, *, indices: bool) -> Picture:
+        """A picture that is a control."""
+        try:
+            return images.read(file, limit_mp=self.limit_mp, indices=indices)
+        except DataError as error:
+            raise ConfigError(str(error).replace("the picture", name, 1)) from None
+
+    def outcomes(self) -> list[Outcome]:
+        with self.timed("decoding"):
+            opened = list(self.each(self.opened, self.batch.files))
+        readable = [number for number, picture in enumerate(opened) if isinstance(picture, Picture)]
+        with self.timed("translating"):
+            outputs = translated(self.translator, [opened[number] for number in readable], self.controls)
+        with self.timed("encoding"):
+            written = self.each(self.written, [opened[number] for number in readable], outputs)
+            outcomes: list[Outcome] = opened
+            for number, outcome in zip(readable, written, strict=True):
+                outcomes[number] = outcome
+        return outcomes
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = time.perf_counter() - start
+
+    def opened(self, file: bytes) -> Picture | Fault:
+        """The picture in a file."""
+        try:
+            picture = images.read(file, limit_mp=self.limit_mp, indices=self.source.legend is not None)
+            if self.things is not None:
+                picture = self.translator.with_things(picture, self.things)
+            return self.translator.opened(picture, self.source)
+        except ConfigError as error:
+            return Fault("control", str(error))
+        except DiptychError as error:
+            return Fault("picture", str(error))
+
+    def written(self, picture: Picture, output: Picture | Fault) -> Outcome:
+        """The file of a translated picture, in the format asked for, or in one that has room for it."""
+        if isinstance(output, Fault):
+            return output
+        format = self.batch.format or fitting(picture.format, output)
+        try:
+            if self.sealer:
+                data = self.sealer.encode(output, format, self.batch.controls)
+            else:
+                data = images.encode(output.array, format, alpha=output.alpha, palette=output.palette)
+        except DataError as error:
+            return Fault("control", f"format = {format}: {error}")
+        return Done(data, format, output.notes, self.seconds)
+
+
+def fitting(wanted: str, picture: Picture) -> str:
+    """The format `wanted` where it has room for the picture, or else one that has."""
+    channels, ids = picture.array.shape[2], picture.ids or picture.palette is not None
+    formats = [wanted, "PNG", "TIFF"]
+    return next(f for f in formats if images.can_hold(SUFFIXES[f], picture.array.dtype, channels, ids=ids))
+
+
+def translated(translator: Translator, pictures: list[Picture], controls: Mapping[str, Any]) -> list[Picture | Fault]:
+    """The results in order; where a batch fails for want of memory or sense, each picture by itself."""
+    try:
+        return list(translator.stream(pictures, controls, batch=max(1, len(pictures))))
+    except ConfigError:  # of the controls, not of a picture
+        raise
+    except (DiptychError, RuntimeError, MemoryError) as error:
+        if len(pictures) == 1:
+            return [Fault("picture", f"the picture could not be translated: {error}")]
+        return [outcome for picture in pictures for outcome in translated(translator, [picture], controls)]

@@ -1,0 +1,28 @@
+"""Tiny translator folders with random weights, and pictures for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from small import SMALL
+
+from diptych import images
+from diptych.methods import find
+from diptych.testing import bundle
+
+
+def model(folder: Path, method: str = "pix2pix", *, seed: int = 0, **options: object) -> Path:
+    """A translator folder; another seed is another version."""
+    translator = bundle(find(method), {**SMALL[method], **options})
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for weight in translator.method.parameters():
+            weight.add_(0.05 * torch.randn_like(weight))
+    return translator.save(folder)
+
+
+def picture(number: int = 0, *, size: int = 32, format: str = "PNG") -> bytes:
+    """The file of a picture."""
+    return images.encode(np.random.default_rng(number).integers(0, 256, (size, size, 3), dtype=np.uint8), format)
