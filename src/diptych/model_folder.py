@@ -14,6 +14,7 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from diptych import images, tasks
 from diptych.card import SCHEMA_VERSION, Card
@@ -183,11 +184,21 @@ def build(card: Card, place: Path | str) -> Method:
 
     It lacks what only a training in progress needs.
     """
-    with torch.device("meta"):
+    with torch.device("meta"), Undrawn():
         method = method_of(card, place)(**checked_options(card, place))
     for name in method.pretrained:
         setattr(method, name, None)
     return method
+
+
+class Undrawn(TorchFunctionMode):
+    """Leaves first weights undrawn: without memory they have no values, and asking for some imports a compiler (1.6 s)."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = kwargs or {}
+        if getattr(func, "__name__", "") in ("normal_", "uniform_"):
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)
 
 
 def parse_weights(path: Path, data: bytes) -> dict[str, Tensor]:
