@@ -192,7 +192,7 @@ def build(card: Card, place: Path | str) -> Method:
 
 
 class Undrawn(TorchFunctionMode):
-    """Leaves first weights undrawn: without memory they have no values, and asking for some imports a compiler (1.6 s)."""
+    """Leaves first weights undrawn: without memory they have none, and drawing them imports a compiler (1.6 s)."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = kwargs or {}

@@ -17,6 +17,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from diptych import images
 from diptych.errors import DataError, ModelError
 from diptych.serve import versions
@@ -151,6 +153,7 @@ class Engine:
     async def start(self) -> None:
         """Verify and copy the models, start the workers, and wait until all have loaded them. Raises ModelError."""
         self.loop = asyncio.get_running_loop()
+        images.header(images.encode(np.zeros((8, 8, 3), np.uint8), "PNG"))  # the first one is slow: it loads decoders
         for name, source in self.sources.items():
             current = await asyncio.to_thread(versions.take, name, source, self.copies(name))
             self.served[name] = Served(source, current)

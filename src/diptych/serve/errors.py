@@ -80,3 +80,21 @@ class Failed(ServeError):
     """A fault of ours; the log has more of it."""
 
     status, code = 500, "internal"
+
+
+class NotFound(ServeError):
+    """There is nothing at this address."""
+
+    status, code = 404, "not_found"
+
+
+class BadRequest(ServeError):
+    """The request is not of the form that it should have."""
+
+    status, code = 422, "bad_request"
+
+
+class Gone(ServeError):
+    """Nobody waits for the answer any more."""
+
+    status, code = 499, "client_gone"

@@ -115,8 +115,8 @@ class Models:
             source, _ = translator.sides(translator.ways[0])
             black = np.zeros((128, 128, 1 if source.legend else source.channels), source.dtype)
             list(translated(translator, [Picture(black)], translator.checked({"to": None})))
-            if sealer:
-                sealer.encode(Picture(np.zeros((8, 8, 3), np.uint8)), "PNG")
+            warm_picture = Picture(np.zeros((8, 8, 3), np.uint8))
+            images.read(sealer.encode(warm_picture, "PNG") if sealer else images.encode(warm_picture.array, "PNG"))
 
 
 def work(connection: Connection, plan: Plan) -> None:

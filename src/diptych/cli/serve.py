@@ -1,0 +1,58 @@
+"""`diptych serve`: translators for others, over HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(serve)
+
+
+def serve(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL|NAME=MODEL...")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 7860,
+    host: Annotated[
+        str, typer.Option(help="Address to listen at; other than this computer's own only with --token.")
+    ] = "127.0.0.1",
+    token: Annotated[str | None, typer.Option(envvar="DIPTYCH_TOKEN", help="What clients must show.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that translate.")] = 1,
+    queue: Annotated[int, typer.Option(min=1, help="Requests that may wait; more are refused.")] = 64,
+    batch: Annotated[int, typer.Option(min=1, help="Pictures of one size translated at once.")] = 8,
+    acceleration: Annotated[
+        str, typer.Option(help="plain, bf16 ...; `diptych bench MODEL` says which is fastest.")
+    ] = "plain",
+    memory_mb: Annotated[float | None, typer.Option(help="Room for weights in each worker.")] = None,
+    limit_mp: Annotated[float, typer.Option(help="Largest picture accepted, in million pixels.")] = 50.0,
+    limit_mb: Annotated[float, typer.Option(help="Largest body of a request, in million bytes.")] = 100.0,
+    place: Annotated[Path, typer.Option(help="The server's own folder: jobs, history, feedback.")] = Path(
+        "diptych-server"
+    ),
+    store: Annotated[
+        str | None, typer.Option(help="Another database than the SQLite file in that folder, as URL.")
+    ] = None,
+    provenance: Annotated[bool, typer.Option(help="Say in each result that a model made it.")] = True,
+    certificate: Annotated[
+        Path | None, typer.Option(help="PEM file to sign with: a private key and its chain.")
+    ] = None,
+    mark: Annotated[bool, typer.Option("--mark", help="Also mark the pixels, invisibly.")] = False,
+) -> None:
+    """Serve models over HTTP: the interface at /v1, its description at /openapi.json."""
+    from diptych.errors import need
+
+    need("fastapi", extra="serve")
+    from diptych.serve.engine import Engine
+    from diptych.serve.gate import Rules
+    from diptych.serve.server import run
+    from diptych.serve.store import Store
+    from diptych.serve.versions import named
+
+    engine = Engine(
+        named(models), place=place, workers=workers, queue=queue, batch=batch, acceleration=acceleration,
+        limit_mp=limit_mp, memory_mb=memory_mb, provenance=provenance, certificate=certificate, mark=mark,
+    )  # fmt: skip
+    rules = Rules(token, body=int(limit_mb * 1e6))
+    run(engine, Store(place, store), rules, host=host, port=port)

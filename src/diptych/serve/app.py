@@ -1,0 +1,194 @@
+"""The HTTP interface: pictures in, pictures out; jobs, models, feedback; errors as a code and a sentence."""
+
+from __future__ import annotations
+
+import pathlib
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Path, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
+from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+
+from diptych import __version__
+from diptych.images import FORMATS
+from diptych.serve import describing
+from diptych.serve.engine import MEDIA_TYPES, Engine
+from diptych.serve.errors import BadRequest, ServeError
+from diptych.serve.forms import fields, read_controls, read_deadline, read_format, read_seeds, unless_gone
+from diptych.serve.gate import Cut
+from diptych.serve.jobs import Jobs
+from diptych.serve.monitor import Monitor
+from diptych.serve.opinions import take_feedback
+from diptych.serve.store import Store
+
+
+def build_app(engine: Engine, store: Store) -> FastAPI:
+    """The application around an engine, which it starts and stops."""
+    jobs, monitor = Jobs(engine, store), Monitor(engine)
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        jobs.start()
+        yield
+        await jobs.stop()
+        await engine.stop(8.0)
+        store.close()
+
+    app = FastAPI(title="diptych", version=__version__, lifespan=life, docs_url=None, redoc_url=None)
+    app.state.jobs = jobs
+    add_errors(app)
+    add_models(app, engine)
+    add_jobs(app, engine, jobs)
+
+    @app.get("/healthz", response_class=PlainTextResponse, summary="Whether the server lives")
+    async def healthz() -> str:
+        return "alive"
+
+    @app.get("/readyz", response_class=PlainTextResponse, summary="Whether it can translate now")
+    async def readyz() -> Response:
+        ready = engine.status().ready
+        return PlainTextResponse("ready" if ready else "not ready", 200 if ready else 503)
+
+    @app.get("/metrics", response_class=PlainTextResponse, summary="Numbers for Prometheus")
+    async def metrics() -> Response:
+        return Response(monitor.text(), media_type="text/plain; version=0.0.4")
+
+    @app.post("/v1/feedback", status_code=201, summary="Say what you think of a result; it is stored, nothing else")
+    async def feedback(request: Request) -> dict[str, str]:
+        async with request.form(max_files=3, max_fields=20) as form:
+            return {"id": await run_in_threadpool(take_feedback, store, engine, await fields(form))}
+
+    app.openapi = partial(describing.describe, app, engine)
+    return app
+
+
+def add_models(app: FastAPI, engine: Engine) -> None:
+    """Models and translations."""
+
+    @app.get("/v1/models", summary="The models")
+    async def models() -> list[dict[str, Any]]:
+        return [describing.model(name, served) for name, served in engine.served.items()]
+
+    @app.get("/v1/models/{name}", summary="What a model is: its card, controls, licence and uses")
+    async def model(name: str) -> dict[str, Any]:
+        served = engine.find(name)
+        return {**describing.model(name, served), "card": served.current.card.model_dump()}
+
+    @app.get("/v1/models/{name}/card", response_class=PlainTextResponse, summary="The model card, for people")
+    async def card(name: str) -> Response:
+        return Response(engine.find(name).current.card.to_markdown(), media_type="text/markdown; charset=utf-8")
+
+    @app.get("/v1/models/{name}/preview", summary="Pictures of what it does")
+    async def preview(name: str) -> Response:
+        path = engine.find(name).current.folder / "preview.png"
+        if not path.exists():
+            raise HTTPException(404, f"{name} has no preview")
+        return FileResponse(path, media_type="image/png")
+
+    @app.post("/v1/models/{name}/translate", summary="Translate a picture", response_class=Response)
+    async def translate(name: str, request: Request) -> Response:
+        served = engine.find(name)
+        async with request.form(max_files=8, max_fields=50) as form:
+            given = await fields(form)
+        image = given.get("image")
+        if not isinstance(image, bytes):
+            raise BadRequest("the picture is missing: send it as the file `image` of a form (multipart/form-data)")
+        controls = read_controls(served, given)
+        format, deadline = read_format(given.get("format")), read_deadline(given.get("deadline"))
+        answer = await unless_gone(request, engine.translate(name, image, controls, format=format, deadline=deadline))
+        spent = ", ".join(f"{stage};dur={1e3 * seconds:.1f}" for stage, seconds in answer.seconds.items())
+        headers = {"X-Model-Version": answer.version, "Server-Timing": spent}
+        if answer.notes:
+            headers["X-Notes"] = "; ".join(answer.notes).encode("ascii", "replace").decode()
+        return Response(answer.data, media_type=answer.media_type, headers=headers)
+
+    @app.post("/v1/models/{name}/reload", summary="Serve what is in the model's folder now")
+    async def reload(name: str) -> dict[str, Any]:
+        return describing.model(name, await engine.reload(name))
+
+    @app.post("/v1/models/{name}/rollback", summary="Serve the version before again")
+    async def rollback(name: str) -> dict[str, Any]:
+        return describing.model(name, await engine.rollback(name))
+
+
+def add_jobs(app: FastAPI, engine: Engine, jobs: Jobs) -> None:
+    """Many pictures at once."""
+
+    @app.post("/v1/jobs", status_code=202, summary="Translate many pictures: files, or zips of files")
+    async def make(request: Request) -> dict[str, Any]:
+        async with request.form(max_files=1000, max_fields=50) as form:
+            given = await fields(form, without=("images",))
+            name = str(given.pop("model", ""))
+            served = engine.find(name)
+            controls = read_controls(served, given)
+            seeds = read_seeds(given.get("samples"), served, controls)
+            uploads = [(one.filename or "", one.file) for one in form.getlist("images") if isinstance(one, UploadFile)]
+            add = partial(jobs.add, name, controls, read_format(given.get("format")), uploads, seeds)
+            job = await run_in_threadpool(add)
+        jobs.wake.set()
+        return await run_in_threadpool(jobs.report, job)
+
+    @app.get("/v1/jobs/{job}", summary="How far a job is")
+    async def report(job: str) -> dict[str, Any]:
+        return await run_in_threadpool(jobs.report, job)
+
+    @app.delete("/v1/jobs/{job}", summary="Stop a job; what is done stays")
+    async def cancel(job: str) -> dict[str, Any]:
+        await run_in_threadpool(jobs.cancel, job)
+        return await run_in_threadpool(jobs.report, job)
+
+    @app.get("/v1/jobs/{job}/items/{number}", summary="One result", response_class=Response)
+    async def item(job: str, number: Annotated[int, Path(ge=0)]) -> Response:
+        path = await run_in_threadpool(jobs.result, job, number)
+        return FileResponse(path, media_type=MEDIA_TYPES[FORMATS[path.suffix]])
+
+    @app.get("/v1/jobs/{job}/results", summary="All results so far, as a zip", response_class=Response)
+    async def results(job: str) -> Response:
+        with tempfile.NamedTemporaryFile(dir=jobs.store.place, prefix="results-", suffix=".zip", delete=False) as file:
+            place = pathlib.Path(file.name)
+        try:
+            await run_in_threadpool(jobs.results, job, place)
+        except BaseException:
+            place.unlink(missing_ok=True)
+            raise
+        done = BackgroundTask(place.unlink, missing_ok=True)
+        return FileResponse(place, media_type="application/zip", filename=f"{job}.zip", background=done)
+
+
+def add_errors(app: FastAPI) -> None:
+    """Every error is a code for programs and a sentence for people."""
+
+    @app.exception_handler(ServeError)
+    async def served(request: Request, error: ServeError) -> Response:
+        headers = {"Retry-After": str(int(error.retry_after))} if error.retry_after else None
+        return fault(error.status, error.code, str(error), headers)
+
+    @app.exception_handler(Cut)
+    async def cut(request: Request, error: Cut) -> Response:
+        return fault(error.status, error.code, str(error), {"Connection": "close"})
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        said = "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in error.errors())
+        return fault(422, "bad_request", said)
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> Response:
+        code = {404: "not_found", 405: "bad_method", 400: "bad_request"}.get(error.status_code, "refused")
+        return fault(error.status_code, code, str(error.detail), error.headers)
+
+    @app.exception_handler(Exception)
+    async def ours(request: Request, error: Exception) -> Response:
+        return fault(500, "internal", "a fault of the server's: its log has more")
+
+
+def fault(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    return JSONResponse({"error": {"code": code, "message": message}}, status, dict(headers or {}))

@@ -1,0 +1,151 @@
+"""What the server offers, for programs: models as JSON, and the OpenAPI description with each model's own controls."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from diptych.controls import Control
+from diptych.images import FORMATS
+from diptych.serve import errors
+from diptych.serve.engine import Engine, Served
+
+TYPES = {"seed": "integer", "integer": "integer", "strength": "number", "number": "number", "switch": "boolean"}
+FORMAT_NAMES = sorted(suffix[1:] for suffix in FORMATS)
+
+
+def model(name: str, served: Served) -> dict[str, Any]:
+    """A model in short."""
+    current = served.current
+    card = current.card
+    return {
+        "name": name,
+        "version": current.version,
+        "previous_version": served.previous.version if served.previous else None,
+        "method": card.method,
+        "turns": card.directions(),
+        "domains": [card.source.name, card.target.name],
+        "licence": card.licence,
+        "intended_use": card.intended_use,
+        "controls": [schema_of(control) | {"name": control.name, "kind": control.kind} for control in current.controls],
+    }
+
+
+def schema_of(control: Control) -> dict[str, Any]:
+    """The JSON schema of a control."""
+    if control.kind == "picture":
+        return {"type": "string", "format": "binary", "description": control.help}
+    if control.kind == "choice":
+        schema: dict[str, Any] = {"type": "string", "enum": list(control.choices)}
+    else:
+        schema = {"type": TYPES[control.kind]}
+        bounds = {"minimum": control.low, "maximum": control.high}
+        whole = schema["type"] == "integer"
+        schema |= {name: int(b) if whole else b for name, b in bounds.items() if b is not None}
+    if control.default is not None:
+        schema["default"] = control.default
+    return schema | ({"description": control.help} if control.help else {})
+
+
+def describe(app: FastAPI, engine: Engine) -> dict[str, Any]:
+    """The OpenAPI description, in which each model's translation has its own address and form."""
+    said = get_openapi(title=app.title, version=app.version, routes=app.routes, description=__doc__)
+    paths = said["paths"]
+    for path in list(paths):
+        for method, operation in paths[path].items():
+            operation["responses"] = {**successes(method, path), **failures(path)}
+    general = paths.pop("/v1/models/{name}/translate")
+    for name, served in engine.served.items():
+        own = copy.deepcopy(general)
+        own["post"].pop("parameters", None)
+        own["post"]["operationId"] = f"translate_{name}"
+        own["post"]["summary"] = f"Translate a picture: {served.current.card.directions()}"
+        own["post"]["requestBody"] = form({**translate_form(served)}, ["image"])
+        paths[f"/v1/models/{name}/translate"] = own
+    names = list(engine.served)
+    pictures = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
+    job = {"model": {"type": "string", "enum": names}, "images": pictures, **format_field()}
+    job["samples"] = {"type": "integer", "minimum": 1, "maximum": 64, "description": "answers to each picture"}
+    paths["/v1/jobs"]["post"]["requestBody"] = form(job, ["model", "images"], further=True)
+    opinion = {
+        "model": {"type": "string", "enum": names},
+        "rating": {"type": "integer", "minimum": -1, "maximum": 1},
+        "version": {"type": "string"},
+        "comment": {"type": "string"},
+        **{name: {"type": "string", "format": "binary"} for name in ("source", "result", "corrected")},
+    }
+    paths["/v1/feedback"]["post"]["requestBody"] = form(opinion, ["model", "rating"])
+    said.setdefault("components", {}).setdefault("schemas", {})["Error"] = ERROR
+    return said
+
+
+def translate_form(served: Served) -> dict[str, Any]:
+    fields = {control.name: schema_of(control) for control in served.current.controls}
+    deadline = {"type": "number", "exclusiveMinimum": 0, "maximum": 3600, "default": 30, "description": "seconds"}
+    return {"image": {"type": "string", "format": "binary"}, **fields, **format_field(), "deadline": deadline}
+
+
+def format_field() -> dict[str, Any]:
+    return {"format": {"type": "string", "enum": FORMAT_NAMES, "description": "of the result; by default the input's"}}
+
+
+def form(properties: dict[str, Any], required: list[str], *, further: bool = False) -> dict[str, Any]:
+    schema = {"type": "object", "properties": properties, "required": required, "additionalProperties": further}
+    return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+
+
+ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message"],
+            "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
+        }
+    },
+}
+
+
+def failures(path: str) -> dict[str, Any]:
+    """Every status that an error has, with its codes."""
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.ServeError)]
+    codes: dict[int, list[str]] = {400: ["bad_request"], 401: ["no_token"], 403: ["cross_site"], 405: ["bad_method"]}
+    codes |= {408: ["too_slow"], 421: ["wrong_host"]}
+    for kind in kinds:
+        codes.setdefault(kind.status, []).append(kind.code)
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    found = {
+        str(status): {"description": ", ".join(dict.fromkeys(names)), "content": content}
+        for status, names in sorted(codes.items())
+    }
+    found["503"] |= {"headers": {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}}
+    if path == "/readyz":
+        found["503"] = {"description": "not ready", "content": {"text/plain": {}}}
+    return found
+
+
+def successes(method: str, path: str) -> dict[str, Any]:
+    """What comes back when all is well."""
+    pictures: dict[str, Any] = {
+        media: {} for media in ("image/png", "image/jpeg", "image/webp", "image/tiff", "image/avif")
+    }
+    others: dict[str, Any] = {"image/gif": {}, "image/bmp": {}, "application/octet-stream": {}}
+    kinds: dict[str, dict[str, Any]] = {
+        "/translate": {**pictures, **others},
+        "/items/{number}": {**pictures, **others},
+        "/preview": {"image/png": {}},
+        "/card": {"text/markdown": {}},
+        "/results": {"application/zip": {}},
+        "/healthz": {"text/plain": {}},
+        "/readyz": {"text/plain": {}},
+        "/metrics": {"text/plain": {}},
+    }
+    content: dict[str, Any] = next(
+        (kind for end, kind in kinds.items() if path.endswith(end)), {"application/json": {}}
+    )
+    status = {"/v1/jobs": "202", "/v1/feedback": "201"}.get(path if method == "post" else "", "200")
+    return {status: {"description": "what was asked for", "content": content}}

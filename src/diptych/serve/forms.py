@@ -1,0 +1,113 @@
+"""Forms as clients send them: fields to controls, and what every form may say besides."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Coroutine, Mapping
+from typing import Any, TypeVar
+
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
+
+from diptych.controls import check_controls
+from diptych.errors import ConfigError
+from diptych.images import FORMATS
+from diptych.serve.engine import Served
+from diptych.serve.errors import BadControl, BadRequest, Gone
+
+OWN_FIELDS = ("image", "images", "model", "format", "deadline", "samples")
+"""Fields that are not controls."""
+SAMPLES = 64
+"""Answers to each picture of a job, at most."""
+LONGEST = 3600.0
+"""Seconds that a client may be ready to wait."""
+
+T = TypeVar("T")
+
+
+async def fields(form: FormData, *, without: Collection[str] = ()) -> dict[str, str | bytes]:
+    """The fields of a form, files as their bytes. Raises BadRequest for one that is there twice."""
+    found: dict[str, str | bytes] = {}
+    for name, value in form.multi_items():
+        if name in without:
+            continue
+        if name in found:
+            raise BadRequest(f"the field {name[:50]!r} is there twice")
+        found[name] = await value.read() if isinstance(value, UploadFile) else value
+    return found
+
+
+def read_controls(served: Served, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The controls among the fields, checked and converted. Raises BadControl that names all that is wrong."""
+    current = served.current
+    controls = {name: value for name, value in given.items() if name not in OWN_FIELDS and value != ""}
+    pictures = {control.name for control in current.controls if control.kind == "picture"}
+    wrong = [name for name, value in controls.items() if isinstance(value, bytes) != (name in pictures)]
+    known = {control.name for control in current.controls} | {"to"}
+    faults = [
+        f"{name} must be sent as {'a file' if name in pictures else 'a value, not as a file'}"
+        for name in wrong
+        if name in known
+    ]
+    try:
+        checked = check_controls(current.method, current.card, controls)
+    except ConfigError as error:
+        raise BadControl("\n".join([*faults, str(error)])) from None
+    if faults:
+        raise BadControl("\n".join(faults))
+    return checked
+
+
+def read_format(given: str | bytes | None) -> str | None:
+    """The name of a format as `png` or `.PNG` has it. Raises BadControl."""
+    if given in (None, ""):
+        return None
+    suffix = f".{given.removeprefix('.').lower()}" if isinstance(given, str) else ""
+    if suffix not in FORMATS:
+        raise BadControl(f"format = {given[:40]!r}: there are {', '.join(sorted(name[1:] for name in FORMATS))}")
+    return FORMATS[suffix]
+
+
+def read_deadline(given: str | bytes | None) -> float:
+    """Seconds. Raises BadControl."""
+    if given in (None, ""):
+        return 30.0
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= LONGEST:
+        raise BadControl(f"deadline = {given[:40]!r}: give seconds, above 0 and up to {LONGEST:g}")
+    return seconds
+
+
+def read_seeds(given: str | bytes | None, served: Served, controls: Mapping[str, Any]) -> list[int | None]:
+    """The seeds of several answers to each picture, or one None for the one answer. Raises BadControl."""
+    if given in (None, "", "1"):
+        return [None]
+    count = int(given) if isinstance(given, str) and given.isdecimal() and len(given) < 6 else 0
+    if not 1 <= count <= SAMPLES:
+        raise BadControl(f"samples = {given[:40]!r}: give a number from 1 to {SAMPLES}")
+    if "seed" not in {control.name for control in served.current.controls}:
+        raise BadControl(f"{served.current.card.method} has one answer to a picture: leave samples out")
+    first = int(controls.get("seed", 0))
+    return [min(first + number, 2**63 - 1) for number in range(count)]
+
+
+async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """What `work` gives; it is cancelled when the client goes away. Raises Gone."""
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(disconnected(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise Gone("the client went away")
+    finally:
+        for one in (task, gone):
+            one.cancel()
+
+
+async def disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

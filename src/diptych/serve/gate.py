@@ -1,0 +1,190 @@
+"""What every request passes: who may ask, how large and how slow a body may be, and which headers every answer has."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import re
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from http.cookies import SimpleCookie
+from typing import Any
+
+SLOW = 10.0
+"""Seconds that a body may make no progress, and that it may take besides what its size needs."""
+PACE = 50_000
+"""Bytes a second that a body must come with, on the whole."""
+
+LINGER = 2.0
+"""Seconds for which a body that is too large is still taken, and thrown away."""
+
+COOKIE = "diptych_token"
+OPEN = ("/healthz", "/readyz", "/login")
+"""Paths that need no token."""
+
+POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+"""The content security policy of all answers but the page's."""
+
+ALWAYS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"geolocation=(), microphone=(), payment=()"),
+]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """token: what a client must show, if anything. body: bytes of a request at most, job: of one that makes a job.
+
+    hosts: names that the server answers to, empty: all of them (a page elsewhere could have its own name lead here).
+    page_policy: the content security policy of the page.
+    """
+
+    token: str | None = None
+    body: int = 100_000_000
+    job: int = 2_000_000_000
+    hosts: Sequence[str] = ()
+    page_policy: str = POLICY
+
+    def admits(self, token: str | None) -> bool:
+        """Whether a client with this token may ask; takes the same time for every wrong one."""
+        return self.token is None or hmac.compare_digest((token or "").encode(), self.token.encode())
+
+
+class Cut(Exception):
+    """A body is too large or too slow."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code = status, code
+
+
+class Gate:
+    """The outermost application, around all others."""
+
+    def __init__(self, app: Any, rules: Rules) -> None:
+        self.app, self.rules = app, rules
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self.app(scope, receive, send)
+            return  # nothing here speaks by websocket
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        answering = Answering(send, self.policy(scope["path"]))
+        if refusal := self.refusal(scope, headers):
+            await answering.refuse(*refusal)
+            return
+        limit = self.rules.job if scope["path"] == "/v1/jobs" else self.rules.body
+        body = Body(receive, limit)
+        if announced(headers) > limit:
+            await answering.refuse(413, "too_large", body.too_large, meanwhile=body.discard)
+            return
+        try:
+            await self.app(scope, body.receive, answering.send)
+        except Cut as cut:
+            await answering.refuse(cut.status, cut.code, str(cut))
+
+    def policy(self, path: str) -> str:
+        return POLICY if path.startswith(("/v1", "/metrics", "/healthz", "/readyz")) else self.rules.page_policy
+
+    def refusal(self, scope: Any, headers: dict[bytes, str]) -> tuple[int, str, str] | None:
+        """Why a request is not even looked at: status, code and sentence."""
+        host = re.sub(r":\d*$", "", headers.get(b"host", "")).strip("[]").lower()
+        if self.rules.hosts and host not in self.rules.hosts:
+            return 421, "wrong_host", f"this server is not {host[:100]!r}: ask for {self.rules.hosts[0]}"
+        if headers.get(b"sec-fetch-site") == "cross-site" and scope["method"] not in ("GET", "HEAD"):
+            return 403, "cross_site", "another site's page may not send requests here"
+        if scope["path"] not in OPEN and not self.rules.admits(shown(headers)):
+            return 401, "no_token", "this needs a token: send the header `Authorization: Bearer TOKEN`"
+        return None
+
+
+def shown(headers: dict[bytes, str]) -> str | None:
+    """The token that a request shows: in its header, or in the page's cookie."""
+    scheme, _, token = headers.get(b"authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    try:
+        cookie = SimpleCookie(headers.get(b"cookie", "")).get(COOKIE)
+    except Exception:  # a cookie is what a stranger sends
+        return None
+    return cookie.value if cookie else None
+
+
+class Body:
+    """A request's body on its way in, cut off when it is too large or too slow."""
+
+    def __init__(self, receive: Any, limit: int) -> None:
+        self.inner, self.limit = receive, limit
+        self.too_large = f"the body has more than {limit:,} bytes: send less"
+        self.taken, self.start, self.complete = 0, time.monotonic(), False
+
+    async def receive(self) -> Any:
+        if self.taken > self.limit:
+            await self.discard()
+            raise Cut(413, "too_large", self.too_large)
+        if self.complete:
+            return await self.inner()
+        left = min(SLOW, self.start + SLOW + self.taken / PACE - time.monotonic())
+        try:
+            message = await asyncio.wait_for(self.inner(), max(0.001, left))
+        except TimeoutError:
+            raise Cut(408, "too_slow", f"the body came too slowly: {self.taken:,} bytes so far") from None
+        self.taken += len(message.get("body", b""))
+        self.complete = not message.get("more_body", False)
+        return message
+
+    async def discard(self) -> None:
+        """Take what still comes, for a moment: a client that is cut off while it sends does not read the answer."""
+        end = time.monotonic() + LINGER
+        while (left := end - time.monotonic()) > 0:
+            try:
+                message = await asyncio.wait_for(self.inner(), left)
+            except TimeoutError:
+                return
+            if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                return
+
+
+def announced(headers: dict[bytes, str]) -> int:
+    """The length of the body as the client says it."""
+    length = headers.get(b"content-length", "")
+    return int(length) if length.isdecimal() else 0
+
+
+class Answering:
+    """An answer on its way out, given the headers that every answer has."""
+
+    def __init__(self, send: Any, policy: str) -> None:
+        self.inner, self.started = send, False
+        self.headers = [*ALWAYS, (b"content-security-policy", policy.encode())]
+
+    async def send(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            own = {name.lower() for name, _ in message.get("headers", [])}
+            extra = [(name, value) for name, value in self.headers if name not in own]
+            message = {**message, "headers": [*message.get("headers", []), *extra]}
+        await self.inner(message)
+
+    async def refuse(
+        self, status: int, code: str, sentence: str, *, meanwhile: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """Answer by an error; `meanwhile` runs between the answer and the end of the connection."""
+        if self.started:
+            return  # too late to say anything
+        body = json.dumps({"error": {"code": code, "message": sentence}}).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        headers += [(b"connection", b"close")] if status in (408, 413) else []
+        headers += [(b"www-authenticate", b"Bearer")] if status == 401 else []
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+        if meanwhile:
+            await self.inner({"type": "http.response.body", "body": body, "more_body": True})
+            await meanwhile()
+        await self.inner({"type": "http.response.body", "body": b"" if meanwhile else body})

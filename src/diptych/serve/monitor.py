@@ -1,0 +1,58 @@
+"""The engine's numbers as Prometheus reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+
+from diptych.serve.engine import Engine
+from diptych.serve.tally import BOUNDS, Histogram
+
+
+class Monitor:
+    """Reads an engine whenever it is asked: nothing is counted twice, and nothing while nobody asks."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.registry = CollectorRegistry()
+        self.registry.register(self)
+
+    def text(self) -> bytes:
+        """All metrics in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+    def collect(self) -> Iterator[Metric]:
+        status, tally = self.engine.status(), self.engine.tally
+        for name, help, value in (
+            ("ready", "1 while a worker lives and has its models loaded.", status.ready),
+            ("waiting", "Requests in the queue.", status.waiting),
+            ("busy_workers", "Workers that translate.", status.running),
+            ("workers", "Workers that live.", len(status.workers)),
+        ):
+            yield GaugeMetricFamily(f"diptych_{name}", help, value=float(value))
+        yield CounterMetricFamily("diptych_worker_restarts", "Workers that ended by themselves.", value=tally.restarts)
+        yield CounterMetricFamily("diptych_retries", "Requests given to another worker.", value=tally.retries)
+        requests = CounterMetricFamily("diptych_requests", "Requests by outcome.", labels=["model", "code"])
+        for (model, code), count in sorted(tally.outcomes.items()):
+            requests.add_metric([model, code], count)
+        yield requests
+        seconds = HistogramMetricFamily("diptych_seconds", "Seconds by stage.", labels=["model", "stage"])
+        for (model, stage), histogram in sorted(tally.seconds.items()):
+            seconds.add_metric([model, stage], buckets(histogram), histogram.total)
+        yield seconds
+        batches = CounterMetricFamily("diptych_batches", "Batches by size.", labels=["size"])
+        for size, count in sorted(tally.batches.items()):
+            batches.add_metric([str(size)], count)
+        yield batches
+
+
+def buckets(histogram: Histogram) -> list[tuple[str, float]]:
+    """Cumulative counts, as Prometheus wants them."""
+    counts, total = [], 0
+    for bound, count in zip((*map(str, BOUNDS), "+Inf"), histogram.counts, strict=True):
+        total += count
+        counts.append((bound, float(total)))
+    return counts

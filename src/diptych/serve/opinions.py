@@ -1,0 +1,76 @@
+"""What users think of results: kept for later trainings, and nothing else is done with it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from diptych import images
+from diptych.errors import DataError
+from diptych.files import write_bytes
+from diptych.serve.engine import Engine
+from diptych.serve.errors import BadPicture, BadRequest
+from diptych.serve.store import Feedback, Store, new_id
+
+PICTURES = ("source", "result", "corrected")
+"""Files that may come with it: what was translated, what came out, what should have come out."""
+
+
+def take_feedback(store: Store, engine: Engine, given: Mapping[str, Any]) -> str:
+    """Store feedback: model, rating from -1 to 1, and perhaps version, comment, controls and pictures; its id.
+
+    Raises UnknownModel, BadRequest, BadPicture.
+    """
+    served = engine.find(str(given.get("model", "")))
+    if str(given.get("rating", "")) not in ("-1", "0", "1"):
+        raise BadRequest("rating must be -1 (bad), 0 or 1 (good)")
+    unknown = set(given) - {"model", "rating", "version", "comment", "controls", *PICTURES}
+    if unknown:
+        raise BadRequest(f"{', '.join(sorted(unknown))[:200]}: not a field of feedback")
+    id = new_id()
+    names = {name: keep(store, id, name, given[name]) for name in PICTURES if name in given}
+    store.add(
+        Feedback(
+            id=id,
+            created=time.time(),
+            model=served.current.name,
+            version=text(given, "version", served.current.version)[:40],
+            rating=int(given["rating"]),
+            comment=text(given, "comment", "")[:10_000],
+            controls=read_json(text(given, "controls", "{}")),
+            pictures=names,
+        )
+    )
+    return id
+
+
+def text(given: Mapping[str, Any], name: str, default: str) -> str:
+    value = given.get(name, default)
+    if not isinstance(value, str):
+        raise BadRequest(f"{name} must be a value, not a file")
+    return value
+
+
+def read_json(words: str) -> dict[str, Any]:
+    try:
+        value = json.loads(words)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict) or len(words) > 10_000:
+        raise BadRequest('controls must be a JSON object, as {"seed": 7}')
+    return value
+
+
+def keep(store: Store, id: str, name: str, data: Any) -> str:
+    """Write a picture beside the database, under a name of ours."""
+    if not isinstance(data, bytes):
+        raise BadRequest(f"{name} must be sent as a file")
+    try:
+        format = images.header(data).format
+    except DataError as error:
+        raise BadPicture(f"{name}: {error}") from None
+    file = f"{id}/{name}.{format.lower()}"
+    write_bytes(store.place / "feedback" / file, data)
+    return file

@@ -1,0 +1,89 @@
+"""The server process: listens, says what it serves, and ends without leaving anything half done."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import socket
+import sys
+from dataclasses import replace
+
+import uvicorn
+
+from diptych.errors import ConfigError
+from diptych.provenance.certificate import certificate as checked_certificate
+from diptych.serve.app import build_app
+from diptych.serve.connection import PatientConnection
+from diptych.serve.engine import Engine
+from diptych.serve.gate import Gate, Rules
+from diptych.serve.store import Store
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def run(engine: Engine, store: Store, rules: Rules, *, host: str, port: int) -> None:
+    """Serve until a signal says to stop. Raises ConfigError, ModelError, StorageError for what cannot begin."""
+    if not is_loopback(host) and not rules.token:
+        raise ConfigError(f"--host {host} lets others in: give a --token that they must show, or leave --host out")
+    if engine.plan.provenance:
+        checked_certificate(engine.plan.certificate)
+    listener = listen(host, port)
+    if is_loopback(host):
+        rules = replace(rules, hosts=LOOPBACK)
+    asyncio.run(serve(engine, store, rules, listener))
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket at this address. Raises ConfigError where it is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{host}:{port} cannot be listened at ({reason}): try another --port") from None
+    return listener
+
+
+async def serve(engine: Engine, store: Store, rules: Rules, listener: socket.socket) -> None:
+    await engine.start()
+    app = build_app(engine, store)
+    config = uvicorn.Config(
+        Gate(app, rules),
+        http=PatientConnection,
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=8,
+    )
+    server = uvicorn.Server(config)
+    listening(listener, engine, rules)
+    await server.serve(sockets=[listener])
+
+
+def listening(listener: socket.socket, engine: Engine, rules: Rules) -> None:
+    """Say what is served where, and what is not as one might expect."""
+    host, port = listener.getsockname()[:2]
+    for name, served in engine.served.items():
+        current = served.current
+        print(f"{name}, version {current.version}: {current.card.directions()}; licence: {current.card.licence}")
+    plan = engine.plan
+    print(f"{engine.size} worker(s), acceleration {plan.acceleration}, {'a' if rules.token else 'no'} token needed")
+    if not plan.provenance:
+        print("without content credentials, as asked for: nothing in the results says that a model made them")
+        logging.getLogger("diptych").warning("results carry no content credentials")
+    shown = f"[{host}]" if ":" in host else host
+    print(f"listening: http://{shown}:{port}/v1  described at http://{shown}:{port}/openapi.json")
+    sys.stdout.flush()
