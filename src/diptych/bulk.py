@@ -8,16 +8,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from diptych import images
 from diptych.ahead import ahead
 from diptych.card import Side
 from diptych.errors import ConfigError, DataError, DiptychError
 from diptych.files import write_bytes
-from diptych.images import FORMATS, Picture
-from diptych.provenance import Sealer
+from diptych.images import Picture
 from diptych.translator import Translator
+
+if TYPE_CHECKING:
+    from diptych.provenance import Sealer
 
 
 @dataclass(frozen=True)
@@ -122,10 +124,9 @@ def translate_files(
     """Carry out `jobs`; neighbours of one size share a batch. `report` hears of each result as it is there.
 
     controls: as for calling the translator; of several answers to a picture, each has the next seed. instances: of
-    label maps, a map of instances, or a folder with one for each under its name. sealer: gives the results credentials.
+    label maps, a map of instances, or a folder with one for each under its name. sealer: gives each file credentials.
     Raises ConfigError for wrong controls.
     """
-    said = {name: value for name, value in controls.items() if value is not None}
     if any(job.sample for job in jobs):
         translator.check_several(controls)
     if instances and not instances.is_dir() and len({job.source for job in jobs}) > 1:
@@ -144,9 +145,7 @@ def translate_files(
         writing: deque[Future[Result]] = deque()
         for some in alike(opened, batch, done):
             outputs = translated(translator, some, controls, done)
-            writing.extend(
-                writers.submit(write, job, output, sealer, seeded(said, job.sample)) for job, output in outputs
-            )
+            writing.extend(writers.submit(write, job, output, controls, sealer) for job, output in outputs)
             while len(writing) > 2 * batch or (writing and writing[0].done()):
                 done(writing.popleft().result())
         for future in writing:
@@ -205,8 +204,7 @@ def translated(
     done: Callable[[Result], None],
 ) -> list[tuple[Job, Picture]]:
     """Translate one group; when that fails for want of memory or sense, each picture by itself."""
-    sample = group[0][0].sample
-    own = seeded(controls, sample)
+    own = own_controls(group[0][0], controls)
     try:
         outputs = list(translator.stream([picture for _, picture in group], own, batch=len(group)))
     except ConfigError:  # of what is wrong with the controls, not with a picture
@@ -219,19 +217,22 @@ def translated(
     return [(job, output) for (job, _), output in zip(group, outputs, strict=True)]
 
 
-def seeded(controls: Mapping[str, Any], sample: int) -> Mapping[str, Any]:
-    """The controls of one of several answers, each of which has the next seed."""
-    return {**controls, "seed": controls.get("seed", 0) + sample} if sample else controls
+def own_controls(job: Job, controls: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The controls of a job: each of several answers has the next seed."""
+    return {**controls, "seed": controls["seed"] + job.sample} if job.sample else controls
 
 
-def write(job: Job, picture: Picture, sealer: Sealer | None, controls: Mapping[str, Any]) -> Result:
-    """Write one result, with credentials if there is a sealer."""
+def write(job: Job, picture: Picture, controls: Mapping[str, Any], sealer: Sealer | None) -> Result:
+    """Write one result, with credentials where there is a sealer."""
+    notes = (*picture.notes, *job.notes)
     try:
-        if sealer:
-            write_bytes(job.target, sealer.encode(picture, FORMATS[job.target.suffix.lower()], controls), durable=False)
-            written = job.target
-        else:
-            written = picture.save(job.target)
-    except DiptychError as error:
+        if sealer is None:
+            return Result(job, written=picture.save(job.target), notes=notes)
+        format = images.FORMATS[job.target.suffix.lower()]
+        data = sealer.encode(picture, format, own_controls(job, controls), source=job.source.read_bytes())
+        write_bytes(job.target, data, durable=False)
+        return Result(job, written=job.target, notes=(*notes, *sealer.notes(picture, format)))
+    except DataError as error:
+        return Result(job, fault=str(error) if sealer is None else f"{job.target}: {error}")
+    except (DiptychError, OSError) as error:
         return Result(job, fault=str(error))
-    return Result(job, written=written, notes=(*picture.notes, *job.notes))

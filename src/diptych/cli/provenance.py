@@ -23,7 +23,7 @@ def verify(
 ) -> None:
     """Say who made a picture, with which model and settings, and whether it was changed since.
 
-    Exit code 0: all are intact; 1: one was changed or has no credentials; 2: one is no picture.
+    Exit code 0: all are intact; 1: one was changed, or cannot be verified; 2: one is no picture.
     """
     from diptych.provenance import verify as check
 
@@ -36,9 +36,9 @@ def verify(
             code = 2
             continue
         found[str(path)] = verdict.to_dict()
-        code = max(code, verdict.state != "intact")
+        code = max(code, 0 if verdict.intact else 1)
         if not as_json:
-            print(f"{path}\n" + "\n".join(f"  {line}" for line in verdict.to_text().splitlines()))
+            print(f"{path}", *verdict.to_text().splitlines(), sep="\n  ")
     if as_json:
         print(json.dumps(found, indent=2))
     raise typer.Exit(code)

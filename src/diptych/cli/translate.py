@@ -72,7 +72,8 @@ def translate(
     paths, controls = sort_out(arguments)
     translator = load(model, device, bf16, compile, snap_colours)
     if provenance:
-        name = model.resolve().name
+        place = model.resolve()
+        name = place.parent.name if place.name == "model" else place.name  # in a run folder, the run's
         sealer = Sealer(translator.card, translator.version, model=name, certificate_path=certificate, mark=mark)
     else:
         sealer = None

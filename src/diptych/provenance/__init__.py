@@ -1,10 +1,10 @@
-"""What a machine made says so: in each file credentials, settings, perhaps an invisible mark; and how they are checked.
+"""What a machine made says so: credentials, settings and perhaps an invisible mark in each file, and their check.
 
 The credentials are those of the Coalition for Content Provenance and Authenticity, https://spec.c2pa.org, version 2.
 """
 
-from diptych.provenance.certificate import Certificate, own_certificate, read_certificate
 from diptych.provenance.sealing import MEDIA_TYPES, Sealer
+from diptych.provenance.settings import read_settings
 from diptych.provenance.verifying import Verdict, verify
 
-__all__ = ["MEDIA_TYPES", "Certificate", "Sealer", "Verdict", "own_certificate", "read_certificate", "verify"]
+__all__ = ["MEDIA_TYPES", "Sealer", "Verdict", "read_settings", "verify"]

@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
+from filelock import FileLock
 
-from diptych.errors import ConfigError
+from diptych.errors import ConfigError, StorageError
 from diptych.files import storing, unfinished
+from diptych.provenance.making import as_pem, make
 
 CERTIFICATE = "DIPTYCH_CERTIFICATE"
 """The environment variable that names the user's certificate."""
 
-LASTS = timedelta(days=3650)
+PURPOSES = (ExtendedKeyUsageOID.EMAIL_PROTECTION, ObjectIdentifier("1.3.6.1.5.5.7.3.36"))  # the second: documentSigning
 CURVES = {"secp256r1": b"es256", "secp384r1": b"es384", "secp521r1": b"es512"}
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """A private key and its chain of certificates, the signer's first, as PEM; algorithm: C2PA's name."""
+    """A private key and its certificates as PEM, the signer's first; algorithm: C2PA's name for it; expires: in UTC."""
 
+    path: Path
     key: bytes
     chain: bytes
     algorithm: bytes
+    expires: datetime
 
 
-def certificate(path: Path | None = None) -> Certificate:
-    """The certificate at `path`, or at DIPTYCH_CERTIFICATE, or this computer's own. Raises ConfigError."""
+def find_certificate(path: Path | None = None) -> Certificate:
+    """The certificate at `path`, or at DIPTYCH_CERTIFICATE, or this computer's own. Raises as those do."""
     given = path or (Path(os.environ[CERTIFICATE]) if os.environ.get(CERTIFICATE) else None)
     return read_certificate(given) if given else own_certificate()
 
@@ -47,40 +51,73 @@ def own_path() -> Path:
 
 
 def own_certificate() -> Certificate:
-    """This computer's own certificate, made if there is none yet or if it has expired. Raises StorageError."""
+    """This computer's own certificate, made if there is none yet or if it has expired. Raises StorageError.
+
+    Of several processes that come at once, one makes it and the others wait. The authorities of earlier certificates
+    are kept, so that what they have signed is still known.
+    """
     path = own_path()
-    if path.exists():
+    if not usable(path):
         try:
-            return read_certificate(path)
-        except ConfigError:  # expired or damaged: it is ours to replace
-            put(path, make(), replace=True)
-    else:
-        put(path, make(), replace=False)
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with FileLock(path.with_suffix(".lock")):
+                if not usable(path):
+                    keep_authority(path)
+                    write_private(path, make())
+        except (OSError, StorageError) as error:
+            raise StorageError(
+                f"no certificate to sign with could be made at {path} ({error}): name one with --certificate, or a "
+                f"folder that can be written with XDG_CONFIG_HOME, or leave credentials out with --no-provenance"
+            ) from None
     return read_certificate(path)
 
 
-def put(path: Path, pem: bytes, *, replace: bool) -> None:
-    """Write it whole, for the user's eyes alone; of several processes that make one at once, the first one's stays."""
-    with storing(path):
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        new = unfinished(path)
-        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+def usable(path: Path) -> bool:
+    """Whether there is a certificate that can still sign. Raises ConfigError for one that may not be read."""
+    try:
+        path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise ConfigError(f"the certificate {path} cannot be read: {error.strerror}") from None
+    try:
+        return bool(read_certificate(path))
+    except ConfigError:
+        return False
+
+
+def keep_authority(path: Path) -> None:
+    """Keep the authority of a certificate that is about to be replaced; of one that cannot be read there is none."""
+    try:
+        root = root_of(path)
+    except ConfigError:
+        return
+    write_private(path.with_name(f"former-{hashlib.sha256(root).hexdigest()[:8]}.pem"), root)
+
+
+def own_authorities() -> bytes:
+    """The authorities of this computer's certificates, the present one and those of old, as PEM."""
+    kept = b""
+    for path in (own_path(), *sorted(own_path().parent.glob("former-*.pem"))):
         try:
-            with open(handle, "wb") as file:
+            kept += root_of(path)
+        except ConfigError:  # there is none yet, or somebody has damaged it
+            continue
+    return kept
+
+
+def write_private(path: Path, pem: bytes) -> None:
+    """Write it whole, for the user's eyes alone from the first byte on."""
+    with storing(path):
+        new = unfinished(path)
+        try:
+            with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(pem)
-            if replace or os.name != "posix":
-                os.replace(new, path)
-            else:
-                link_if_free(new, path)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(new, path)
         finally:
             new.unlink(missing_ok=True)
-
-
-def link_if_free(new: Path, path: Path) -> None:
-    try:
-        os.link(new, path)
-    except FileExistsError:
-        return
 
 
 def read_certificate(path: Path) -> Certificate:
@@ -94,25 +131,44 @@ def read_certificate(path: Path) -> Certificate:
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"{path} must hold a private key without password, and its certificates: {reason}") from None
-    check_dates(path, chain[0])
     if chain[0].public_key() != key.public_key():
         raise ConfigError(f"{path}: the first certificate is not that of the private key: put the signer's first")
-    signers = chain if chain[-1].subject != chain[-1].issuer or len(chain) == 1 else chain[:-1]
+    check_purpose(path, chain[0])
+    for one in chain:
+        check_dates(path, one)
+    signers = [one for one in chain if one.subject != one.issuer]
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    return Certificate(private, b"".join(map(as_pem, signers)), algorithm_of(path, key))
+    expires = min(one.not_valid_after_utc for one in chain)
+    return Certificate(path, private, b"".join(map(as_pem, signers)), algorithm_of(path, key), expires)
 
 
-def check_dates(path: Path, first: x509.Certificate) -> None:
-    now = datetime.now(UTC)
-    if now > first.not_valid_after_utc:
+def check_purpose(path: Path, signer: x509.Certificate) -> None:
+    """Raises ConfigError for a certificate whose signatures no verifier accepts (C2PA 2.2, section 14.5)."""
+    if signer.subject == signer.issuer:
+        raise ConfigError(f"{path}: the certificate is signed by itself, which C2PA refuses: use one of an authority")
+    try:
+        uses = set(signer.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
+        signs = signer.extensions.get_extension_for_class(x509.KeyUsage).value.digital_signature
+    except (x509.ExtensionNotFound, ValueError):
+        uses, signs = set(), False
+    if not signs or not uses & {*PURPOSES} or ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in uses:
         raise ConfigError(
-            f"the certificate {path} expired on {first.not_valid_after_utc:%Y-%m-%d}: renew it, or leave it out: then "
-            f"this computer's own signs"
+            f"{path}: the certificate is not for signing: its key usage must have digitalSignature, and its extended "
+            f"key usage emailProtection or documentSigning"
         )
-    if now < first.not_valid_before_utc:
-        raise ConfigError(f"the certificate {path} is not valid before {first.not_valid_before_utc:%Y-%m-%d %H:%M} UTC")
+
+
+def check_dates(path: Path, one: x509.Certificate) -> None:
+    now = datetime.now(UTC)
+    if now > one.not_valid_after_utc:
+        raise ConfigError(
+            f"the certificate {path} expired on {one.not_valid_after_utc:%Y-%m-%d}: renew it, or leave it out to sign "
+            f"with this computer's own"
+        )
+    if now < one.not_valid_before_utc:
+        raise ConfigError(f"the certificate {path} is not valid before {one.not_valid_before_utc:%Y-%m-%d %H:%M} UTC")
 
 
 def algorithm_of(path: Path, key: PrivateKeyTypes) -> bytes:
@@ -122,7 +178,7 @@ def algorithm_of(path: Path, key: PrivateKeyTypes) -> bytes:
         return b"ps256"
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return b"ed25519"
-    raise ConfigError(f"{path}: content credentials are signed with a key on P-256, P-384, P-521, Ed25519, or by RSA")
+    raise ConfigError(f"{path}: the key must be one on P-256, P-384 or P-521, of Ed25519, or of RSA with 2048 bits")
 
 
 def root_of(path: Path) -> bytes:
@@ -131,68 +187,3 @@ def root_of(path: Path) -> bytes:
         return as_pem(x509.load_pem_x509_certificates(path.read_bytes())[-1])
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} holds no certificate that can be read: {str(error).splitlines()[0]}") from None
-
-
-def make(lasts: timedelta = LASTS) -> bytes:
-    """A new key, its certificate, and that of the authority it comes from, whose own key is forgotten."""
-    authority, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    number = secrets.token_hex(4)  # authorities of one name are told apart by it
-    ours, theirs = name(f"this computer {number}"), name(f"this computer's authority {number}")
-    root = (
-        begun(theirs, theirs, authority, lasts)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(usage(signs_certificates=True), critical=True)
-        .sign(authority, hashes.SHA256())
-    )
-    leaf = (
-        begun(ours, theirs, key, lasts)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), critical=False)
-        .sign(authority, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return private + as_pem(leaf) + as_pem(root)
-
-
-def begun(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, lasts: timedelta
-) -> x509.CertificateBuilder:
-    start = datetime.now(UTC) - timedelta(days=1)  # clocks differ
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(start + timedelta(days=1) + lasts)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    )
-
-
-def name(common: str) -> x509.Name:
-    return x509.Name(
-        [x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Diptych"), x509.NameAttribute(NameOID.COMMON_NAME, common)]
-    )
-
-
-def usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def as_pem(one: x509.Certificate) -> bytes:
-    return one.public_bytes(serialization.Encoding.PEM)

@@ -31,7 +31,9 @@ def embed(array: np.ndarray, version: str) -> np.ndarray:
     steps = np.floor(s[:, 0] / STEP)
     steps += (steps.astype(int) % 2 != bits) * np.where(s[:, 0] / STEP - steps < 0.5, -1, 1)
     steps = np.where(steps < 0, bits, steps)
-    change = ((steps + 0.5) * STEP - s[:, 0])[:, None, None] * (u[:, :, :1] @ v[:, :1, :])
+    shape = u[:, :, :1] @ v[:, :1, :]
+    too_bright = (mean + ((steps + 0.5) * STEP - s[:, 0])[:, None, None] * shape).max(axis=(1, 2)) > 255
+    change = ((steps - 2 * too_bright + 0.5) * STEP - s[:, 0])[:, None, None] * shape  # what is clipped would be lost
     marked = array.astype(np.float32)
     height, width = (size // BLOCK for size in array.shape[:2])
     plane = change.reshape(height, width, 4, 4).swapaxes(1, 2).reshape(height * 4, width * 4)

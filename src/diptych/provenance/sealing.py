@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
-import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import c2pa
+import numpy as np
 
 from diptych import __version__, images
 from diptych.card import Card
+from diptych.errors import ConfigError
 from diptych.images import Picture
 from diptych.provenance import mark
-from diptych.provenance.certificate import certificate
+from diptych.provenance.certificate import find_certificate
+from diptych.provenance.settings import MADE_BY_A_MODEL, with_settings
 
 MEDIA_TYPES = {
     "PNG": "image/png",
@@ -26,54 +29,111 @@ MEDIA_TYPES = {
     "TIFF": "image/tiff",
     "AVIF": "image/avif",
     "GIF": "image/gif",
+    "MP4": "video/mp4",
 }
 """The formats that have room for credentials."""
 
-MADE_BY_A_MODEL = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
-"""IPTC's word for it."""
-
-SETTINGS = "org.diptych.translation"
+TRANSLATION = "org.diptych.translation"
 """The label of our own assertion."""
+
+UNTRUSTED = "signingCredential.untrusted"
+"""What is found wrong with every signature where no authority is given."""
 
 NO_LOOKUPS = {"verify": {"verify_after_sign": False, "remote_manifest_fetch": False, "ocsp_fetch": False}}
 
 
 class Sealer:
-    """Turns the results of one model into files with credentials.
+    """Turns the results of one model into files with content credentials; several threads may share it.
 
-    card, version: the model's. model: the name it goes by. certificate: the user's, by default this computer's own.
-    mark: also mark the pixels invisibly with the version. Making one takes some milliseconds, and may make a
-    certificate. Raises ConfigError for a certificate that cannot be used.
+    card, version: the model's. model: the name it goes by. certificate_path: the user's certificate, by default this
+    computer's own. mark: `encode` also marks the pixels invisibly with the version. Making a sealer takes some
+    milliseconds, and may make a certificate. Raises ConfigError for one that cannot be used, StorageError where none
+    can be made.
     """
 
     def __init__(
         self, card: Card, version: str, *, model: str = "", certificate_path: Path | None = None, mark: bool = False
     ) -> None:
-        self.about = {"model": model or card.title(), "version": version, "method": card.method}
-        own = certificate(certificate_path)
-        self.signer = c2pa.Signer.from_info(c2pa.C2paSignerInfo(own.algorithm, own.chain, own.key, None))
-        self.version, self.mark = version, mark
+        self.about = {"model": model or card.title(), "version": version or "not saved", "method": card.method}
+        self.domains = {"a": card.source.name, "b": card.target.name}
+        self.certificate_path, self.version, self.mark = certificate_path, version or "0", mark
+        self.open()
 
-    def encode(self, picture: Picture, format: str, controls: Mapping[str, Any] | None = None) -> bytes:
-        """The bytes of the file, sealed where its format has room for credentials. Raises DataError as images do."""
-        array = picture.array
-        if self.mark and picture.palette is None and not picture.ids and mark.has_room(array):
-            array = mark.embed(array, self.version)
-        data = images.encode(array, format, alpha=picture.alpha, palette=picture.palette)
-        return self.seal(data, format, controls or {}) if format in MEDIA_TYPES else data
-
-    def seal(self, data: bytes, format: str, controls: Mapping[str, Any]) -> bytes:
-        """The same picture with credentials and settings; its pixels stay as they are."""
-        about = {**self.about, "controls": {name: plain(value) for name, value in sorted(controls.items())}}
-        about["made_with"] = f"diptych {__version__}"
-        with_settings = noted(data, format, json.dumps(about))
-        builder = c2pa.Builder.from_json(json.dumps(manifest(about)), context())
-        sealed = io.BytesIO()
+    def open(self) -> None:
+        """Take the certificate; again where it has expired meanwhile. Raises ConfigError for the user's own."""
+        own = find_certificate(self.certificate_path)
+        self.expires = own.expires
         try:
-            builder.sign(self.signer, MEDIA_TYPES[format], io.BytesIO(with_settings), sealed)
+            self.signer = c2pa.Signer.from_info(c2pa.C2paSignerInfo(own.algorithm, own.chain, own.key, None))
+            trial = io.BytesIO()
+            self.sign("image/png", io.BytesIO(images.encode(np.zeros((1, 1), np.uint8), "PNG")), trial, self.about)
+            with c2pa.Reader("image/png", trial, context=context()) as reader:
+                faults = failures(json.loads(reader.json()))
+        except c2pa.C2paError as error:
+            faults = {str(error)}
+        if faults - {UNTRUSTED}:
+            raise ConfigError(f"{own.path}: what this certificate signs is not accepted: {', '.join(faults)}")
+
+    def encode(
+        self, picture: Picture, format: str, controls: Mapping[str, Any] = {}, *, source: bytes | None = None
+    ) -> bytes:
+        """The bytes of the file: marked if asked, then sealed. Raises DataError as `images.encode` does."""
+        array = mark.embed(picture.array, self.version) if self.marks(picture) else picture.array
+        data = images.encode(array, format, alpha=picture.alpha, palette=picture.palette)
+        return self.seal(data, format, controls, source=source)
+
+    def marks(self, picture: Picture) -> bool:
+        """Whether `encode` marks this picture: never numbers that are names, nor one too small or of another depth."""
+        return self.mark and picture.palette is None and not picture.ids and mark.has_room(picture.array)
+
+    def notes(self, picture: Picture, format: str) -> tuple[str, ...]:
+        """What `encode` has to leave out, in words."""
+        said = [] if format in MEDIA_TYPES else [f"{format} has no room for content credentials: none are written"]
+        if self.mark and not self.marks(picture):
+            said.append("not marked: a mark needs 64x64 pixels of 8 bits, grey or colour, that are no class numbers")
+        return tuple(said)
+
+    def seal(self, data: bytes, format: str, controls: Mapping[str, Any] = {}, *, source: bytes | None = None) -> bytes:
+        """The same picture with credentials and settings, every pixel as it is; other formats come back unchanged.
+
+        controls: as the method was given them; of a picture is told that there was one. source: the file that was
+        translated; its sha256 is told.
+        """
+        if format not in MEDIA_TYPES:
+            return data
+        about = self.told(controls, source)
+        plainly = {name: about[name] for name in (*self.about, "controls")}
+        sealed = io.BytesIO()
+        self.sign(MEDIA_TYPES[format], io.BytesIO(with_settings(data, format, plainly)), sealed, about)
+        return sealed.getvalue()
+
+    def told(self, controls: Mapping[str, Any], source: bytes | None) -> dict[str, Any]:
+        """What is said of one result."""
+        about: dict[str, Any] = {**self.about, "made_with": f"diptych {__version__}"}
+        about["controls"] = {name: plain(value) for name, value in controls.items() if value is not None}
+        if (to := about["controls"].get("to")) in self.domains:
+            about["controls"]["to"] = self.domains[to]
+        return about if source is None else {**about, "source_sha256": hashlib.sha256(source).hexdigest()}
+
+    def sign(self, media_type: str, unsigned: Any, signed: Any, about: Mapping[str, Any]) -> None:
+        """Copy a file from one stream to another, with credentials."""
+        if datetime.now(UTC) > self.expires:
+            self.open()
+        builder = c2pa.Builder.from_json(json.dumps(manifest(about)), context())
+        try:
+            builder.sign(self.signer, media_type, unsigned, signed)
         finally:
             builder.close()
-        return sealed.getvalue()
+
+
+def failures(store: Mapping[str, Any]) -> set[str]:
+    """What a check of credentials found wrong, in C2PA's words."""
+    results = store.get("validation_results", {})
+    parts = [
+        results.get("activeManifest", {}),
+        *(delta["validationDeltas"] for delta in results.get("ingredientDeltas", [])),
+    ]
+    return {fault["code"] for part in parts for fault in part.get("failure", [])}
 
 
 @cache
@@ -83,7 +143,11 @@ def context() -> Any:
 
 
 def manifest(about: Mapping[str, Any]) -> dict[str, Any]:
-    """What is claimed: a model has made it, just now, with these settings."""
+    """What is claimed: a model has made it, just now, with these settings.
+
+    All pixels are the model's, so that the action is c2pa.created; what was translated is named by its digest, as the
+    ingredient that C2PA has for it would cost 350 bytes, and 8 kB where it has credentials of its own.
+    """
     diptych = {"name": "diptych", "version": __version__}
     made = {
         "action": "c2pa.created",
@@ -93,26 +157,13 @@ def manifest(about: Mapping[str, Any]) -> dict[str, Any]:
     }
     return {
         "claim_generator_info": [diptych],
-        "title": f"made by {about['model']}",
         "assertions": [
-            {"label": "c2pa.actions.v2", "data": {"actions": [made]}},
-            {"label": SETTINGS, "data": about},
+            {"label": "c2pa.actions.v2", "data": {"actions": [made]}, "created": True},
+            {"label": TRANSLATION, "data": about, "created": True},
         ],
     }
 
 
 def plain(value: Any) -> Any:
     """A control as JSON can hold it: of an example picture, that there was one."""
-    return value if isinstance(value, str | int | float | bool | None) else "a picture"
-
-
-def noted(data: bytes, format: str, text: str) -> bytes:
-    """The file with `text` where other programs show it: in a PNG's text, or a JPEG's comment."""
-    if format == "PNG":
-        body = b"iTXtdiptych\0\0\0\0\0" + text.encode()
-        chunk = (len(body) - 4).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
-        return data[:33] + chunk + data[33:]  # after the signature (8) and the header's chunk (25)
-    if format == "JPEG":
-        comment = text.encode()[:65533]
-        return data[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + data[2:]
-    return data
+    return value if isinstance(value, str | int | float | bool) else "a picture"

@@ -14,21 +14,36 @@ import c2pa
 from diptych import images
 from diptych.errors import DataError
 from diptych.provenance import mark
-from diptych.provenance.certificate import own_path, root_of
-from diptych.provenance.sealing import MEDIA_TYPES, NO_LOOKUPS, SETTINGS
+from diptych.provenance.certificate import own_authorities, root_of
+from diptych.provenance.sealing import MEDIA_TYPES, NO_LOOKUPS, TRANSLATION, UNTRUSTED, failures
+from diptych.provenance.settings import MADE_BY_A_MODEL, read_settings
 
-State = Literal["intact", "changed", "none"]
+State = Literal["intact", "changed", "expired", "none"]
 Signer = Literal["this computer", "trusted", "unknown", "nobody"]
+
+EXPIRED = {"signingCredential.expired", "claimSignature.outsideValidity"}
+SAYS = {
+    "intact": "intact: unchanged since it was signed",
+    "changed": "CHANGED since it was signed, in its pixels or in what it says: what follows was said of another file",
+    "expired": "unchanged, but the certificate has expired since: nobody can tell whether it was signed before",
+    "none": "no content credentials: what follows may have been written by anybody",
+}
+VOUCHED = {
+    "this computer": "signed by this computer",
+    "trusted": "signed by {by}, whom a given authority vouches for",
+    "unknown": "signed by {by}, whom nobody vouches for: anybody can sign as anybody",
+}
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What is known of a file.
 
-    state: intact since it was signed; changed, in pixels or in what it says; none: it has no credentials. signer: this
-    computer; trusted, by a certificate that was given; unknown; nobody. The rest is what the signer says: made_with,
-    model, version, method, controls, time. by_a_model: whether it says that a model made it. mark: the version that
-    the pixels are marked with, if they are.
+    state: intact since it was signed; changed, in pixels or in what it says, or its credentials are damaged; expired:
+    unchanged, but the certificate has run out since; none: it has no credentials. signer: this computer; trusted, by an
+    authority that was given; unknown; nobody. The rest is what the file says, and is worth what its state and signer
+    are: made_with, model, version, method, controls, time, the sha256 of what was translated. by_a_model: whether it
+    says that a model made it. mark: the version that the pixels are marked with.
     """
 
     state: State
@@ -39,51 +54,58 @@ class Verdict:
     version: str = ""
     method: str = ""
     controls: dict[str, Any] = field(default_factory=dict)
+    source_sha256: str = ""
     time: str = ""
     by_a_model: bool = False
-    mark: str | None = None
+    mark: str = ""
+
+    @property
+    def intact(self) -> bool:
+        return self.state == "intact"
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     def to_text(self) -> str:
         """The verdict in words."""
-        if self.state == "none":
-            marked = f"; its pixels are marked with the model version {self.mark}" if self.mark else ""
-            return f"no content credentials{marked}"
-        signer = {"this computer": "signed by this computer", "trusted": f"signed by {self.signed_by}, trusted"}
-        lines = [
-            "intact: unchanged since it was signed"
-            if self.state == "intact"
-            else "CHANGED since it was signed: what follows was said of another picture",
-            signer.get(self.signer, f"signed by {self.signed_by or 'nobody that can be read'}, whom none vouches for"),
-            f"made by a model: {self.model}, version {self.version}, method {self.method}" if self.model else "",
-            "made by a model" if self.by_a_model and not self.model else "",
-            f"with {', '.join(f'{name}={value}' for name, value in self.controls.items())}" if self.controls else "",
-            f"on {self.time}, by {self.made_with}" if self.time else f"by {self.made_with}",
-            f"its pixels are marked with the model version {self.mark}" if self.mark else "",
+        named = f"made by the model {self.model}, version {self.version}, method {self.method}"
+        controls = ", ".join(f"{name}={value}" for name, value in self.controls.items())
+        said = [
+            named if self.model else "made by a model" if self.by_a_model else "",
+            f"with {controls}" if controls else "",
+            f"by {self.made_with}" + (f", {self.time}" if self.time else "") if self.made_with else "",
+            f"from a file whose sha256 is {self.source_sha256}" if self.source_sha256 else "",
         ]
-        return "\n".join(line for line in lines if line)
+        first = [SAYS[self.state] if any(said) or self.state != "none" else "no content credentials"]
+        first += [VOUCHED[self.signer].format(by=self.signed_by or "nobody")] if self.signer in VOUCHED else []
+        last = f"its pixels are marked with the model version {self.mark}" if self.mark else ""
+        return printable("\n".join(line for line in (*first, *said, last) if line))
+
+
+def printable(text: str) -> str:
+    """What a stranger has written, without what would steer a terminal."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else "?" for sign in text)
 
 
 def verify(source: bytes | Path, *, trust: Sequence[Path] = ()) -> Verdict:
-    """Read and check the credentials of a picture file.
+    """Read and check the credentials of a picture or a film.
 
     trust: certificates (PEM) of authorities that are trusted besides this computer's own. Raises DataError where the
-    file is no picture, ConfigError for a certificate that cannot be read.
+    file is neither, ConfigError for a certificate that cannot be read.
     """
+    anchors = b"".join(root_of(path) for path in trust)
     data = source if isinstance(source, bytes) else read(source)
-    format = images.format_of(data)
-    manifests = manifest_in(data, format, b"".join(root_of(path) for path in trust))
-    if manifests is None:
-        return Verdict("none", mark=mark_in(data))
-    store, state = manifests
-    signer: Signer = "unknown"
-    if state == "Trusted":
-        signer = "trusted"
-    elif own_path().exists() and validity(data, format, root_of(own_path())) == "Trusted":
-        signer = "this computer"
-    return read_claim(store, "changed" if state == "Invalid" else "intact", signer, mark_in(data))
+    format = "MP4" if data[4:8] == b"ftyp" and data[8:11] != b"avi" else images.format_of(data)
+    marked = mark_in(data) if format != "MP4" else ""
+    store = credentials(data, format, own_authorities())
+    if store is None:
+        return verdict("none", "nobody", {}, read_settings(data), marked)
+    signer: Signer = "this computer"
+    if UNTRUSTED in failures(store):
+        signer = "unknown"
+        if anchors and UNTRUSTED not in failures(found := credentials(data, format, anchors) or {}):
+            store, signer = found, "trusted"
+    return verdict(state_of(store), signer, active(store), {}, marked)
 
 
 def read(path: Path) -> bytes:
@@ -93,54 +115,68 @@ def read(path: Path) -> bytes:
         raise DataError(f"{path}: cannot be read ({error.strerror}): check the path and its permissions") from None
 
 
-def manifest_in(data: bytes, format: str, anchors: bytes) -> tuple[dict[str, Any], str] | None:
-    """The manifest store and its validity, or None where there is none."""
+def credentials(data: bytes, format: str, anchors: bytes) -> dict[str, Any] | None:
+    """The checked manifest store; empty where it cannot be read, None where there is none."""
     if format not in MEDIA_TYPES:
         return None
+    trusting = {"trust": {"trust_anchors": anchors.decode()}} if anchors else {}
     try:
-        with c2pa.Reader(MEDIA_TYPES[format], io.BytesIO(data), context=trusting(anchors)) as reader:
-            return json.loads(reader.json()), reader.get_validation_state() or "Invalid"
-    except c2pa.C2paError as error:
-        return None if "ManifestNotFound" in str(error) else ({}, "Invalid")
+        context = c2pa.Context.from_dict({**NO_LOOKUPS, **trusting})
+        with c2pa.Reader(MEDIA_TYPES[format], io.BytesIO(data), context=context) as reader:
+            return json.loads(reader.json())
+    except (c2pa.C2paError, ValueError) as error:
+        return None if "ManifestNotFound" in f"{type(error).__name__}: {error}" else {}
 
 
-def validity(data: bytes, format: str, anchors: bytes) -> str:
-    found = manifest_in(data, format, anchors)
-    return found[1] if found else "Invalid"
+def state_of(store: dict[str, Any]) -> State:
+    faults = failures(store) - {UNTRUSTED}
+    if not store or faults - EXPIRED:
+        return "changed"
+    return "expired" if faults else "intact"
 
 
-def trusting(anchors: bytes) -> Any:
-    settings: dict[str, Any] = {**NO_LOOKUPS}
-    if anchors:
-        settings["trust"] = {"trust_anchors": anchors.decode()}
-    return c2pa.Context.from_dict(settings)
+def active(store: dict[str, Any]) -> dict[str, Any]:
+    """The manifest of the file itself, not those of what it was made from."""
+    return store.get("manifests", {}).get(store.get("active_manifest"), {})
 
 
-def read_claim(store: dict[str, Any], state: State, signer: Signer, marked: str | None) -> Verdict:
-    """What the manifest of the file itself claims."""
-    manifest = store.get("manifests", {}).get(store.get("active_manifest"), {})
-    said = {entry.get("label"): entry.get("data", {}) for entry in manifest.get("assertions", [])}
-    actions = said.get("c2pa.actions.v2", {}).get("actions", [])
-    ours = said.get(SETTINGS, {})
+def verdict(state: State, signer: Signer, manifest: dict[str, Any], unsigned: dict[str, Any], marked: str) -> Verdict:
+    """The verdict, with what the manifest claims, or without one what the plain metadata says."""
+    said = {entry.get("label"): entry.get("data") for entry in manifest.get("assertions", [])}
+    actions = [
+        action for action in dictionary(said.get("c2pa.actions.v2")).get("actions", []) if isinstance(action, dict)
+    ]
+    ours = dictionary(said.get(TRANSLATION)) or unsigned
     generator = (manifest.get("claim_generator_info") or [{}])[0]
+    signature = dictionary(manifest.get("signature_info"))
     return Verdict(
         state,
-        signer,
-        signed_by=manifest.get("signature_info", {}).get("common_name", ""),
-        made_with=ours.get("made_with", f"{generator.get('name', '')} {generator.get('version', '')}".strip()),
-        model=ours.get("model", ""),
-        version=ours.get("version", ""),
-        method=ours.get("method", ""),
-        controls=ours.get("controls", {}),
-        time=next((action["when"] for action in actions if "when" in action), ""),
-        by_a_model=any("trainedAlgorithmicMedia" in action.get("digitalSourceType", "") for action in actions),
+        signer if signature else "nobody",
+        signed_by=str(signature.get("common_name") or signature.get("issuer") or ""),
+        made_with=word(ours, "made_with") or f"{generator.get('name', '')} {generator.get('version', '')}".strip(),
+        model=word(ours, "model"),
+        version=word(ours, "version"),
+        method=word(ours, "method"),
+        controls=dictionary(ours.get("controls")),
+        source_sha256=word(ours, "source_sha256"),
+        time=next((str(action["when"]) for action in actions if "when" in action), ""),
+        by_a_model=bool(unsigned) or any(action.get("digitalSourceType") == MADE_BY_A_MODEL for action in actions),
         mark=marked,
     )
 
 
-def mark_in(data: bytes) -> str | None:
-    """The invisible mark, where the picture can be decoded."""
+def dictionary(value: Any) -> dict[str, Any]:
+    """What ought to be a dictionary, as one: it may come from a stranger."""
+    return value if isinstance(value, dict) else {}
+
+
+def word(said: dict[str, Any], name: str) -> str:
+    return str(said.get(name, ""))
+
+
+def mark_in(data: bytes) -> str:
+    """The invisible mark, where the picture can be decoded and has one."""
     try:
-        return mark.extract(images.read(data).array)
+        return mark.extract(images.read(data).array) or ""
     except DataError:
-        return None
+        return ""
