@@ -17,6 +17,7 @@ import pytest
 from models import model, picture
 
 from diptych import images
+from diptych.card import SCHEMA_VERSION
 from diptych.errors import ModelError
 from diptych.provenance import verify
 from diptych.serve.engine import Engine
@@ -257,7 +258,7 @@ def test_a_folder_that_is_no_whole_model_is_refused_at_the_start(tmp_path: Path,
         weights.write_bytes(weights.read_bytes()[:-1] + b"\x7f")
     elif damage == "newer":
         card = (folder / "card.json").read_text()
-        changed = card.replace('"schema_version": 1', '"schema_version": 99')
+        changed = card.replace(f'"schema_version": {SCHEMA_VERSION}', '"schema_version": 99')
         (folder / "card.json").write_text(changed)
         sums = (folder / "SHA256SUMS").read_text()
         digests = [hashlib.sha256(text.encode()).hexdigest() for text in (card, changed)]

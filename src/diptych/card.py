@@ -10,7 +10,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from diptych import __version__
 from diptych.legend import Legend
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+NOT_STATED = "not stated"
+
+WORDS = {
+    "author": "who made the model, and how to reach them",
+    "licence": "on which terms the model may be used",
+    "data_origin": "where the training pictures come from, and on which terms",
+    "intended_use": "what it is for, and for whom",
+    "excluded_use": "what it must not be used for",
+    "limits": "where it fails, and on whose pictures it was not tried",
+}
+"""What only a person can say of a model, and what each is about."""
 
 
 class Side(BaseModel):
@@ -45,8 +56,16 @@ class Card(BaseModel):
     images_seen: int = 0
     data: dict[str, Any] = {}
     scores: dict[str, Any] = {}
-    licence: str = "not stated"
-    intended_use: str = "not stated"
+    author: str = NOT_STATED
+    licence: str = NOT_STATED
+    data_origin: str = NOT_STATED
+    intended_use: str = NOT_STATED
+    excluded_use: str = NOT_STATED
+    limits: str = NOT_STATED
+
+    def words(self) -> dict[str, str]:
+        """What a person has stated."""
+        return {name: said for name in WORDS if (said := getattr(self, name)) != NOT_STATED}
 
     def to_markdown(self) -> str:
         """The model card for people (Mitchell et al. 2019)."""
@@ -62,12 +81,20 @@ Turns {self.directions()}. {seen} {self.made_with}.
 
     diptych translate THIS_FOLDER picture.png{self.choice()}
 
-Intended use: {self.intended_use}. Licence: {self.licence}.
-What it produces is made up by a machine from what it saw in training: it is no record of anything real.
+- Intended use: {self.intended_use}
+- Excluded use: {self.excluded_use}
+- Licence: {self.licence}
+- Author: {self.author}
+
+## Limits
+
+- {self.limits}
+- What it produces is made up by a machine from what it saw in training: it is no record of anything real.
 
 ## Training data
 
 {data or "- not recorded"}
+- Origin: {self.data_origin}
 
 ## Scores
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 import sys
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -17,8 +20,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from diptych import images, tasks
-from diptych.card import SCHEMA_VERSION, Card
-from diptych.config import check
+from diptych.card import NOT_STATED, SCHEMA_VERSION, WORDS, Card
+from diptych.config import check, unknown
 from diptych.errors import ConfigError, ModelError
 from diptych.files import SUMS, atomic_folder, older, write_bytes, write_text
 from diptych.methods import find, names
@@ -31,8 +34,7 @@ OWN = {CARD, WEIGHTS, TRAINING, SUMS, "README.md", "preview.png"}
 
 def write(folder: Path, method: Method, card: Card, *, everything: bool, preview: np.ndarray | None) -> Path:
     """Write `folder`, which takes the place of an older one only when it is complete; as `Translator.save`."""
-    if folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} - OWN):
-        raise ModelError(f"{folder} exists and holds something else than a translator: choose another place")
+    check_place(folder)
     kept, rest = split_state(method)
     files = {CARD: card.model_dump_json(indent=2).encode(), WEIGHTS: safetensors.torch.save(kept)}
     if everything:
@@ -45,6 +47,49 @@ def write(folder: Path, method: Method, card: Card, *, everything: bool, preview
         if preview is not None:
             images.write(new / "preview.png", preview)
     return folder
+
+
+def check_place(folder: Path) -> None:
+    """Raises ModelError where something else than a translator would be replaced."""
+    if folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} - OWN):
+        raise ModelError(f"{folder} exists and holds something else than a translator: choose another place")
+
+
+def state(folder: str | PathLike[str], words: Mapping[str, str]) -> Card:
+    """Write into a model's card what a person says of it; `diptych.card.WORDS` names what can be said.
+
+    The whole folder is replaced at once, and its version is another one. Raises ConfigError for other words, ModelError
+    where there is no model, StorageError where it cannot be written.
+    """
+    if faults := [unknown(name, list(WORDS)) for name in words if name not in WORDS]:
+        raise ConfigError("\n".join(faults))
+    place, files, card = opened(folder)
+    check_place(place)
+    card = card.model_copy(update={name: said or NOT_STATED for name, said in words.items()})
+    files[CARD] = card.model_dump_json(indent=2).encode()
+    with atomic_folder(place) as new:
+        for name in {path.name for path in place.iterdir()} - {CARD, SUMS, "README.md"}:
+            link_or_copy(place / name, new / name)
+        write_bytes(new / CARD, files[CARD])
+        write_text(new / SUMS, manifest(files))
+        write_text(new / "README.md", card.to_markdown())
+    return card
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Weights may be gigabytes, and are never changed in place: two names for one file do."""
+    try:
+        os.link(source, target)
+    except OSError:  # some file systems have no such links
+        shutil.copyfile(source, target)
+
+
+def stated(folder: Path) -> dict[str, str]:
+    """What a person has said of the model in `folder`, for the one that takes its place; if there is none, nothing."""
+    try:
+        return read_card(folder, (folder / CARD).read_bytes()).words()
+    except (OSError, ModelError):
+        return {}
 
 
 def load(folder: str | PathLike[str]) -> tuple[Method, Card, str]:
@@ -150,7 +195,7 @@ def read_card(folder: Path, data: bytes) -> Card:
         raw = json.loads(data)
         if raw.get("schema_version", 0) > SCHEMA_VERSION:
             raise ModelError(f"{folder} was made by a newer version, {raw.get('made_with')}: upgrade diptych")
-        return Card(**raw)
+        return Card(**{**raw, "schema_version": SCHEMA_VERSION})  # what an older one lacks is not stated
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, ModelError):
             raise

@@ -11,7 +11,7 @@ from diptych.errors import ConfigError
 
 
 def register(app: typer.Typer) -> None:
-    for command in (methods, options, info, convert, weights):
+    for command in (methods, options, info, card, convert, weights):
         app.command()(command)
 
 
@@ -40,6 +40,29 @@ def info(model: Annotated[Path, typer.Argument(help="A translator folder or a ru
     card = inspect_card(model)
     print(card.to_markdown())
     print(describe("controls", method_of(card, model).translate, without=("self", "x")))
+
+
+def card(
+    model: Annotated[Path, typer.Argument(help="A translator folder or a run folder.")],
+    words: Annotated[list[str] | None, typer.Argument(metavar="[NAME=WORDS]...")] = None,
+) -> None:
+    """Show a model's card, or state in it what only a person can say: licence="CC BY 4.0" limits="..."."""
+    from diptych.card import WORDS
+    from diptych.model_folder import inspect_card, read_version, state
+
+    pairs = [word.partition("=") for word in words or []]
+    if wrong := [word for word, equals, _ in pairs if not equals]:
+        raise ConfigError(f"{wrong[0]}: give a name and words, as in {wrong[0]}='...'")
+    if not pairs:
+        print(inspect_card(model).to_markdown())
+        print("To be stated by you, as in: diptych card MODEL licence='CC BY 4.0'")
+        for name, about in WORDS.items():
+            print(f"  {name:14} {about}")
+        return
+    before = read_version(model)
+    for name, said in state(model, {name: said.strip() for name, _, said in pairs}).words().items():
+        print(f"{name}: {said}")
+    print(f"version {before} is now {read_version(model)}")
 
 
 def convert(

@@ -25,7 +25,7 @@ from diptych.config import dump, merge, read_recipe
 from diptych.errors import ConfigError, ModelError, TrainingError
 from diptych.files import UNFINISHED, clean_unfinished, recover_folder, storing, write_text
 from diptych.methods.method import Method, welcome
-from diptych.model_folder import begin_from, inspect_card
+from diptych.model_folder import begin_from, inspect_card, stated
 from diptych.training import checkpoint, processes, snapshot
 from diptych.training.log import Log
 from diptych.training.plan import Plan
@@ -318,6 +318,7 @@ class Run:
 
     def save(self, name: str) -> None:
         translator = self.translator()
+        translator.card = translator.card.model_copy(update=stated(self.folder / name))
         translator.save(self.folder / name, everything=True, preview=snapshot.preview(translator, self.data))
 
     def sample(self, now: int) -> None:
