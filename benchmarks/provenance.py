@@ -74,7 +74,7 @@ def main() -> None:
     sides = {"source": Side(name="horses", channels=3), "target": Side(name="zebras", channels=3)}
     sealer = Sealer(Card(method="cyclegan", options={}, **sides), "0123456789ab", model="horse2zebra")
     print("| format | kB more | ms more | intact |\n|---|---|---|---|")
-    for format in sorted(set(MEDIA_TYPES) - {"MP4"}):
+    for format in sorted(set(MEDIA_TYPES) - {"MP4", "MOV"}):
         size, milliseconds, intact = cost(sealer, format)
         print(f"| {format} | {size / 1e3:.2f} | {milliseconds:.2f} | {intact} of {ROUNDS} |")
     print(f"\nchanged bytes found: {changes_found(sealer)} of {CHANGES}")

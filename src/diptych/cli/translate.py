@@ -38,8 +38,8 @@ def load(model: Path, device: str, bf16: bool, compile: bool, snap_colours: bool
 
 def translate(
     model: Model,
-    arguments: Annotated[list[str], typer.Argument(metavar="PICTURE|FOLDER... [--CONTROL VALUE]...")],
-    out: Annotated[Path, typer.Option(help="Folder for the results; for one picture also a file.")] = Path(
+    arguments: Annotated[list[str], typer.Argument(metavar="PICTURE|FOLDER|VIDEO... [--CONTROL VALUE]...")],
+    out: Annotated[Path, typer.Option(help="Folder for the results; for one picture or video also a file.")] = Path(
         "translated"
     ),
     samples: Annotated[int, typer.Option(min=1, help="Answers to each picture, with the seeds that follow.")] = 1,
@@ -57,8 +57,10 @@ def translate(
         Path | None, typer.Option(help="PEM file to sign with: a private key and its chain.")
     ] = None,
     mark: Annotated[bool, typer.Option("--mark", help="Also mark the pixels, invisibly.")] = False,
+    steady: Annotated[bool, typer.Option("--steady", help="Calm the flicker of videos; see docs/video.md.")] = False,
+    quality: Annotated[int, typer.Option(min=0, max=51, help="Of videos: from 0, the best, to 51, the smallest.")] = 18,
 ) -> None:
-    """Translate pictures of any size: same size and format out. One bad file does not stop the others.
+    """Translate pictures of any size, or videos: same size and format out. One bad file does not stop the others.
 
     Controls of the method are options too: --seed 7, --to zebras, --style dog.jpg; `diptych info MODEL` lists them.
     """
@@ -66,14 +68,18 @@ def translate(
     from rich.progress import Progress
 
     from diptych.bulk import Result, plan, translate_files
+    from diptych.cli.video import are_videos, translate_videos
     from diptych.images import can_hold
     from diptych.provenance import Sealer
 
     paths, controls = sort_out(arguments)
+    videos = are_videos(paths, samples=samples > 1, instances=instances is not None, mark=mark)
+    if steady and not videos:
+        raise ConfigError("--steady is for videos: leave it out for pictures")
     translator = load(model, device, bf16, compile, snap_colours)
     if provenance:
         place = model.resolve()
-        name = place.parent.name if place.name == "model" else place.name  # in a run folder, the run's
+        name = place.parent.name if (place.parent / "recipe.yaml").exists() else place.name  # a run's model
         sealer = Sealer(translator.card, translator.version, model=name, certificate_path=certificate, mark=mark)
     else:
         sealer = None
@@ -81,6 +87,12 @@ def translate(
             "without content credentials, as asked for: nothing in the results says that a model made them",
             file=sys.stderr,
         )
+    if videos:
+        translate_videos(
+            translator, paths, out, controls=controls, batch=batch, steady=steady, quality=quality, limit_mp=limit_mp,
+            sealer=sealer,
+        )  # fmt: skip
+        return
     target = translator.sides(translator.towards(controls.get("to")))[1]
     channels, ids = (1, True) if target.legend else (target.channels, False)
     jobs = plan(paths, out, samples=samples, fits=lambda suffix: can_hold(suffix, target.dtype, channels, ids=ids))

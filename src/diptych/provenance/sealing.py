@@ -17,6 +17,7 @@ import numpy as np
 from diptych import __version__, images
 from diptych.card import Card
 from diptych.errors import ConfigError
+from diptych.files import unfinished
 from diptych.images import Picture
 from diptych.provenance import mark
 from diptych.provenance.certificate import find_certificate
@@ -30,6 +31,7 @@ MEDIA_TYPES = {
     "AVIF": "image/avif",
     "GIF": "image/gif",
     "MP4": "video/mp4",
+    "MOV": "video/quicktime",
 }
 """The formats that have room for credentials."""
 
@@ -106,6 +108,22 @@ class Sealer:
         sealed = io.BytesIO()
         self.sign(MEDIA_TYPES[format], io.BytesIO(with_settings(data, format, plainly)), sealed, about)
         return sealed.getvalue()
+
+    def seal_file(self, path: Path, format: str, controls: Mapping[str, Any], *, source: Path) -> tuple[str, ...]:
+        """Give a film credentials where it lies; returns a note where its format has no room for them."""
+        if format not in MEDIA_TYPES:
+            return (f"{format} has no room for content credentials: none are written",)
+        about = self.told(controls, None)
+        with source.open("rb") as file:
+            about["source_sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+        sealed = unfinished(path)
+        try:
+            with path.open("rb") as before, sealed.open("w+b") as after:
+                self.sign(MEDIA_TYPES[format], before, after, about)
+            sealed.replace(path)
+        finally:
+            sealed.unlink(missing_ok=True)
+        return ()
 
     def told(self, controls: Mapping[str, Any], source: bytes | None) -> dict[str, Any]:
         """What is said of one result."""

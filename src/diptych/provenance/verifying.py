@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import c2pa
 
@@ -94,35 +94,51 @@ def verify(source: bytes | Path, *, trust: Sequence[Path] = ()) -> Verdict:
     file is neither, ConfigError for a certificate that cannot be read.
     """
     anchors = b"".join(root_of(path) for path in trust)
-    data = source if isinstance(source, bytes) else read(source)
-    format = "MP4" if data[4:8] == b"ftyp" and data[8:11] != b"avi" else images.format_of(data)
-    marked = mark_in(data) if format != "MP4" else ""
-    store = credentials(data, format, own_authorities())
+    with opened(source) as file:
+        if film := film_format(file.read(12)):
+            return judged(file, film, anchors, {}, "")
+        file.seek(0)
+        data = file.read()
+    return judged(io.BytesIO(data), images.format_of(data), anchors, read_settings(data), mark_in(data))
+
+
+def opened(source: bytes | Path) -> BinaryIO:
+    try:
+        return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+    except OSError as error:
+        raise DataError(f"{source!s}: cannot be read ({error.strerror}): check the path and its permissions") from None
+
+
+def film_format(start: bytes) -> str:
+    """The format of a film that begins so, empty of anything else; AVIF and HEIF begin alike."""
+    if start[:4] == b"\x1aE\xdf\xa3" or (start[:4], start[8:]) == (b"RIFF", b"AVI "):
+        return "a film without credentials"
+    if start[4:8] != b"ftyp" or start[8:12] in (b"avif", b"avis", b"heic", b"mif1"):
+        return ""
+    return "MOV" if start[8:12] == b"qt  " else "MP4"
+
+
+def judged(file: BinaryIO, format: str, anchors: bytes, unsigned: dict[str, Any], marked: str) -> Verdict:
+    store = credentials(file, format, own_authorities())
     if store is None:
-        return verdict("none", "nobody", {}, read_settings(data), marked)
+        return verdict("none", "nobody", {}, unsigned, marked)
     signer: Signer = "this computer"
     if UNTRUSTED in failures(store):
         signer = "unknown"
-        if anchors and UNTRUSTED not in failures(found := credentials(data, format, anchors) or {}):
+        if anchors and UNTRUSTED not in failures(found := credentials(file, format, anchors) or {}):
             store, signer = found, "trusted"
     return verdict(state_of(store), signer, active(store), {}, marked)
 
 
-def read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}): check the path and its permissions") from None
-
-
-def credentials(data: bytes, format: str, anchors: bytes) -> dict[str, Any] | None:
+def credentials(file: BinaryIO, format: str, anchors: bytes) -> dict[str, Any] | None:
     """The checked manifest store; empty where it cannot be read, None where there is none."""
     if format not in MEDIA_TYPES:
         return None
     trusting = {"trust": {"trust_anchors": anchors.decode()}} if anchors else {}
     try:
         context = c2pa.Context.from_dict({**NO_LOOKUPS, **trusting})
-        with c2pa.Reader(MEDIA_TYPES[format], io.BytesIO(data), context=context) as reader:
+        file.seek(0)
+        with c2pa.Reader(MEDIA_TYPES[format], file, context=context) as reader:
             return json.loads(reader.json())
     except (c2pa.C2paError, ValueError) as error:
         return None if "ManifestNotFound" in f"{type(error).__name__}: {error}" else {}

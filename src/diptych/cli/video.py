@@ -1,0 +1,83 @@
+"""Videos on the command line: `diptych translate MODEL clip.mp4 --out clip-night.mp4`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from diptych.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from diptych.provenance import Sealer
+    from diptych.translator import Translator
+
+
+def are_videos(paths: list[Path], **for_pictures: bool) -> bool:
+    """Whether they are videos. Raises ConfigError for both kinds at once, and for what goes with pictures alone."""
+    from diptych.video import SUFFIXES
+
+    clips = [path for path in paths if path.suffix.lower() in SUFFIXES]
+    if not clips:
+        return False
+    if len(clips) < len(paths):
+        raise ConfigError(f"{clips[0]} is a video, and others are not: translate videos and pictures apart")
+    if given := [name for name, is_given in for_pictures.items() if is_given]:
+        raise ConfigError(f"--{given[0]} is for pictures: leave it out for videos")
+    return True
+
+
+def places(clips: list[Path], out: Path) -> dict[Path, Path]:
+    """Where each result goes: to the file `out`, or into the folder under its own name, of AVIs as .mp4."""
+    from diptych.video import SUFFIXES
+
+    if len(clips) == 1 and out.suffix.lower() in SUFFIXES:
+        return {clips[0]: out}
+    targets = {clip: out / (f"{clip.stem}.mp4" if clip.suffix.lower() == ".avi" else clip.name) for clip in clips}
+    for clip, target in targets.items():
+        if list(targets.values()).count(target) > 1:
+            raise ConfigError(f"{clip} and another video would both become {target}: translate them apart")
+    return targets
+
+
+def translate_videos(
+    translator: Translator,
+    clips: list[Path],
+    out: Path,
+    *,
+    controls: Mapping[str, Any],
+    batch: int,
+    steady: bool,
+    quality: int,
+    limit_mp: float,
+    sealer: Sealer | None,
+) -> None:
+    """Translate one video after another; a damaged one is named and does not stop the others."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from diptych.video import translate_video
+
+    targets, faults = places(clips, out), 0
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        for clip, target in targets.items():
+            task = progress.add_task(clip.name, total=None)
+            try:
+                done = translate_video(
+                    translator, clip, target, controls=controls, batch=batch, quality=quality, steady=steady,
+                    limit_mp=limit_mp, sealer=sealer,
+                    progress=lambda count, expected, task=task: progress.update(task, completed=count, total=expected),  # type: ignore[misc]
+                )  # fmt: skip
+            except DataError as error:
+                print(error, file=sys.stderr)
+                faults += 1
+                continue
+            for note in done.notes:
+                print(f"{clip}: {note}", file=sys.stderr)
+            print(f"{done.frames} frames translated into {done.written}\n{done.flicker.to_text()}")
+    if faults:
+        raise typer.Exit(2 if faults == len(clips) else 1)
