@@ -21,6 +21,7 @@ LONGEST = 320  # pixels of the longer side at which motion is looked for and fli
 PULL = 0.8  # how far a steadied frame goes towards the one before
 DETAIL = 3  # pixels a side: finer differences between the two are left alone, so that nothing is blurred
 ALIKE = 0.03  # of the range: a difference of the input's own at which a pixel is hardly drawn any more
+EVERY = 4  # frames of which one is measured, where none is steadied: finding motion takes as long as a small model
 ENOUGH = 0.2  # part of a frame that the one before must show as well; less is a cut
 
 
@@ -65,17 +66,18 @@ class Follower:
     """Goes along with a video, frame by frame: measures flicker and, if asked, steadies. It keeps one frame."""
 
     def __init__(self, *, steady: bool = False) -> None:
-        self.steady, self.flicker = steady, Flicker()
+        self.steady, self.flicker, self.count = steady, Flicker(), 0
         self.before: Seen | None = None
 
     @torch.inference_mode()
     def __call__(self, source: np.ndarray, output: np.ndarray) -> np.ndarray:
         """The frame to show, `H W C` of uint8, for the input's frame and the model's output, alike."""
         now, made = to_unit(source), to_unit(output)
-        if self.before is None or self.before.source.shape != now.shape:
+        before, self.count = self.before, self.count + 1
+        if before is None or not (self.steady or self.count % EVERY == 2):
             self.before = Seen(now, made, made)
             return output
-        small, before = shrunk(now), self.before
+        small = shrunk(now)
         flow, seen = both_ways(grey(small), grey(shrunk(before.source)))
         result = self.steadied(now, made, before, flow, seen) if self.steady else made
         self.before = Seen(now, made, result)
