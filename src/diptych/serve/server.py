@@ -12,7 +12,7 @@ from dataclasses import replace
 import uvicorn
 
 from diptych.errors import ConfigError
-from diptych.provenance.certificate import certificate as checked_certificate
+from diptych.provenance.certificate import find_certificate
 from diptych.serve.app import build_app
 from diptych.serve.connection import PatientConnection
 from diptych.serve.engine import Engine
@@ -27,7 +27,7 @@ def run(engine: Engine, store: Store, rules: Rules, *, host: str, port: int) -> 
     if not is_loopback(host) and not rules.token:
         raise ConfigError(f"--host {host} lets others in: give a --token that they must show, or leave --host out")
     if engine.plan.provenance:
-        checked_certificate(engine.plan.certificate)
+        find_certificate(engine.plan.certificate)
     listener = listen(host, port)
     if is_loopback(host):
         rules = replace(rules, hosts=LOOPBACK)
