@@ -45,7 +45,10 @@ def test_the_own_certificate_is_made_once_for_the_users_eyes() -> None:
 
 
 def test_processes_that_start_at_once_have_one_certificate() -> None:
-    code = "from diptych.provenance.certificate import own_certificate; print(own_certificate().chain)"
+    code = (
+        "import time; from diptych.provenance import certificate; make = certificate.make;"
+        "certificate.make = lambda: time.sleep(0.5) or make(); print(certificate.own_certificate().chain)"
+    )
     running = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(3)]
     chains = {process.communicate()[0] for process in running}
     assert len(chains) == 1

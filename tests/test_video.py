@@ -77,6 +77,14 @@ def test_a_sound_that_begins_later_still_begins_then(tmp_path: Path) -> None:
     assert [time for time, _ in after.sound] == [time for time, _ in before.sound]
 
 
+def test_sound_is_given_as_far_as_the_pictures_are(tmp_path: Path) -> None:
+    with Sound(clips.write(tmp_path / "a.mp4")) as sound:
+        first, rest = [list(sound.until(seconds)) for seconds in (0.35, float("inf"))]
+    assert max(packet.dts * packet.time_base for packet in first) <= 0.35
+    assert min(packet.dts * packet.time_base for packet in rest) > 0.35
+    assert len(first) + len(rest) == len(clips.read(tmp_path / "a.mp4").sound)
+
+
 @pytest.mark.parametrize(("name", "pixels"), [("a.mp4", "yuv444p"), ("a.webm", "yuv420p")])
 def test_odd_sizes_stay(name: str, pixels: str, tmp_path: Path) -> None:
     web = {"codec": "libvpx-vp9", "sound": None} if name == "a.webm" else {"pixels": "yuv444p"}

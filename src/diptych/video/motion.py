@@ -56,11 +56,11 @@ def smooth(planes: Tensor, size: int) -> Tensor:
     return (columns[..., size:, :] - columns[..., :-size, :]) / size**2
 
 
-def warp(before: Tensor, flow: Tensor, *, mode: str = "bilinear") -> Tensor:
+def warp(before: Tensor, flow: Tensor) -> Tensor:
     """`before` seen from now on: each pixel of the result is taken from where `flow` says that it was."""
     grid, (height, width) = places(flow), flow.shape[-2:]
     scaled = torch.stack([(2 * grid[:, 0] + 1) / width - 1, (2 * grid[:, 1] + 1) / height - 1], dim=-1)
-    return F.grid_sample(before, scaled, mode=mode, padding_mode="border", align_corners=False)
+    return F.grid_sample(before, scaled, padding_mode="border", align_corners=False)
 
 
 def places(flow: Tensor) -> Tensor:

@@ -99,7 +99,7 @@ class Follower:
             seen = F.interpolate(seen, size=(height, width), mode="nearest")
         change = smooth((warp(before.source, flow) - now).abs().mean(1, keepdim=True), 5)
         trust = seen * torch.exp(-((change / ALIKE) ** 2))
-        pull = trust * (warp(before.result, flow, mode="bicubic") - made)  # bilinear ones, one after another, blur
+        pull = trust * (warp(before.result, flow) - made)
         coarse = twice(pull) / (twice(trust) + 1e-3) * trust
         return (made + PULL * coarse).clamp(0, 1)
 

@@ -69,13 +69,12 @@ class Film:
 
     def add_sound(self, stream: Any, suffix: str) -> Any:
         codec = stream.codec_context.name if stream.codec_context else "an unknown format"
-        fault = f"{suffix} cannot hold the sound, which is {codec}: choose a name ending in .mkv, which holds any"
-        if codec not in self.container.supported_codecs:
-            raise ConfigError(fault)
         try:
             return self.container.add_stream_from_template(stream)
         except ValueError:
-            raise ConfigError(fault) from None
+            raise ConfigError(
+                f"{suffix} cannot hold the sound, which is {codec}: choose a name ending in .mkv, which holds any"
+            ) from None
 
     def show(self, array: np.ndarray, frame: Frame, unit: Fraction) -> None:
         """Add a picture `H W 3`, at the time of `frame`."""
