@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 from diptych.errors import ConfigError
 from diptych.methods.method import Method
 
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # malloc.h
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX, M_ARENA_MAX = -1, -2, -4, -8  # malloc.h
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,10 @@ def keep_freed_memory() -> None:
     """Let malloc take large blocks from its heap and keep them, or each step faults in all its pages anew."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:  # musl has none
-        for parameter, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, 2**28)):
+        for parameter, value in (
+            (M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, 2**28),
+            (M_ARENA_MAX, 1),  # or each thread would keep some of its own
+        ):  # fmt: skip
             mallopt(parameter, value)
 
 

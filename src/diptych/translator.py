@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property
-from itertools import groupby, islice
+from functools import cached_property, partial
+from itertools import chain, groupby, islice
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from diptych.images import Picture
 from diptych.legend import from_planes, to_planes
 from diptych.methods.method import Method, Style, To
 from diptych.speed import Speed, choose_device
+from diptych.tiling import Tiling, in_tiles
 
 Image = Any
 """A picture, an array `H W` or `H W C`, a file's path, or a Pillow image."""
@@ -36,7 +37,7 @@ class Translator:
 
     method: the method, holding trained weights. card: what it is. version: which one, as `model_folder` names it; empty
     of one that was never saved. speed, device: how it runs. snap_colours: of label maps whose colours are none of the
-    legend's, the nearest are taken.
+    legend's, the nearest are taken. tiling: how large pictures are translated.
     """
 
     def __init__(
@@ -48,8 +49,10 @@ class Translator:
         speed: Speed | None = None,
         device: torch.device | str = "auto",
         snap_colours: bool = False,
+        tiling: Tiling | None = None,
     ) -> None:
         self.card = card
+        self.tiling = tiling or Tiling()
         self.version = version
         self.snap_colours = snap_colours
         self.device = choose_device(str(device))
@@ -138,11 +141,75 @@ class Translator:
         source, target = self.sides(controls.get("to", self.ways[0]))
         opened = (self.opened(image, source) for image in pictures)
         for _, alike in groupby(opened, key=kind):
+            first = next(alike)
+            if self.tiling.applies(*first.array.shape[:2]):
+                yield from (self.in_tiles(picture, controls) for picture in chain([first], alike))
+                continue
+            alike = chain([first], alike)
             while some := list(islice(alike, batch)):
                 sources = torch.stack([prepare(self.task.source(picture), source) for picture in some])
                 outputs = self.batch(sources, **{**controls, **self.things(some)}).cpu()
                 for output, picture in zip(outputs, some, strict=True):
                     yield self.task.finish(finished(output, target), picture)
+
+    def in_tiles(self, picture: Picture, controls: Mapping[str, Any]) -> Picture:
+        """A large picture, as `opened` gives it, with controls as `checked` gives them."""
+        height, width = picture.array.shape[:2]
+
+        def region(top: int, bottom: int, left: int, right: int) -> Picture:
+            things = None if picture.things is None else picture.things[top:bottom, left:right]
+            return replace(picture, array=picture.array[top:bottom, left:right], things=things)
+
+        bands = list(self.rows(region, height, width, controls))
+        joined = replace(bands[0], array=np.concatenate([band.array for band in bands]))
+        translated = self.task.finish(joined, picture)
+        statistics = "exact statistics" if self.tiling.mode == "exact" else "statistics of a sample"
+        return replace(translated, notes=(*translated.notes, f"translated in tiles, with {statistics}"))
+
+    def rows(
+        self,
+        region: Callable[[int, int, int, int], Picture],
+        height: int,
+        width: int,
+        controls: Mapping[str, Any],
+        *,
+        progress: Callable[[float], None] = lambda share: None,
+    ) -> Iterator[Picture]:
+        """Translate a picture that is never there as a whole: rows of the result, from top to bottom.
+
+        region: what it shows from top to bottom and from left to right, as `opened` gives pictures. progress: hears of
+        the share that is done.
+        """
+        source, target = self.sides(controls.get("to", self.ways[0]))
+        vertical, horizontal = (mirrored(size, self.method.granularity) for size in (height, width))
+
+        def window(top: int, bottom: int, left: int, right: int) -> Picture:
+            rows, columns = vertical[top:bottom], horizontal[left:right]
+            low, first = int(rows.min()), int(columns.min())
+            seen = region(low, int(rows.max()) + 1, first, int(columns.max()) + 1)
+            places = np.ix_(rows - low, columns - first)
+            things = None if seen.things is None else seen.things[places]
+            return replace(seen, array=seen.array[places], things=things)
+
+        def network(method: Method, speed: Speed, shown: Picture) -> Tensor:
+            x = prepare(self.task.source(shown), source)[None].to(self.device)
+            things = {name: one.to(self.device) for name, one in self.things([shown]).items()}
+            with torch.inference_mode(), speed.precision(self.device):
+                return method.translate(speed.layout(x), **controls, **things)
+
+        fast = partial(network, self.running, self.speed)
+        exact = partial(network, self.method, replace(self.speed, bf16=False, compile=False))
+        done, above = 0, (len(vertical) - height) // 2
+        beside = (len(horizontal) - width) // 2
+        with self.speed.uncompiled():
+            for band in in_tiles(
+                window, fast, len(vertical), len(horizontal),
+                step=self.method.granularity, tiling=self.tiling, reference=exact, progress=progress,
+            ):  # fmt: skip
+                rows = band[:, max(0, above - done) : above + height - done, beside : beside + width]
+                done += band.shape[1]
+                if rows.shape[1]:
+                    yield finished(rows, target)
 
     def opened(self, image: Image, side: Side, name: str = "the label map") -> Picture:
         """An image as a picture of `side`: of label maps their ids. Raises DataError or ConfigError."""
@@ -231,13 +298,14 @@ class Translator:
         speed: Speed | None = None,
         device: torch.device | str = "auto",
         snap_colours: bool = False,
+        tiling: Tiling | None = None,
     ) -> Translator:
         """Load a translator folder, or the one in a run folder; nothing in it is executed.
 
         Raises ModelError when it is incomplete, of a newer version, or changed by as much as a bit.
         """
         method, card, version = model_folder.load(folder)
-        return cls(method, card, version=version, speed=speed, device=device, snap_colours=snap_colours)
+        return cls(method, card, version=version, speed=speed, device=device, snap_colours=snap_colours, tiling=tiling)
 
 
 def kind(picture: Picture) -> tuple[Any, ...]:
@@ -296,11 +364,15 @@ def open_picture(image: Image, *, indices: bool = False) -> Picture:
 def mirror_pad(pictures: Tensor, multiple: int) -> Tensor:
     """Grow both sizes to multiples of `multiple`, 16 at least, by mirroring the borders, as often as it takes."""
     for dim in (-2, -1):
-        size = pictures.shape[dim]
-        wanted = max(size, SMALLEST)
-        extra = wanted + -wanted % multiple - size
-        if extra:
-            period = np.concatenate([np.arange(size), np.arange(size - 2, 0, -1)]) if size > 1 else np.zeros(1, int)
-            index = period[np.arange(-(extra // 2), size + extra - extra // 2) % len(period)]
+        index = mirrored(pictures.shape[dim], multiple)
+        if len(index) > pictures.shape[dim]:
             pictures = pictures.index_select(dim, torch.from_numpy(index).to(pictures.device))
     return pictures
+
+
+def mirrored(size: int, multiple: int) -> np.ndarray:
+    """Where the pixels along a side come from when it is grown so: as many before it as behind it, or one fewer."""
+    wanted = max(size, SMALLEST)
+    extra = wanted + -wanted % multiple - size
+    period = np.concatenate([np.arange(size), np.arange(size - 2, 0, -1)]) if size > 1 else np.zeros(1, int)
+    return period[np.arange(-(extra // 2), size + extra - extra // 2) % len(period)]

@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diptych.errors import ConfigError
+from diptych.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from diptych.bulk import Job
+    from diptych.provenance import Sealer
+    from diptych.tiling import Tiling
     from diptych.translator import Translator
 
 Model = Annotated[Path, typer.Argument(help="A translator folder or a run folder.")]
@@ -59,6 +66,10 @@ def translate(
     mark: Annotated[bool, typer.Option("--mark", help="Also mark the pixels, invisibly.")] = False,
     steady: Annotated[bool, typer.Option("--steady", help="Calm the flicker of videos; see docs/video.md.")] = False,
     quality: Annotated[int, typer.Option(min=0, max=51, help="Of videos: from 0, the best, to 51, the smallest.")] = 18,
+    tiling: Annotated[
+        str, typer.Option(help="Of large pictures: auto, exact, approximate, off; see docs/large-pictures.md.")
+    ] = "auto",
+    tile: Annotated[int, typer.Option(min=64, help="Pixels a side of the tiles of large pictures.")] = 512,
 ) -> None:
     """Translate pictures of any size, or videos: same size and format out. One bad file does not stop the others.
 
@@ -77,6 +88,7 @@ def translate(
     if steady and not videos:
         raise ConfigError("--steady is for videos: leave it out for pictures")
     translator = load(model, device, bf16, compile, snap_colours)
+    translator.tiling = read_tiling(tiling, tile)
     if provenance:
         place = model.resolve()
         name = place.parent.name if (place.parent / "recipe.yaml").exists() else place.name  # a run's model
@@ -96,6 +108,11 @@ def translate(
     target = translator.sides(translator.towards(controls.get("to")))[1]
     channels, ids = (1, True) if target.legend else (target.channels, False)
     jobs = plan(paths, out, samples=samples, fits=lambda suffix: can_hold(suffix, target.dtype, channels, ids=ids))
+    jobs, large = parted(jobs, limit_mp)
+    if large:
+        translate_all_large(translator, large, controls, sealer)
+    if not jobs:
+        return
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("translating", total=len(jobs))
 
@@ -120,6 +137,52 @@ def translate(
     print(f"{len(results) - failed} of {len(results)} pictures translated into {place}")
     if failed:
         raise typer.Exit(2 if failed == len(results) else 1)
+
+
+def read_tiling(mode: str, size: int) -> Tiling:
+    """How to tile. Raises ConfigError."""
+    from diptych.tiling import Tiling
+
+    if mode not in ("auto", "exact", "approximate", "off"):
+        raise ConfigError(f"--tiling {mode}: there are auto, exact, approximate and off")
+    return Tiling(mode, size=size)  # type: ignore[arg-type]
+
+
+def parted(jobs: list[Job], limit_mp: float) -> tuple[list[Job], list[Job]]:
+    """The pictures that are decoded at once, and the TIFFs too large for that, which the user has named himself."""
+    from diptych.large import is_large
+
+    large = []
+    for job in jobs:
+        with suppress(DataError):  # what is wrong with it is said when its turn comes
+            if is_large(job.source, limit_mp):
+                large.append(job)
+    return [job for job in jobs if job not in large], large
+
+
+def translate_all_large(
+    translator: Translator, jobs: list[Job], controls: dict[str, Any], sealer: Sealer | None
+) -> None:
+    """One large TIFF after another."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from diptych.bulk import own_controls
+    from diptych.large import translate_large
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        for job in jobs:
+            task = progress.add_task(f"translating {job.source.name} in tiles", total=1.0)
+            own = own_controls(job, translator.checked(controls))
+            translate_large(
+                translator, job.source, job.target, own, sealer=sealer,
+                progress=partial(share_done, progress, task),
+            )  # fmt: skip
+            print(f"{job.source} translated in tiles into {job.target}")
+
+
+def share_done(progress: Progress, task: TaskID, share: float) -> None:
+    progress.update(task, completed=share)
 
 
 def sort_out(arguments: list[str]) -> tuple[list[Path], dict[str, Any]]:

@@ -186,7 +186,8 @@ class Translation:
         with self.timed("translating"):
             outputs = translated(self.translator, [opened[number] for number in readable], self.controls)
         with self.timed("encoding"):
-            written = self.each(self.written, [opened[number] for number in readable], outputs)
+            files = [self.batch.files[number] for number in readable]
+            written = self.each(self.written, files, [opened[number] for number in readable], outputs)
             outcomes: list[Outcome] = opened
             for number, outcome in zip(readable, written, strict=True):
                 outcomes[number] = outcome
@@ -210,19 +211,20 @@ class Translation:
         except DiptychError as error:
             return Fault("picture", str(error))
 
-    def written(self, picture: Picture, output: Picture | Fault) -> Outcome:
+    def written(self, file: bytes, picture: Picture, output: Picture | Fault) -> Outcome:
         """The file of a translated picture, in the format asked for, or in one that has room for it."""
         if isinstance(output, Fault):
             return output
         format = self.batch.format or fitting(picture.format, output)
         try:
             if self.sealer:
-                data = self.sealer.encode(output, format, self.batch.controls)
+                data = self.sealer.encode(output, format, self.batch.controls, source=file)
             else:
                 data = images.encode(output.array, format, alpha=output.alpha, palette=output.palette)
         except DataError as error:
             return Fault("control", f"format = {format}: {error}")
-        return Done(data, format, output.notes, self.seconds)
+        notes = output.notes if self.sealer is None else (*output.notes, *self.sealer.notes(output, format))
+        return Done(data, format, notes, self.seconds)
 
 
 def fitting(wanted: str, picture: Picture) -> str:

@@ -1,0 +1,119 @@
+"""TIFFs that are larger than memory: read region by region, translated tile by tile, written row by row."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diptych import images
+from diptych.errors import ConfigError, DataError, need
+from diptych.files import storing, unfinished
+from diptych.images import Picture
+from diptych.provenance import Sealer
+from diptych.translator import Translator
+
+TYPES = {"uchar": "uint8", "ushort": "uint16", "float": "float32"}
+FORMATS = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}
+"""libvips' names."""
+SUFFIXES = (".tif", ".tiff")
+
+
+def is_large(path: Path, limit_mp: float) -> bool:
+    """Whether a file is a TIFF of more pixels than are decoded at once. Raises DataError where it is no picture."""
+    if path.suffix.lower() not in SUFFIXES:
+        return False
+    header = images.header(path)
+    return header.format == "TIFF" and header.width * header.height * max(1, header.channels / 4) > 1e6 * limit_mp
+
+
+def translate_large(
+    translator: Translator,
+    source: Path,
+    target: Path,
+    controls: Mapping[str, Any],
+    *,
+    sealer: Sealer | None = None,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Path:
+    """Translate a TIFF into a TIFF, without ever holding the whole of either.
+
+    controls: as `Translator.checked` gives them. sealer: gives the result credentials. The resolution, the colour
+    profile and a pyramid are kept. Raises DataError for what cannot be read in parts, ConfigError for a
+    target that is no TIFF, StorageError when the disk is full; nothing half is left.
+    """
+    vips = need("pyvips", extra="large")
+    if target.suffix.lower() not in SUFFIXES:
+        raise ConfigError(f"{target}: a picture as large as {source} is written as .tif: give such a name")
+    raw, new = unfinished(target.with_suffix(".raw")), unfinished(target)
+    try:
+        image = vips.Image.new_from_file(str(source), access="random", fail_on="error")
+        rows = translator.rows(
+            reader(image, translator, controls, source), image.height, image.width, controls, progress=progress
+        )
+        with storing(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            dtype, bands = append(rows, raw)
+            made = vips.Image.rawload(str(raw), image.width, image.height, bands, format=FORMATS[dtype])
+            save(described(made, image, bands), new, image)
+            if sealer:
+                sealer.seal_file(new, "TIFF", controls, source=source)
+            os.replace(new, target)
+    except vips.Error as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise DataError(f"{source}: cannot be translated in parts ({reason})") from None
+    finally:
+        raw.unlink(missing_ok=True)
+        new.unlink(missing_ok=True)
+    return target
+
+
+def reader(
+    image: Any, translator: Translator, controls: Mapping[str, Any], source: Path
+) -> Callable[[int, int, int, int], Picture]:
+    """What a picture shows, region by region, as the translator wants it. Raises DataError for types it cannot hold."""
+    side = translator.sides(controls.get("to", translator.ways[0]))[0]
+    if image.format not in TYPES:
+        raise DataError(f"{source}: holds values of type {image.format}: uchar, ushort and float can be read in parts")
+    bands = images.header(source).channels  # without alpha
+
+    def region(top: int, bottom: int, left: int, right: int) -> Picture:
+        seen = image.crop(left, top, right - left, bottom - top).numpy()
+        array = seen.reshape(bottom - top, right - left, image.bands)[..., :bands]
+        return translator.opened(Picture(np.ascontiguousarray(array), format="TIFF"), side, str(source))
+
+    return region
+
+
+def append(rows: Iterable[Picture], raw: Path) -> tuple[str, int]:
+    """Write rows as they come; the type of their values, and their channels."""
+    dtype, bands = "", 0
+    with raw.open("xb") as file:
+        for band in rows:
+            dtype, bands = band.array.dtype.name, band.array.shape[2]
+            file.write(np.ascontiguousarray(band.array).data)
+    return dtype, bands
+
+
+def described(made: Any, image: Any, bands: int) -> Any:
+    """The result with the meaning of its bands, and with its source's resolution and profile."""
+    colour = bands == 3 and made.format != "float"
+    plain = {"uchar": "b-w", "ushort": "grey16", "float": "b-w"}[made.format]
+    rgb = {"uchar": "srgb", "ushort": "rgb16"}.get(made.format, "b-w")
+    from pyvips import GValue
+
+    made = made.copy(interpretation=rgb if colour else plain, xres=image.xres, yres=image.yres)
+    if "icc-profile-data" in image.get_fields() and image.bands == made.bands:
+        made.set_type(GValue.blob_type, "icc-profile-data", image.get("icc-profile-data"))
+    return made
+
+
+def save(made: Any, new: Path, image: Any) -> None:
+    fields = image.get_fields()
+    pyramid = "n-subifds" in fields or (image.get("n-pages") if "n-pages" in fields else 1) > 1
+    made.tiffsave(
+        str(new), compression="deflate", tile=True, tile_width=256, tile_height=256, pyramid=pyramid, bigtiff=True
+    )
