@@ -104,9 +104,8 @@ def seam(one: np.ndarray, whole: np.ndarray, tile: int) -> float:
 
 def small(photo: Path) -> None:
     """Against the whole at 1024 and 2048 pixels a side."""
-    print(
-        "| size | tiles | halo | arithmetic | dB against the whole | seam | time, whole = 1 |\n|---|---|---|---|---|---|---|"
-    )
+    print("| size | tiles | halo | arithmetic | dB against the whole | seam | time, whole = 1 |")
+    print("|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for size, bf16 in ((1024, False), (1024, True), (2048, False)):
             places = [f"{folder}/{name}.npy" for name in ("whole", "tiled")]
@@ -122,9 +121,8 @@ def small(photo: Path) -> None:
 
 def large(photo: Path, size: int) -> None:
     """From file to file, against the time for a pixel of a whole picture of 1024."""
-    print(
-        "\n| arithmetic | size | minutes | time for a pixel, 1024 whole = 1 | GB above the model |\n|---|---|---|---|---|"
-    )
+    print("\n| arithmetic | size | minutes | time for a pixel, 1024 whole = 1 | GB above the model |")
+    print("|---|---|---|---|---|")
     for bf16 in (False, True):
         whole, tiled = alone(photo, 1024, "off", bf16=bf16), alone(photo, size, "auto", bf16=bf16)
         ratio = tiled["seconds"] / size**2 / (whole["seconds"] / 1024**2)

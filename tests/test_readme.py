@@ -47,6 +47,8 @@ def run_block(language: str, text: str) -> None:
     if language == "bash":
         for line in text.replace("\\\n", " ").splitlines():
             run_line(shlex.split(line, comments=True))
+    elif language == "console":
+        assert text.startswith("$ ")  # shown, not run: a server that stays, or a name that is the reader's own
     elif language == "python":
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             exec(compile(text, "README", "exec"), {})

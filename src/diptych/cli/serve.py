@@ -1,4 +1,4 @@
-"""`diptych serve`: translators for others, over HTTP."""
+"""`diptych serve`: translators for others, over HTTP and on a page."""
 
 from __future__ import annotations
 
@@ -34,13 +34,14 @@ def serve(
     store: Annotated[
         str | None, typer.Option(help="Another database than the SQLite file in that folder, as URL.")
     ] = None,
+    page: Annotated[bool, typer.Option(help="Serve the page at /.")] = True,
     provenance: Annotated[bool, typer.Option(help="Say in each result that a model made it.")] = True,
     certificate: Annotated[
         Path | None, typer.Option(help="PEM file to sign with: a private key and its chain.")
     ] = None,
     mark: Annotated[bool, typer.Option("--mark", help="Also mark the pixels, invisibly.")] = False,
 ) -> None:
-    """Serve models over HTTP: the interface at /v1, its description at /openapi.json."""
+    """Serve models over HTTP: a page at /, the interface at /v1, its description at /openapi.json."""
     from diptych.errors import need
 
     need("fastapi", extra="serve")
@@ -55,4 +56,4 @@ def serve(
         limit_mp=limit_mp, memory_mb=memory_mb, provenance=provenance, certificate=certificate, mark=mark,
     )  # fmt: skip
     rules = Rules(token, body=int(limit_mb * 1e6))
-    run(engine, Store(place, store), rules, host=host, port=port)
+    run(engine, Store(place, store), rules, host=host, port=port, page=page)

@@ -65,10 +65,11 @@ class Cut(Exception):
 
 
 class Gate:
-    """The outermost application, around all others."""
+    """The outermost application, around all others. closing: to be set when the server is about to end."""
 
     def __init__(self, app: Any, rules: Rules) -> None:
         self.app, self.rules = app, rules
+        self.closing = asyncio.Event()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -77,11 +78,14 @@ class Gate:
             return  # nothing here speaks by websocket
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         answering = Answering(send, self.policy(scope["path"]))
+        if self.wants_login(scope, headers):
+            await answering.redirect("/login")
+            return
         if refusal := self.refusal(scope, headers):
             await answering.refuse(*refusal)
             return
         limit = self.rules.job if scope["path"] == "/v1/jobs" else self.rules.body
-        body = Body(receive, limit)
+        body = Body(receive, limit, None if scope["path"].startswith("/v1") else self.closing)
         if announced(headers) > limit:
             await answering.refuse(413, "too_large", body.too_large, meanwhile=body.discard)
             return
@@ -89,6 +93,11 @@ class Gate:
             await self.app(scope, body.receive, answering.send)
         except Cut as cut:
             await answering.refuse(cut.status, cut.code, str(cut))
+
+    def wants_login(self, scope: Any, headers: dict[bytes, str]) -> bool:
+        """Whether a browser asks for the page and shows no token, or a wrong one."""
+        asks = scope["method"] == "GET" and scope["path"] == "/" and "text/html" in headers.get(b"accept", "")
+        return asks and not self.rules.admits(shown(headers))
 
     def policy(self, path: str) -> str:
         return POLICY if path.startswith(("/v1", "/metrics", "/healthz", "/readyz")) else self.rules.page_policy
@@ -118,10 +127,13 @@ def shown(headers: dict[bytes, str]) -> str | None:
 
 
 class Body:
-    """A request's body on its way in, cut off when it is too large or too slow."""
+    """A request's body on its way in, cut off when it is too large or too slow.
 
-    def __init__(self, receive: Any, limit: int) -> None:
-        self.inner, self.limit = receive, limit
+    closing: when it is set, a client that only listens, as the page does, is taken for gone.
+    """
+
+    def __init__(self, receive: Any, limit: int, closing: asyncio.Event | None) -> None:
+        self.inner, self.limit, self.closing = receive, limit, closing
         self.too_large = f"the body has more than {limit:,} bytes: send less"
         self.taken, self.start, self.complete = 0, time.monotonic(), False
 
@@ -130,7 +142,7 @@ class Body:
             await self.discard()
             raise Cut(413, "too_large", self.too_large)
         if self.complete:
-            return await self.inner()
+            return await self.next_or_closing()
         left = min(SLOW, self.start + SLOW + self.taken / PACE - time.monotonic())
         try:
             message = await asyncio.wait_for(self.inner(), max(0.001, left))
@@ -139,6 +151,19 @@ class Body:
         self.taken += len(message.get("body", b""))
         self.complete = not message.get("more_body", False)
         return message
+
+    async def next_or_closing(self) -> Any:
+        """What comes after the body: that the client is gone, or is to be taken for gone."""
+        if self.closing is None:
+            return await self.inner()
+        waits = {asyncio.ensure_future(self.inner()), asyncio.ensure_future(self.closing.wait())}
+        try:
+            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waits:
+                one.cancel()
+        result = next(iter(done)).result()
+        return result if isinstance(result, dict) else {"type": "http.disconnect"}
 
     async def discard(self) -> None:
         """Take what still comes, for a moment: a client that is cut off while it sends does not read the answer."""
@@ -172,6 +197,11 @@ class Answering:
             extra = [(name, value) for name, value in self.headers if name not in own]
             message = {**message, "headers": [*message.get("headers", []), *extra]}
         await self.inner(message)
+
+    async def redirect(self, place: str) -> None:
+        headers = [(b"location", place.encode()), (b"content-length", b"0")]
+        await self.send({"type": "http.response.start", "status": 303, "headers": headers})
+        await self.inner({"type": "http.response.body", "body": b""})
 
     async def refuse(
         self, status: int, code: str, sentence: str, *, meanwhile: Callable[[], Awaitable[None]] | None = None

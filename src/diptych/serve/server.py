@@ -17,12 +17,13 @@ from diptych.serve.app import build_app
 from diptych.serve.connection import PatientConnection
 from diptych.serve.engine import Engine
 from diptych.serve.gate import Gate, Rules
+from diptych.serve.login import add_login
 from diptych.serve.store import Store
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def run(engine: Engine, store: Store, rules: Rules, *, host: str, port: int) -> None:
+def run(engine: Engine, store: Store, rules: Rules, *, host: str, port: int, page: bool) -> None:
     """Serve until a signal says to stop. Raises ConfigError, ModelError, StorageError for what cannot begin."""
     if not is_loopback(host) and not rules.token:
         raise ConfigError(f"--host {host} lets others in: give a --token that they must show, or leave --host out")
@@ -31,7 +32,7 @@ def run(engine: Engine, store: Store, rules: Rules, *, host: str, port: int) -> 
     listener = listen(host, port)
     if is_loopback(host):
         rules = replace(rules, hosts=LOOPBACK)
-    asyncio.run(serve(engine, store, rules, listener))
+    asyncio.run(serve(engine, store, rules, listener, page=page))
 
 
 def is_loopback(host: str) -> bool:
@@ -55,11 +56,18 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def serve(engine: Engine, store: Store, rules: Rules, listener: socket.socket) -> None:
+async def serve(engine: Engine, store: Store, rules: Rules, listener: socket.socket, *, page: bool) -> None:
     await engine.start()
     app = build_app(engine, store)
+    if rules.token:
+        add_login(app, rules)
+    if page:
+        from diptych.serve.page import POLICY, mount_page  # takes seconds to import
+
+        app, rules = mount_page(app, engine, store, limit_mb=rules.body / 1e6), replace(rules, page_policy=POLICY)
+    gate = Gate(app, rules)
     config = uvicorn.Config(
-        Gate(app, rules),
+        gate,
         http=PatientConnection,
         ws="none",
         log_level="warning",
@@ -69,11 +77,20 @@ async def serve(engine: Engine, store: Store, rules: Rules, listener: socket.soc
         timeout_graceful_shutdown=8,
     )
     server = uvicorn.Server(config)
-    listening(listener, engine, rules)
+    listening(listener, engine, rules, page=page)
+    closing = asyncio.create_task(close_pages(server, gate))
     await server.serve(sockets=[listener])
+    closing.cancel()
 
 
-def listening(listener: socket.socket, engine: Engine, rules: Rules) -> None:
+async def close_pages(server: uvicorn.Server, gate: Gate) -> None:
+    """Let go of pages that only listen, once the server is told to end: it would wait for them."""
+    while not server.should_exit:
+        await asyncio.sleep(0.05)
+    gate.closing.set()
+
+
+def listening(listener: socket.socket, engine: Engine, rules: Rules, *, page: bool) -> None:
     """Say what is served where, and what is not as one might expect."""
     host, port = listener.getsockname()[:2]
     for name, served in engine.served.items():
@@ -85,5 +102,5 @@ def listening(listener: socket.socket, engine: Engine, rules: Rules) -> None:
         print("without content credentials, as asked for: nothing in the results says that a model made them")
         logging.getLogger("diptych").warning("results carry no content credentials")
     shown = f"[{host}]" if ":" in host else host
-    print(f"listening: http://{shown}:{port}/v1  described at http://{shown}:{port}/openapi.json")
+    print(f"{'page' if page else 'listening'}: http://{shown}:{port}/  interface: /v1, described at /openapi.json")
     sys.stdout.flush()

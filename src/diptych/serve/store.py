@@ -164,6 +164,14 @@ class Store:
         with self.session() as session:
             return list(session.scalars(select(Past).order_by(Past.created.desc(), Past.id).limit(limit)))
 
+    def forget_history(self, keep: int) -> list[str]:
+        """Remove all but the latest translations; the ids of those removed."""
+        with self.session() as session:
+            old = list(session.scalars(select(Past).order_by(Past.created.desc(), Past.id).offset(keep)))
+            for past in old:
+                session.delete(past)
+            return [past.id for past in old]
+
 
 def new_id() -> str:
     return uuid.uuid4().hex

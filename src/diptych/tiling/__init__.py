@@ -42,7 +42,7 @@ class Tiling:
     above_mp: float = 4.0
     sample_size: int = 256
     sample_halo: int = 32
-    in_step_mp: float = 0.9
+    in_step_mp: float = 0.7
     samples: int = 4
 
     def applies(self, height: int, width: int) -> bool:

@@ -1,0 +1,63 @@
+"""The page: choose a model, give a picture or draw one, see what becomes of it. It asks nobody else for anything."""
+
+from __future__ import annotations
+
+import os
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before it is imported: it would tell its makers of every start
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+from pathlib import Path
+
+import gradio as gr
+from fastapi import FastAPI
+
+from diptych.serve.engine import Engine
+from diptych.serve.page.history import History
+from diptych.serve.page.layout import CSS, build
+from diptych.serve.store import Store
+
+POLICY = "; ".join(
+    [
+        "default-src 'self'",
+        # Its settings come as a script in the page, another for every visitor; the canvas (PixiJS) compiles its loops.
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "media-src 'self' blob:",
+        "font-src 'self' data:",
+        "connect-src 'self' data: blob:",
+        "worker-src 'self' blob:",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    ]
+)
+"""The content security policy of the page: nothing from anywhere else."""
+
+
+def mount_page(app: FastAPI, engine: Engine, store: Store, *, limit_mb: float) -> FastAPI:
+    """The application with the page at /."""
+    cache = store.place / "page"
+    os.environ["GRADIO_TEMP_DIR"] = str(cache.resolve())
+    history = History(store)
+    blocks = build(engine, history, app.state.jobs)
+    blocks.queue(max_size=32, default_concurrency_limit=8, api_open=False)
+    font = ["system-ui", "sans-serif"]
+    theme = gr.themes.Soft(primary_hue="teal", neutral_hue="slate", font=font, font_mono=["ui-monospace", "monospace"])
+    return gr.mount_gradio_app(
+        app,
+        blocks,
+        path="/",
+        footer_links=[],
+        run_history=False,
+        allowed_paths=[str(Path(history.place).resolve())],
+        show_error=True,
+        max_file_size=f"{limit_mb:.0f}mb",
+        ssr_mode=False,
+        enable_monitoring=False,
+        pwa=False,
+        theme=theme,
+        css=CSS,
+    )

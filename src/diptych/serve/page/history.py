@@ -1,0 +1,61 @@
+"""What was translated on the page: pictures as files, the rest in the store; it is there again after a restart."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from diptych.files import write_bytes
+from diptych.serve.engine import Answer
+from diptych.serve.store import Past, Store, new_id
+from diptych.serve.worker import SUFFIXES
+
+KEPT = 200
+"""Translations that are remembered."""
+
+
+class History:
+    """The latest translations, newest first."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.place = store.place / "history"
+        self.place.mkdir(parents=True, exist_ok=True)
+
+    def add(self, model: str, source: bytes, suffix: str, controls: Mapping[str, Any], answer: Answer) -> Past:
+        """Remember a translation: its source and its result as they are, byte by byte."""
+        id = new_id()
+        before, after = f"{id}/source{suffix}", f"{id}/{model}{SUFFIXES[answer.format]}"
+        write_bytes(self.place / before, source, durable=False)
+        write_bytes(self.place / after, answer.data, durable=False)
+        words = {name: value for name, value in controls.items() if not isinstance(value, bytes)}
+        past = Past(
+            id=id, created=time.time(), model=model, version=answer.version, controls=words, source=before, result=after
+        )
+        self.store.add(past)
+        self.forget()
+        return past
+
+    def latest(self) -> list[Past]:
+        return self.store.history(KEPT)
+
+    def forget(self) -> None:
+        """Remove what is older than the last ones."""
+        for id in self.store.forget_history(KEPT):
+            shutil.rmtree(self.place / id, ignore_errors=True)
+
+    def path(self, name: str) -> str:
+        """Where a picture of the history is."""
+        return str((self.place / name).resolve())
+
+    def find(self, id: str) -> Past | None:
+        return next((past for past in self.latest() if past.id == id), None)
+
+
+def suffix_of(path: Path | str) -> str:
+    """The suffix of a picture file as it is to be kept, or that of a PNG."""
+    suffix = Path(path).suffix.lower()
+    return suffix if suffix in set(SUFFIXES.values()) | {".jpeg", ".tiff"} else ".png"

@@ -1,0 +1,313 @@
+"""What is where on the page, and what happens when somebody does something."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Mapping
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+import gradio as gr
+
+from diptych import images
+from diptych.controls import Control
+from diptych.errors import DiptychError
+from diptych.serve.engine import Engine, Served
+from diptych.serve.forms import read_controls
+from diptych.serve.jobs import Jobs
+from diptych.serve.page import drawing, snippets
+from diptych.serve.page.history import History, suffix_of
+from diptych.serve.store import Past
+
+SIDE = 256
+"""Pixels of a new drawing."""
+
+CSS = """
+.gradio-container { max-width: 1180px !important; margin: auto !important; padding: 12px !important; }
+.chips { display: flex; flex-wrap: wrap; gap: 6px 12px; font-size: 14px; }
+.chip { display: inline-flex; align-items: center; gap: 6px; }
+.chip i { width: 16px; height: 16px; border-radius: 4px; border: 1px solid #0004; display: inline-block; }
+:focus-visible { outline: 3px solid #0d9488 !important; outline-offset: 2px; }
+footer { display: none !important; }
+#history .grid-container { grid-template-columns: repeat(auto-fill, minmax(96px, 1fr)) !important; }
+@media (max-width: 640px) { .gradio-container { padding: 6px !important; } }
+"""
+
+
+def build(engine: Engine, history: History, jobs: Jobs) -> gr.Blocks:
+    """The page for the models that are served."""
+    names = list(engine.served)
+    with gr.Blocks(title="diptych", analytics_enabled=False, delete_cache=(3600, 86400)) as blocks:
+        gr.Markdown("# diptych\nGive a picture, and see what the model makes of it. All of it stays on this server.")
+        model = gr.Dropdown(names, value=names[0], label="Model", visible=len(names) > 1, elem_id="model")
+        about = gr.Markdown(partial(describe, engine, names[0]), elem_id="about")
+        columns = []
+        for name in names:
+            with gr.Column(visible=name == names[0]) as column:
+                Workplace(engine, history, name).show()
+            columns.append(column)
+
+        with gr.Accordion("Many pictures", open=False):
+            show_jobs(engine, jobs, model)
+        model.change(partial(describe, engine), model, about)
+        model.change(lambda chosen: [gr.Column(visible=name == chosen) for name in names], model, columns)
+    return blocks
+
+
+def describe(engine: Engine, name: str) -> str:
+    """The model in a few lines, its card below."""
+    card = engine.find(name).current.card
+    text = f"{card.directions()}. Licence: {card.licence}. Intended use: {card.intended_use}."
+    return text.replace("<", "&lt;")
+
+
+class Workplace:
+    """Where one model is used: input and controls on one side, results on the other."""
+
+    def __init__(self, engine: Engine, history: History, name: str) -> None:
+        self.engine, self.history, self.name = engine, history, name
+
+    @property
+    def served(self) -> Served:
+        return self.engine.find(self.name)
+
+    def show(self) -> None:
+        shown = self.served.current.controls
+        with gr.Row():
+            with gr.Column(min_width=300):
+                picture, canvas = self.show_inputs()
+                controls = {one.name: show_control(one) for one in shown}
+                several = "seed" in controls
+                samples = gr.Slider(1, 8, value=1, step=1, label="Answers", visible=several)
+                with gr.Row():
+                    dice = gr.Button("Another seed", visible=several, elem_id="dice")
+                    start = gr.Button("Translate", variant="primary", elem_id="translate")
+            with gr.Column(min_width=300):
+                slider = gr.ImageSlider(label="Before and after", type="filepath", interactive=False, elem_id="slider")
+                answers = gr.Gallery(label="Answers", columns=4, height="auto", visible=False, elem_id="answers")
+                with gr.Row():
+                    save = gr.DownloadButton("Save the file", interactive=False, elem_id="save")
+                    again = gr.Button("Use as input", interactive=False, elem_id="again")
+                with gr.Accordion("The same from a program", open=False):
+                    shell = gr.Code(label="curl", language="shell", elem_id="curl")
+                    script = gr.Code(label="Python", language="python")
+        past = gr.Gallery(
+            value=partial(thumbnails, self.history), label="History", columns=8, height=170, object_fit="contain",
+            allow_preview=False, interactive=False, buttons=[], fit_columns=False, elem_id="history",
+        )  # fmt: skip
+        latest = gr.State(None)
+        widgets = list(controls.values())
+        outputs = [slider, answers, save, again, shell, script, past, latest]
+
+        async def work(request: gr.Request, *values: Any) -> list[Any]:
+            return await self.translate(list(controls), canvas is not None, request, *values)
+
+        async def work_on_strokes(request: gr.Request, *values: Any) -> list[Any]:
+            empty = drawing.is_blank(values[1], self.served.current.card.source)  # it also says so when it opens
+            return [gr.skip()] * len(outputs) if empty else await work(request, None, *values[1:])
+
+        inputs = [picture, *([canvas] if canvas else []), samples, *widgets]
+        start.click(work, inputs, outputs, trigger_mode="once", concurrency_limit=8)
+        if canvas is not None:
+            canvas.input(work_on_strokes, inputs, outputs, trigger_mode="always_last", show_progress="hidden")
+        if several:
+            dice.click(lambda: random.randrange(2**31), None, controls["seed"])
+        again.click(lambda past: past and self.history.path(past), latest, picture)
+
+        def recall(event: gr.SelectData) -> list[Any]:
+            return self.recall(list(controls), event.index)
+
+        past.select(recall, None, [picture, slider, save, latest, *widgets])
+
+    def show_inputs(self) -> tuple[gr.Image, gr.ImageEditor | None]:
+        side = self.served.current.card.source
+        whole = {"type": "filepath", "image_mode": None, "height": 300, "sources": ["upload", "webcam", "clipboard"]}
+        sketch = side.legend is not None or side.channels == 1 or side.name.lower() in ("edges", "sketch", "lines")
+        if not sketch:
+            return gr.Image(label=f"Picture ({side.name})", elem_id="picture", **whole), None
+        with gr.Tabs():
+            with gr.Tab("Draw"):
+                if side.legend:
+                    gr.Markdown(drawing.names(side.legend), sanitize_html=False)
+                paint = drawing.colours(side.legend) if side.legend else ["#000000"]
+                canvas = gr.ImageEditor(
+                    value={"background": drawing.blank(side, SIDE), "layers": [], "composite": None}, label="Canvas",
+                    brush=gr.Brush(colors=paint, default_color=paint[-1], color_mode="fixed", default_size=20),
+                    image_mode="RGBA", type="numpy", sources=(), transforms=(), layers=False, format="png",
+                    canvas_size=(SIDE, SIDE), fixed_canvas=True, interactive=True, elem_id="canvas",
+                )  # fmt: skip
+            with gr.Tab("Give a picture"):
+                picture = gr.Image(label=f"Picture ({side.name})", elem_id="picture", **whole)
+        return picture, canvas
+
+    async def translate(
+        self, names: list[str], has_canvas: bool, request: gr.Request | None, *values: Any
+    ) -> list[Any]:
+        """Translate what is given, or else what is drawn, once for each answer wanted."""
+        served = self.served
+        path, rest = values[0], list(values[1:])
+        drawn = drawing.drawn(rest.pop(0), served.current.card.source) if has_canvas else None
+        samples, given = int(rest[0]), dict(zip(names, rest[1:], strict=True))
+        file = Path(path).read_bytes() if path else drawn
+        if file is None:
+            raise gr.Error("There is no picture yet: give one, or draw.", duration=6)
+        controls = await said(self.controls(served, given))
+        suffix = suffix_of(path) if path else ".png"
+        asked = [answered(self.engine, self.name, file, one) for one in seeds(controls, samples)]
+        pasts = [
+            await asyncio.to_thread(self.history.add, self.name, file, suffix, one, answer)
+            for one, answer in zip(seeds(controls, samples), await asyncio.gather(*asked), strict=True)
+        ]
+        shown = [self.history.path(past.result) for past in pasts]
+        url = str(request.base_url).rstrip("/") if request else ""
+        return [
+            (visible(self.history, pasts[0].source), visible(self.history, pasts[0].result)),
+            gr.Gallery(value=shown, visible=samples > 1),
+            gr.DownloadButton(value=shown[0], interactive=True),
+            gr.Button(interactive=True),
+            snippets.curl(url, self.name, controls),
+            snippets.python(url, self.name, controls),
+            thumbnails(self.history),
+            pasts[0].result,
+        ]
+
+    async def controls(self, served: Served, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The controls as the engine wants them: example pictures as their files, numbers as they are."""
+        kinds = {one.name: one for one in served.current.controls}
+        words: dict[str, Any] = {}
+        for name, value in given.items():
+            if value is None or value == "":
+                continue
+            whole = kinds[name].kind in ("seed", "integer")
+            file = kinds[name].kind == "picture"
+            words[name] = (
+                Path(value).read_bytes()
+                if file
+                else str(int(value))
+                if whole and not isinstance(value, str)
+                else str(value)
+            )
+        return read_controls(served, words)
+
+    def recall(self, names: list[str], number: int) -> list[Any]:
+        """An earlier translation with its picture, its result and its settings."""
+        past = self.history.latest()[number]
+        paths = [self.history.path(name) for name in (past.source, past.result)]
+        known = {one.name: one for one in self.served.current.controls}
+        values = [
+            gr.skip() if known[name].kind == "picture" else past.controls.get(name, known[name].default)
+            for name in names
+        ]
+        slider = (visible(self.history, past.source), visible(self.history, past.result))
+        return [paths[0], slider, gr.DownloadButton(value=paths[1], interactive=True), past.result, *values]
+
+
+async def said(work: Any) -> Any:
+    """What `work` gives; its errors are sentences on the page."""
+    try:
+        return await work
+    except DiptychError as error:
+        raise gr.Error(str(error), duration=10, print_exception=False) from None
+
+
+async def answered(engine: Engine, name: str, file: bytes, controls: Mapping[str, Any]) -> Any:
+    return await said(engine.translate(name, file, controls, deadline=120))
+
+
+def seeds(controls: Mapping[str, Any], samples: int) -> list[dict[str, Any]]:
+    """The controls of each of several answers."""
+    if samples == 1:
+        return [dict(controls)]
+    return [{**controls, "seed": controls.get("seed", 0) + number} for number in range(samples)]
+
+
+def show_control(control: Control) -> gr.components.Component:
+    """What sets a control."""
+    label, help = control.name.replace("_", " ").capitalize(), control.help or None
+    if control.optional and control.kind in ("integer", "number"):  # a field for numbers has no way to be empty
+        return gr.Textbox(label=label, info=help, placeholder="none", max_lines=1)
+    match control.kind:
+        case "picture":
+            return gr.Image(label=label, type="filepath", image_mode=None, height=160, sources=["upload", "clipboard"])
+        case "seed":
+            return gr.Number(control.default, label=label, info=help, precision=0, minimum=0, elem_id="seed")
+        case "strength":
+            return gr.Slider(0, 1, value=control.default, step=0.01, label=label, info=help)
+        case "choice":
+            return gr.Radio(list(control.choices), value=control.default, label=label, info=help)
+        case "switch":
+            return gr.Checkbox(control.default, label=label, info=help)
+        case "integer":
+            return gr.Number(control.default, label=label, info=help, precision=0, minimum=control.low)
+        case _:
+            return gr.Number(control.default, label=label, info=help, minimum=control.low, maximum=control.high)
+
+
+def thumbnails(history: History) -> list[tuple[str, str]]:
+    """The results of the history, newest first, each with its model and seed."""
+    return [(visible(history, past.result), caption(past)) for past in history.latest()[:48]]
+
+
+def caption(past: Past) -> str:
+    return past.model + (f", seed {past.controls['seed']}" if "seed" in past.controls else "")
+
+
+def visible(history: History, name: str) -> str:
+    """The path of a picture that a browser can show: of others, a PNG beside them."""
+    path = Path(history.path(name))
+    if path.suffix in (".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif", ".bmp"):
+        return str(path)
+    shown = path.with_suffix(".shown.png")
+    if not shown.exists():
+        images.write(shown, images.grid([[images.read(path).visible]], gap=0))
+    return str(shown)
+
+
+def show_jobs(engine: Engine, jobs: Jobs, model: gr.Dropdown) -> None:
+    """Many pictures at once, with progress, and a zip of what came out."""
+    files = gr.File(label="Pictures, or a zip of them", file_count="multiple", elem_id="files")
+    with gr.Row():
+        start, cancel = gr.Button("Translate all", elem_id="all"), gr.Button("Stop", variant="stop")
+    progress = gr.Markdown("", elem_id="progress")
+    results = gr.DownloadButton("Save all results", interactive=False)
+    job = gr.State("")
+
+    async def run(name: str, paths: list[str] | None) -> AsyncIterator[list[Any]]:
+        if not paths:
+            raise gr.Error("There are no pictures yet.", duration=6)
+        id = await said(asyncio.to_thread(add_job, jobs, name, paths))
+        jobs.wake.set()
+        while True:
+            report = await asyncio.to_thread(jobs.report, id)
+            ended = report["state"] in ("done", "cancelled")
+            yield [id, progress_line(report), gr.DownloadButton(interactive=False)]
+            if ended:
+                break
+            await asyncio.sleep(0.3)
+        place = Path(jobs.place / id / "results.zip")
+        await asyncio.to_thread(jobs.results, id, place)
+        cached = Path(jobs.store.place / "history" / f"{id}.zip")
+        await asyncio.to_thread(place.replace, cached)
+        yield [id, progress_line(report), gr.DownloadButton(value=str(cached.resolve()), interactive=True)]
+
+    start.click(run, [model, files], [job, progress, results])
+    cancel.click(lambda id: jobs.cancel(id) and None if id else None, job, None)
+
+
+def add_job(jobs: Jobs, name: str, paths: list[str]) -> str:
+    """A job of these files."""
+    with ExitStack() as stack:
+        opened: list[tuple[str, IO[bytes]]] = [
+            (Path(path).name, stack.enter_context(Path(path).open("rb"))) for path in paths
+        ]
+        return jobs.add(name, {}, None, opened, [None])
+
+
+def progress_line(report: Mapping[str, Any]) -> str:
+    left = f", about {report['seconds_left']:.0f} s left" if report["seconds_left"] else ""
+    faults = "".join(f"\n- {item['name']}: {item['fault']}" for item in report["items"] if item["fault"])
+    done = report["done"] + report["failed"]
+    return f"{report['state']}: {done} of {report['total']}{left}{faults}".replace("<", "&lt;")

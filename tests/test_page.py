@@ -1,0 +1,147 @@
+"""The page in a real browser: it works, remembers, and asks nobody else for anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from models import model, picture
+from serving import Server, serving
+
+from diptych import images
+from diptych.legend import Legend
+from diptych.provenance import read_settings, verify
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+FLAGS += ["--disable-sync", "--no-first-run", "--disable-quic"]
+
+sync_api = pytest.importorskip("playwright.sync_api")
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="no /usr/bin/chromium")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("page")
+    model(place / "houses", "bicyclegan")
+    (place / "a.png").write_bytes(picture(1, size=64))
+    return place
+
+
+@contextmanager
+def opened(browser: object, server: Server, *, width: int = 1280) -> Iterator[object]:
+    """The page; whatever goes wrong in the browser's console or leaves for elsewhere fails the test."""
+    page, wrong = browser.new_page(viewport={"width": width, "height": 900}), []
+    here = str(server.base_url).rstrip("/")
+    page.on("console", lambda said: said.type == "error" and wrong.append(said.text))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("request", lambda asked: asked.url.startswith((here, "data:", "blob:")) or wrong.append(asked.url))
+    page.goto(here)
+    page.wait_for_selector("#translate")
+    yield page
+    page.close()
+    assert wrong == []
+
+
+def saved(page: object, place: Path) -> bytes:
+    with page.expect_download() as download:
+        page.click("#save")
+    download.value.save_as(place)
+    return place.read_bytes()
+
+
+def test_a_picture_becomes_a_result_that_can_be_saved_and_is_there_after_a_restart(
+    browser: object, place: Path, tmp_path: Path
+) -> None:
+    with serving(place / "server", place / "houses") as server, opened(browser, server) as page:
+        page.set_input_files("#picture input[type=file]", str(place / "a.png"))
+        page.wait_for_selector("#picture img")
+        page.fill("#seed input", "7")
+        page.click("#translate")
+        page.wait_for_selector("#slider img")
+        page.wait_for_selector("#save:not([disabled])")
+        file = saved(page, tmp_path / "result.png")
+        assert verify(file).state == "intact"
+        assert read_settings(file)["controls"]["seed"] == 7
+        direct = server.post(
+            "/v1/models/houses/translate", files={"image": (place / "a.png").read_bytes()}, data={"seed": "7"}
+        )
+        assert (images.read(file).array == images.read(direct.content).array).all()
+    with serving(place / "server", place / "houses") as server, opened(browser, server) as page:
+        page.wait_for_selector("#history img")
+        page.click("#history button:has(img)")
+        page.wait_for_selector("#slider img")
+        page.wait_for_function("document.querySelector('#seed input').value == '7'")
+        assert saved(page, tmp_path / "again.png") == file
+
+
+def test_a_drawing_in_the_models_own_colours_is_translated_after_each_stroke(browser: object, tmp_path: Path) -> None:
+    classes = [{"id": n, "name": name, "colour": c} for n, (name, c) in enumerate(PAINT.items())]
+    painter(tmp_path / "painter", Legend(classes=classes))
+    with serving(tmp_path / "server", tmp_path / "painter") as server, opened(browser, server, width=360) as page:
+        page.wait_for_selector("#canvas canvas")
+        for name in PAINT:
+            assert page.get_by_text(name, exact=True).is_visible()
+        page.wait_for_timeout(1000)  # it settles: its size is not the last one at once
+        box = page.locator("#canvas canvas").first.bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x - 20, y - 20)
+        page.mouse.down()
+        page.mouse.move(x + 20, y + 20, steps=5)
+        page.mouse.up()
+        page.wait_for_selector("#slider img")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+PAINT = {"sky": (70, 130, 180), "wall": (190, 153, 153), "grass": (107, 142, 35)}
+
+
+def painter(folder: Path, legend: Legend) -> None:
+    """A model that paints label maps of these classes."""
+    import torch
+    from small import SMALL
+
+    from diptych.card import Card, Side
+    from diptych.methods import find
+    from diptych.translator import Translator
+
+    torch.manual_seed(0)
+    options = {**SMALL["spade"], "source_channels": legend.planes}
+    sides = {
+        "source": Side(name="labels", channels=legend.planes, legend=legend),
+        "target": Side(name="photos", channels=3),
+    }
+    Translator(find("spade")(**options), Card(method="spade", options=options, **sides), device="cpu").save(folder)
+
+
+def test_a_token_is_asked_for_once(browser: object, place: Path, tmp_path: Path) -> None:
+    with serving(tmp_path / "server", place / "houses", token="secret") as server:
+        page = browser.new_page()
+        page.goto(str(server.base_url))
+        page.fill("input[name=token]", "wrong")
+        page.click("button")
+        assert page.get_by_role("alert").inner_text().startswith("That is not")
+        page.fill("input[name=token]", "secret")
+        page.click("button")
+        page.wait_for_selector("#translate")
+        page.close()
+        for path in ("/gradio_api/info", "/config", "/gradio_api/file=/etc/passwd"):
+            assert server.get(path, headers={"Authorization": ""}).status_code == 401
+
+
+def test_the_page_gives_no_file_of_the_servers(place: Path, tmp_path: Path) -> None:
+    with serving(tmp_path / "server", place / "houses") as server:
+        for path in ("/etc/passwd", str(tmp_path / "server/diptych.sqlite"), str(place / "houses/card.json")):
+            assert server.get(f"/gradio_api/file={path}").status_code in (403, 404)
+        answer = server.get("/")
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
