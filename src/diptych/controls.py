@@ -10,7 +10,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from diptych.card import Card
-from diptych.config import complete, parse
+from diptych.config import complete
 from diptych.errors import ConfigError
 from diptych.methods.method import Instances, Method, Seed, Strength, Style, To
 
@@ -98,6 +98,15 @@ def explained(name: str, docstring: str) -> str:
     return found[1].rstrip(".") if found else ""
 
 
+def read_word(word: str, kind: Kind) -> Any:
+    """A word of a form as a value of that kind; one that is none stays a word, which its type then refuses."""
+    if kind == "switch":
+        return {"true": True, "false": False}.get(word.lower(), word)
+    if kind in ("seed", "integer"):
+        return int(word) if re.fullmatch(r"[+-]?[0-9]{1,20}", word) else f"{word!r}"
+    return word
+
+
 def check_controls(method: Method, card: Card, given: Mapping[str, Any]) -> dict[str, Any]:
     """Controls as words of a form made to their types, those of pictures as they are; unknown ones and bounds checked.
 
@@ -106,7 +115,7 @@ def check_controls(method: Method, card: Card, given: Mapping[str, Any]) -> dict
     known = {one.name: one for one in describe_controls(method, card)}
     words = {name: value for name, value in given.items() if name != "to"}
     read = {
-        name: parse(value, name) if isinstance(value, str) and not (name in known and known[name].choices) else value
+        name: read_word(value, known[name].kind) if isinstance(value, str) and name in known else value
         for name, value in words.items()
         if not (name in known and known[name].kind == "picture")
     }

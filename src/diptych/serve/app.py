@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
+from fastapi.routing import APIRoute
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
@@ -183,11 +184,20 @@ def add_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
         code = {404: "not_found", 405: "bad_method", 400: "bad_request"}.get(error.status_code, "refused")
-        return fault(error.status_code, code, str(error.detail), error.headers)
+        headers = dict(error.headers or {})
+        if error.status_code == 405:  # the framework names the methods of one route alone
+            headers["Allow"] = ", ".join(sorted(methods_at(app, request.url.path)))
+        return fault(error.status_code, code, str(error.detail), headers)
 
     @app.exception_handler(Exception)
     async def ours(request: Request, error: Exception) -> Response:
         return fault(500, "internal", "a fault of the server's: its log has more")
+
+
+def methods_at(app: FastAPI, path: str) -> set[str]:
+    """The methods that an address takes."""
+    routes = [route for route in app.routes if isinstance(route, APIRoute) and route.path_regex.match(path)]
+    return {method for route in routes for method in route.methods}
 
 
 def fault(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Response:

@@ -57,7 +57,7 @@ class BadModel(ServeError):
 class DeadlinePassed(ServeError):
     """The time that the client gave is over."""
 
-    status, code = 504, "deadline_passed"
+    status, code = 408, "deadline_passed"
 
 
 class Overloaded(ServeError):
