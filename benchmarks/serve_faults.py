@@ -1,4 +1,4 @@
-"""Workers killed, models exchanged, under load, at a real server: `python benchmarks/serve_faults.py [--kills 100]`.
+"""Workers killed, models exchanged, under load, at a real server: `python benchmarks/serve_faults.py`."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import argparse
 import multiprocessing
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -19,8 +20,11 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import uvicorn
+from fastapi import FastAPI, Response, UploadFile
 
 from diptych import images
+from diptych.translator import Translator
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from serving import serving
@@ -36,11 +40,6 @@ def picture(size: int) -> bytes:
 
 def plain(model: str, port: int) -> None:
     """The plainest handler."""
-    import uvicorn
-    from fastapi import FastAPI, Response, UploadFile
-
-    from diptych.translator import Translator
-
     app, translator, lock = FastAPI(), Translator.load(model, device="cpu"), threading.Lock()
 
     @app.post("/translate")
@@ -58,8 +57,6 @@ def own_time(model: str, size: int) -> float:
     code += "t = Translator.load(sys.argv[1], device='cpu'); p = images.read(bytes.fromhex(sys.stdin.read())); l = []\n"
     code += "for _ in range(60):\n    b = time.perf_counter(); t(p); l.append(time.perf_counter() - b)\n"
     code += "print(1e3 * s.median(l[10:]))"
-    import subprocess
-
     said = subprocess.run(
         [sys.executable, "-c", code, model], input=picture(size).hex(), capture_output=True, text=True
     )
