@@ -84,7 +84,7 @@ def describe(app: FastAPI, engine: Engine) -> dict[str, Any]:
 
 def translate_form(served: Served) -> dict[str, Any]:
     fields = {control.name: schema_of(control) for control in served.current.controls}
-    deadline = {"type": "number", "exclusiveMinimum": 0, "maximum": 3600, "default": 30, "description": "seconds"}
+    deadline = {"type": "number", "minimum": 0.1, "maximum": 3600, "default": 30, "description": "seconds"}
     return {"image": {"type": "string", "format": "binary"}, **fields, **format_field(), "deadline": deadline}
 
 

@@ -19,7 +19,7 @@ OWN_FIELDS = ("image", "images", "model", "format", "deadline", "samples")
 """Fields that are not controls."""
 SAMPLES = 64
 """Answers to each picture of a job, at most."""
-LONGEST = 3600.0
+SHORTEST, LONGEST = 0.1, 3600.0
 """Seconds that a client may be ready to wait."""
 
 T = TypeVar("T")
@@ -76,8 +76,8 @@ def read_deadline(given: str | bytes | None) -> float:
         seconds = float(given)
     except ValueError:
         seconds = 0.0
-    if not 0 < seconds <= LONGEST:
-        raise BadControl(f"deadline = {given[:40]!r}: give seconds, above 0 and up to {LONGEST:g}")
+    if not SHORTEST <= seconds <= LONGEST:
+        raise BadControl(f"deadline = {given[:40]!r}: give seconds, from {SHORTEST} to {LONGEST:g}")
     return seconds
 
 
