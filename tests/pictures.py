@@ -22,6 +22,11 @@ def noise(height: int = 12, width: int = 16, channels: int = 3, dtype: str = "ui
     return rng.integers(0, np.iinfo(dtype).max, (height, width, channels), dtype, endpoint=True)
 
 
+def pixels(path: Path) -> bytes:
+    """What a file shows, without what it says of itself: that has the time of day in it."""
+    return images.read(path).array.tobytes()
+
+
 def ramp(height: int = 32, width: int = 48) -> np.ndarray:
     """A smooth `H W 3` picture without symmetry, which survives JPEG: red grows to the right, green downwards."""
     y, x = np.mgrid[0:height, 0:width]

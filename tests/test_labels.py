@@ -12,7 +12,7 @@ import pytest
 import torch
 from commands import diptych
 from labelled import LEGEND, folder, ids, write_legend
-from pictures import noise, save
+from pictures import noise, pixels, save
 
 from diptych import Translator, images
 from diptych.data import open_data
@@ -193,7 +193,7 @@ def test_maps_of_instances_draw_borders_for_the_networks(tmp_path: Path) -> None
     assert bare.err.count("no map of instances is given") == 1
     given = diptych("translate", tmp_path / "run", label, "--instances", things.parent, "--out", tmp_path / "given.png")
     assert given.code == 0
-    assert (tmp_path / "bare.png").read_bytes() != (tmp_path / "given.png").read_bytes()
+    assert pixels(tmp_path / "bare.png") != pixels(tmp_path / "given.png")
     wrong = save(tmp_path / "wrong.png", noise(8, 8))
     said = diptych("translate", tmp_path / "run", label, "--instances", wrong, "--out", tmp_path / "out")
     assert said.code == 2
@@ -260,7 +260,7 @@ def test_pix2pixhd_grows_from_coarse_to_fine_and_gives_each_thing_a_look(tmp_pat
         out = tmp_path / f"{name}.png"
         said = diptych("translate", tmp_path / "fine", label, *more, "--out", out)
         assert said.code == 0, said.err
-        made[name] = out.read_bytes()
+        made[name] = pixels(out)
     assert len(set(made.values())) == 3
     said = diptych("translate", tmp_path / "fine", label, "--samples", 2, "--out", tmp_path / "several")
     assert said.code == 0, said.err
@@ -340,7 +340,7 @@ def test_imported_label_maps_get_their_legend_and_their_borders(tmp_path: Path) 
     for model in ("run", "back"):
         out = tmp_path / f"{model}.png"
         assert diptych("translate", tmp_path / model, label, "--instances", things, "--out", out).code == 0
-    assert (tmp_path / "run.png").read_bytes() == (tmp_path / "back.png").read_bytes()
+    assert pixels(tmp_path / "run.png") == pixels(tmp_path / "back.png")
     few = write_legend(tmp_path / "few.yaml")
     said = diptych("convert", *files, "--legend", few, "--out", tmp_path / "few")
     assert said.code == 2

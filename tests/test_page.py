@@ -143,5 +143,7 @@ def test_the_page_gives_no_file_of_the_servers(place: Path, tmp_path: Path) -> N
     with serving(tmp_path / "server", place / "houses") as server:
         for path in ("/etc/passwd", str(tmp_path / "server/diptych.sqlite"), str(place / "houses/card.json")):
             assert server.get(f"/gradio_api/file={path}").status_code in (403, 404)
+        assert server.get("/v1/nothing").json()["error"]["code"] == "not_found"
+        assert server.get("/v1/models/houses/translate").json()["error"]["code"] == "bad_method"
         answer = server.get("/")
         assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]

@@ -34,7 +34,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(place: Path) -> Iterator[Server]:
-    arguments = [place / "houses", f"paint={place / 'walls'}", "--limit-mp", 4, "--limit-mb", 1]
+    arguments = [place / "houses", f"paint={place / 'walls'}", "--no-page", "--limit-mp", 4, "--limit-mb", 1]
     with serving(place / "server", *arguments) as client:
         yield client
 
@@ -225,12 +225,12 @@ def test_feedback_is_stored_and_nothing_else(server: Server, place: Path) -> Non
 def test_a_killed_server_goes_on_with_its_jobs_and_loses_or_doubles_nothing(tmp_path: Path) -> None:
     model(tmp_path / "houses")
     files = [("images", (f"{n}.png", picture(n, size=64))) for n in range(60)]
-    with serving(tmp_path / "server", tmp_path / "houses") as server:
+    with serving(tmp_path / "server", tmp_path / "houses", "--no-page") as server:
         job = server.post("/v1/jobs", files=files, data={"model": "houses"}).json()["id"]
         time.sleep(0.2)
         server.process.send_signal(signal.SIGKILL)
         server.process.wait()
-    with serving(tmp_path / "server", tmp_path / "houses") as server:
+    with serving(tmp_path / "server", tmp_path / "houses", "--no-page") as server:
         report = finished(server, job)
         assert (report["done"], report["total"]) == (60, 60)
         names = zipfile.ZipFile(io.BytesIO(server.get(f"/v1/jobs/{job}/results").content)).namelist()
@@ -239,7 +239,7 @@ def test_a_killed_server_goes_on_with_its_jobs_and_loses_or_doubles_nothing(tmp_
 
 def test_sigterm_finishes_what_is_in_flight(tmp_path: Path) -> None:
     model(tmp_path / "houses")
-    with serving(tmp_path / "server", tmp_path / "houses") as server:
+    with serving(tmp_path / "server", tmp_path / "houses", "--no-page") as server:
         body = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
         body += picture(size=512) + b"\r\n--x--\r\n"
         head = f"POST /v1/models/houses/translate HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
@@ -259,7 +259,7 @@ def test_sigterm_finishes_what_is_in_flight(tmp_path: Path) -> None:
 
 def test_a_token_is_asked_for_everywhere(tmp_path: Path) -> None:
     model(tmp_path / "houses")
-    with serving(tmp_path / "server", tmp_path / "houses", token="secret") as server:
+    with serving(tmp_path / "server", tmp_path / "houses", "--no-page", token="secret") as server:
         assert server.get("/v1/models").status_code == 200
         for wrong in ("", "Bearer", "Bearer secreT", "Basic secret", "Bearer sécret"):
             header = {"Authorization": wrong.encode("latin-1")}

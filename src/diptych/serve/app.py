@@ -67,6 +67,7 @@ def build_app(engine: Engine, store: Store) -> FastAPI:
         async with request.form(max_files=3, max_fields=20) as form:
             return {"id": await run_in_threadpool(take_feedback, store, engine, await fields(form))}
 
+    add_rest(app)
     app.openapi = partial(describing.describe, app, engine)
     return app
 
@@ -96,6 +97,7 @@ def add_models(app: FastAPI, engine: Engine) -> None:
 
     @app.post("/v1/models/{name}/translate", summary="Translate a picture", response_class=Response)
     async def translate(name: str, request: Request) -> Response:
+        engine.admit(name)  # before its form is read: what is refused should cost nothing
         served = engine.find(name)
         async with request.form(max_files=8, max_fields=50) as form:
             given = await fields(form)
@@ -194,9 +196,18 @@ def add_errors(app: FastAPI) -> None:
         return fault(500, "internal", "a fault of the server's: its log has more")
 
 
+def add_rest(app: FastAPI) -> None:
+    """Whatever else is asked for below /v1: the page, which is mounted at /, would answer it in its own way."""
+
+    @app.api_route("/v1/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+    async def nothing(rest: str, request: Request) -> Response:
+        raise HTTPException(405 if methods_at(app, request.url.path) else 404)
+
+
 def methods_at(app: FastAPI, path: str) -> set[str]:
     """The methods that an address takes."""
-    routes = [route for route in app.routes if isinstance(route, APIRoute) and route.path_regex.match(path)]
+    described = [route for route in app.routes if isinstance(route, APIRoute) and route.include_in_schema]
+    routes = [route for route in described if route.path_regex.match(path)]
     return {method for route in routes for method in route.methods}
 
 

@@ -30,6 +30,8 @@ def model(name: str, served: Served) -> dict[str, Any]:
         "domains": [card.source.name, card.target.name],
         "licence": card.licence,
         "intended_use": card.intended_use,
+        "excluded_use": card.excluded_use,
+        "limits": card.limits,
         "controls": [schema_of(control) | {"name": control.name, "kind": control.kind} for control in current.controls],
     }
 

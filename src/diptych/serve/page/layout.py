@@ -44,6 +44,8 @@ def build(engine: Engine, history: History, jobs: Jobs) -> gr.Blocks:
         gr.Markdown("# diptych\nGive a picture, and see what the model makes of it. All of it stays on this server.")
         model = gr.Dropdown(names, value=names[0], label="Model", visible=len(names) > 1, elem_id="model")
         about = gr.Markdown(partial(describe, engine, names[0]), elem_id="about")
+        with gr.Accordion("Model card", open=False):
+            card = gr.Markdown(partial(card_of, engine, names[0]))
         columns = []
         for name in names:
             with gr.Column(visible=name == names[0]) as column:
@@ -53,6 +55,7 @@ def build(engine: Engine, history: History, jobs: Jobs) -> gr.Blocks:
         with gr.Accordion("Many pictures", open=False):
             show_jobs(engine, jobs, model)
         model.change(partial(describe, engine), model, about)
+        model.change(partial(card_of, engine), model, card)
         model.change(lambda chosen: [gr.Column(visible=name == chosen) for name in names], model, columns)
     return blocks
 
@@ -60,8 +63,13 @@ def build(engine: Engine, history: History, jobs: Jobs) -> gr.Blocks:
 def describe(engine: Engine, name: str) -> str:
     """The model in a few lines, its card below."""
     card = engine.find(name).current.card
-    text = f"{card.directions()}. Licence: {card.licence}. Intended use: {card.intended_use}."
+    text = f"{card.directions()}. Licence: {card.licence}. For: {card.intended_use}. Not for: {card.excluded_use}."
     return text.replace("<", "&lt;")
+
+
+def card_of(engine: Engine, name: str) -> str:
+    """All of the model's card."""
+    return engine.find(name).current.card.to_markdown().replace("<", "&lt;")
 
 
 class Workplace:
