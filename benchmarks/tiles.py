@@ -1,13 +1,14 @@
-"""Large pictures in tiles: memory, time, and what they differ by: `python benchmarks/tiles.py [PHOTO] [--large 8192]`.
+"""Large pictures in tiles: memory, time, and what they differ by: `python benchmarks/tiles.py KODAK [--large 8192]`.
 
-ResNet-9 at full width with random weights that keep the variance, on a photo grown to each size. Each measurement has a
-process of its own, as memory is that of its peak.
+ResNet-9 at full width with random weights that keep the variance, on a mosaic of photos that differ. Each measurement
+has a process of its own, as memory is that of its peak.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import random
 import resource
 import subprocess
 import sys
@@ -42,33 +43,41 @@ def resnet(*, bf16: bool) -> Translator:
     return Translator(method, card, speed=speed, device="cpu")
 
 
-def grown(photo: Path, size: int) -> np.ndarray:
-    """A photo laid out again and again, mirrored, which is the same at any size but has no seams."""
-    array = images.read(photo).array
-    row = np.concatenate([array, array[:, ::-1]], axis=1)
-    block = np.concatenate([row, row[::-1]])
-    times = [-(-size // length) for length in block.shape[:2]]
-    return np.tile(block, (*times, 1))[:size, :size]
+def mosaic(folder: Path, size: int) -> np.ndarray:
+    """The photos of a folder side by side, in an order that is drawn anew until the square is full.
+
+    Its parts differ in brightness, colour and texture, as those of a large picture do.
+    """
+    photos = [images.read(path).array for path in sorted(folder.glob("*.png"))]
+    draw = random.Random(0)
+    made = np.zeros((size, size, 3), np.uint8)
+    for top in range(0, size, 512):
+        left = 0
+        while left < size:
+            part = draw.choice(photos)[:512, : size - left][: size - top]
+            made[top : top + len(part), left : left + part.shape[1]] = part
+            left += part.shape[1]
+    return made
 
 
 def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
-def measure(photo: Path, size: int, mode: str, tile: int, halo: int, bf16: bool, save: str) -> dict[str, float]:
+def measure(photos: Path, size: int, mode: str, tile: int, halo: int, bf16: bool, save: str) -> dict[str, float]:
     """Seconds, and gigabytes above the loaded model, of one picture. The largest go from file to file."""
     translator = resnet(bf16=bf16)
     translator.tiling = replace(Tiling(), mode=mode, size=tile, halo=halo)
-    translator(grown(photo, 64))
+    translator(mosaic(photos, 64))
     if size > 4096:
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run(
-                [sys.executable, __file__, str(photo), "--make", f"{folder}/a.tif", "--large", str(size)], check=True
+                [sys.executable, __file__, str(photos), "--make", f"{folder}/a.tif", "--large", str(size)], check=True
             )
             before, start = peak(), time.perf_counter()
             translate_large(translator, Path(folder) / "a.tif", Path(folder) / "b.tif", translator.checked({}))
             return {"seconds": time.perf_counter() - start, "gigabytes": peak() - before}
-    picture = Picture(grown(photo, size))
+    picture = Picture(mosaic(photos, size))
     before, start = peak(), time.perf_counter()
     result = translator(picture)
     found = {"seconds": time.perf_counter() - start, "gigabytes": peak() - before}
@@ -78,12 +87,12 @@ def measure(photo: Path, size: int, mode: str, tile: int, halo: int, bf16: bool,
 
 
 def alone(
-    photo: Path, size: int, mode: str, *, tile: int = 512, halo: int = 40, bf16: bool = False, save: str = ""
+    photos: Path, size: int, mode: str, *, tile: int = 512, halo: int = 40, bf16: bool = False, save: str = ""
 ) -> dict[str, float]:
     """`measure` in a process of its own."""
     given = json.dumps({"size": size, "mode": mode, "tile": tile, "halo": halo, "bf16": bf16, "save": save})
     done = subprocess.run(
-        [sys.executable, __file__, str(photo), "--one", given], capture_output=True, text=True, check=True
+        [sys.executable, __file__, str(photos), "--one", given], capture_output=True, text=True, check=True
     )
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -93,38 +102,35 @@ def decibels(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def seam(one: np.ndarray, whole: np.ndarray, tile: int) -> float:
-    """How much steeper the difference from the whole is at borders of tiles than elsewhere: 1 is no seam."""
-    error = one.astype(float) - whole
-    steep = np.abs(np.diff(error, axis=1)).mean(axis=(0, 2))
-    at = np.zeros(len(steep), bool)
-    for border in range(tile, len(steep), tile):
-        at[border - 17 : border + 17] = True
-    return float((steep[at].mean() + 1e-3) / (steep[~at].mean() + 1e-3))
+    """How steep the picture is where tiles meet, the same places of the whole being 1: more is a seam."""
+    columns = [place for border in range(tile, one.shape[1], tile) for place in range(border - 17, border + 17)]
+    steep = [np.abs(np.diff(each.astype(float), axis=1))[:, columns].mean() for each in (one, whole)]
+    return float(steep[0] / steep[1])
 
 
-def small(photo: Path) -> None:
+def small(photos: Path) -> None:
     """Against the whole at 1024 and 2048 pixels a side."""
     print("| size | tiles | halo | arithmetic | dB against the whole | seam | time, whole = 1 |")
     print("|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for size, bf16 in ((1024, False), (1024, True), (2048, False)):
             places = [f"{folder}/{name}.npy" for name in ("whole", "tiled")]
-            whole = alone(photo, size, "off", bf16=bf16, save=places[0])
-            for mode, tile, halo in (("approximate", 512, 40), ("approximate", 512, 64), ("exact", 512, 40)):
-                tiled = alone(photo, size, mode, tile=tile, halo=halo, bf16=bf16, save=places[1])
+            whole = alone(photos, size, "off", bf16=bf16, save=places[0])
+            for mode, tile, halo in (("exact", 512, 40), ("exact", 512, 64), ("approximate", 512, 40)):
+                tiled = alone(photos, size, mode, tile=tile, halo=halo, bf16=bf16, save=places[1])
                 one, other = (np.load(place) for place in places)
                 ratio = tiled["seconds"] / whole["seconds"]
-                figures = f"{decibels(one, other):.1f} | {seam(other, one, tile):.2f} | {ratio:.2f}"
+                figures = f"{decibels(one, other):.1f} | {seam(other, one, tile):.4f} | {ratio:.2f}"
                 kind = "bfloat16" if bf16 else "float32"
                 print(f"| {size} | {mode} {tile} | {halo} | {kind} | {figures} |", flush=True)
 
 
-def large(photo: Path, size: int) -> None:
+def large(photos: Path, size: int) -> None:
     """From file to file, against the time for a pixel of a whole picture of 1024."""
     print("\n| arithmetic | size | minutes | time for a pixel, 1024 whole = 1 | GB above the model |")
     print("|---|---|---|---|---|")
     for bf16 in (False, True):
-        whole, tiled = alone(photo, 1024, "off", bf16=bf16), alone(photo, size, "auto", bf16=bf16)
+        whole, tiled = alone(photos, 1024, "off", bf16=bf16), alone(photos, size, "auto", bf16=bf16)
         ratio = tiled["seconds"] / size**2 / (whole["seconds"] / 1024**2)
         kind = "bfloat16" if bf16 else "float32"
         print(f"| {kind} | {size} | {tiled['seconds'] / 60:.1f} | {ratio:.2f} | {tiled['gigabytes']:.2f} |", flush=True)
@@ -132,20 +138,21 @@ def large(photo: Path, size: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("photo", type=Path)
+    parser.add_argument("photos", type=Path)
     parser.add_argument("--large", type=int, default=8192)
     parser.add_argument("--only-large", action="store_true")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--make", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
-        print(json.dumps(measure(given.photo, **json.loads(given.one))))
+        print(json.dumps(measure(given.photos, **json.loads(given.one))))
     elif given.make:
-        images.write(given.make, grown(given.photo, given.large))
+        images.write(given.make, mosaic(given.photos, given.large))
     else:
         if not given.only_large:
-            small(given.photo)
-        large(given.photo, given.large)
+            small(given.photos)
+        if given.large:
+            large(given.photos, given.large)
 
 
 if __name__ == "__main__":

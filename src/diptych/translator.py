@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import chain, groupby, islice
 from os import PathLike
 from pathlib import Path
@@ -23,7 +24,7 @@ from diptych.images import Picture
 from diptych.legend import from_planes, to_planes
 from diptych.methods.method import Method, Style, To
 from diptych.speed import Speed, choose_device
-from diptych.tiling import Tiling, in_tiles
+from diptych.tiling import Network, Tiling, in_tiles
 
 Image = Any
 """A picture, an array `H W` or `H W C`, a file's path, or a Pillow image."""
@@ -163,7 +164,7 @@ class Translator:
         bands = list(self.rows(region, height, width, controls))
         joined = replace(bands[0], array=np.concatenate([band.array for band in bands]))
         translated = self.task.finish(joined, picture)
-        statistics = "exact statistics" if self.tiling.mode == "exact" else "statistics of a sample"
+        statistics = "statistics of a sample" if self.tiling.mode == "approximate" else "statistics of all of it"
         return replace(translated, notes=(*translated.notes, f"translated in tiles, with {statistics}"))
 
     def rows(
@@ -191,25 +192,30 @@ class Translator:
             things = None if seen.things is None else seen.things[places]
             return replace(seen, array=seen.array[places], things=things)
 
-        def network(method: Method, speed: Speed, shown: Picture) -> Tensor:
-            x = prepare(self.task.source(shown), source)[None].to(self.device)
-            things = {name: one.to(self.device) for name, one in self.things([shown]).items()}
-            with torch.inference_mode(), speed.precision(self.device):
+        def network(method: Method, speed: Speed) -> Network:
+            def translate(shown: Picture) -> Tensor:
+                x = prepare(self.task.source(shown), source)[None].to(self.device)
+                things = {name: one.to(self.device) for name, one in self.things([shown]).items()}
                 return method.translate(speed.layout(x), **controls, **things)
 
-        fast = partial(network, self.running, self.speed)
-        exact = partial(network, self.method, replace(self.speed, bf16=False, compile=False))
+            @contextmanager
+            def within() -> Iterator[None]:
+                with torch.inference_mode(), speed.precision(self.device), speed.uncompiled():
+                    yield
+
+            return Network(translate, within)
+
         done, above = 0, (len(vertical) - height) // 2
         beside = (len(horizontal) - width) // 2
-        with self.speed.uncompiled():
-            for band in in_tiles(
-                window, fast, len(vertical), len(horizontal),
-                step=self.method.granularity, tiling=self.tiling, reference=exact, progress=progress,
-            ):  # fmt: skip
-                rows = band[:, max(0, above - done) : above + height - done, beside : beside + width]
-                done += band.shape[1]
-                if rows.shape[1]:
-                    yield finished(rows, target)
+        for band in in_tiles(
+            window, network(self.running, self.speed), len(vertical), len(horizontal),
+            step=self.method.granularity, tiling=self.tiling, progress=progress,
+            reference=network(self.method, replace(self.speed, bf16=False)),
+        ):  # fmt: skip
+            rows = band[:, max(0, above - done) : above + height - done, beside : beside + width]
+            done += band.shape[1]
+            if rows.shape[1]:
+                yield finished(rows, target)
 
     def opened(self, image: Image, side: Side, name: str = "the label map") -> Picture:
         """An image as a picture of `side`: of label maps their ids. Raises DataError or ConfigError."""

@@ -2,48 +2,60 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial, reduce
+from itertools import count
+from operator import add
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from greenlet import greenlet
 from torch import Tensor
 
 from diptych.tiling.grid import Span, spans, spread
-from diptych.tiling.statistics import Alone, Core, Meeting, Moments, Shared, Together, change
+from diptych.tiling.paging import Pages
+from diptych.tiling.statistics import Alone, Core, Moments, Together
 
 Window = Callable[[int, int, int, int], Any]
 """What a picture shows from top to bottom and from left to right."""
-Network = Callable[[Any], Tensor]
-"""What translates what a window shows, to `1 C h w`."""
+Mode = Literal["auto", "approximate", "exact", "off"]
+MODES: tuple[Mode, ...] = ("auto", "approximate", "exact", "off")
 
-STILL = 1e-3
-"""Deviations by which the statistics of an exact translation may still move."""
+
+@dataclass(frozen=True)
+class Network:
+    """What translates what a window shows, to `1 C h w`; within: the state of torch in which it does."""
+
+    translate: Callable[[Any], Tensor]
+    within: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
 @dataclass(frozen=True)
 class Tiling:
     """How large pictures are translated.
 
-    mode: auto, approximate above `above_mp` million pixels and whole below; approximate: with the statistics of a
-    sample of the picture; exact: of all of it, in pass after pass until they do not move; off: always whole.
+    mode: auto, exact above `above_mp` million pixels and whole below; exact: with the statistics of all of the picture;
+    approximate: with those of a sample of it; off: always whole.
     size, halo: of a tile in pixels, and how much more of the picture it is shown on each side. blend: half the width
     of the seam over which neighbours fade into each other.
-    sample_size, sample_halo: the same of the small tiles of a sample. in_step_mp: million pixels of them translated in
-    step at a time, which bounds the memory; samples: how often, each time with others.
+    memory: bytes for what lies between two layers of a network; what is more goes to a file, in `scratch` or else the
+    system's folder for temporary files.
+    sample_size, sample_halo: of the tiles of a sample; sample_mp: how many million pixels they are shown in all.
     """
 
-    mode: Literal["auto", "approximate", "exact", "off"] = "auto"
+    mode: Mode = "auto"
     size: int = 512
     halo: int = 40
     blend: int = 16
     above_mp: float = 4.0
-    sample_size: int = 256
+    memory: int = 2**29
+    scratch: Path | None = None
+    sample_size: int = 64
     sample_halo: int = 32
-    in_step_mp: float = 0.7
-    samples: int = 4
+    sample_mp: float = 2.0
 
     def applies(self, height: int, width: int) -> bool:
         """Whether a picture of that size is translated in tiles."""
@@ -81,96 +93,95 @@ def in_tiles(
 ) -> Iterator[Tensor]:
     """Translate a picture whose sides are multiples of `step`; its rows `C h W`, from top to bottom, as they are done.
 
-    reference: the network to take statistics with, where another than `network` is better. progress: hears of the
-    share that is done.
+    reference: the network to take a sample's statistics with, where another than `network` is better. progress: hears
+    of the share that is done. Raises StorageError where there is no room for what lies between two layers.
     """
-    work = Work(window, network, height, width, step, tiling, progress)
-    table = work.sampled(reference or network)
-    if tiling.mode == "exact":
-        table = work.settled(table)
-    yield from work.rows(table)
+    work = Work(window, height, width, step, tiling)
+    if tiling.mode == "approximate":
+        table = work.sampled(reference or network, tiling.sample_mp)
+        outputs, parts = work.alone(network, table), len(work.tiles)
+    else:
+        parts = len(work.tiles) * (len(work.sampled(network, 0)) + 1)
+        outputs = work.in_step(network, work.tiles)
+    done = count(1)
+    work.tick = lambda: progress(next(done) / parts)
+    yield from work.rows(outputs)
 
 
 class Work:
-    """A picture that is being translated."""
+    """A picture that is being translated. tick: is called for each part of the work that is done."""
 
-    def __init__(
-        self,
-        window: Window,
-        network: Network,
-        height: int,
-        width: int,
-        step: int,
-        tiling: Tiling,
-        progress: Callable[[float], None],
-    ) -> None:
-        self.window, self.network, self.progress = window, network, progress
-        self.height, self.width, self.step, self.tiling = height, width, step, tiling
+    def __init__(self, window: Window, height: int, width: int, step: int, tiling: Tiling) -> None:
+        self.window, self.height, self.width, self.step, self.tiling = window, height, width, step, tiling
         self.row_spans, self.column_spans = self.cut(tiling.size, max(tiling.halo, tiling.blend))
         self.tiles = [Tile(rows, columns) for rows in self.row_spans for columns in self.column_spans]
+        self.tick: Callable[[], object] = lambda: None
 
     def cut(self, size: int, halo: int) -> tuple[list[Span], list[Span]]:
         return spans(self.height, size, halo, self.step), spans(self.width, size, halo, self.step)
 
-    def translate(self, tile: Tile, network: Network, shared: Shared) -> Tensor:
+    def translate(self, network: Network, tile: Tile, shared: Alone | Together) -> Tensor:
         """What the network makes of what a tile is shown, `C h w`."""
         rows, columns = tile.rows, tile.columns
         shown = self.window(rows.low, rows.high, columns.low, columns.high)
         with shared:
-            return network(shown)[0]
+            return network.translate(shown)[0]
 
-    def sampled(self, network: Network) -> list[Moments]:
-        """The statistics of some small tiles, as many in step as memory allows; of all, where these are all."""
-        tiling = self.tiling
-        rows, columns = self.cut(tiling.sample_size, tiling.sample_halo)
+    def alone(self, network: Network, table: Sequence[Moments]) -> Iterator[Tensor]:
+        """The tiles one after another, with the statistics of a table."""
+        for tile in self.tiles:
+            with network.within():
+                output = self.translate(network, tile, Alone(tile.core, table))
+            self.tick()
+            yield output
+
+    def in_step(self, network: Network, tiles: Sequence[Tile], table: list[Moments] | None = None) -> Iterator[Tensor]:
+        """The tiles, each with the statistics of all of them, which are added to `table`.
+
+        In each round every tile goes on, one after another, up to the next operation that asks for statistics; in the
+        last, to the end.
+        """
+        states = [Together(tile.core) for tile in tiles]
+        runs = [greenlet(partial(self.translate, network, *pair)) for pair in zip(tiles, states, strict=True)]
+        used: tuple[Moments, ...] = ()
+        with Pages(self.tiling.memory, self.tiling.scratch) as pages:
+            while not runs[-1].dead:
+                seen = []
+                for number, (run, state) in enumerate(zip(runs, states, strict=True)):
+                    with network.within():
+                        pages.give_back(number)
+                        found = run.switch(*used)
+                        if not run.dead:
+                            pages.keep(number, state.held())
+                    self.tick()
+                    if run.dead:
+                        yield found
+                    else:
+                        seen.append(found)
+                pages.turn()
+                if seen:
+                    used = (reduce(add, seen),)
+                    if table is not None:
+                        table.extend(used)
+
+    def sampled(self, network: Network, million_pixels: float) -> list[Moments]:
+        """The statistics of small tiles that are spread evenly, one at least; of all, where these are all."""
+        rows, columns = self.cut(self.tiling.sample_size, self.tiling.sample_halo)
         tiles = [Tile(row, column) for row in rows for column in columns]
-        together = max(1, int(1e6 * tiling.in_step_mp) // max(tile.pixels for tile in tiles))
-        chosen = [tiles[number] for number in spread(len(tiles), together * tiling.samples)]
-        count = -(-len(chosen) // together)
-        tables = [self.in_step(chosen[number::count], network) for number in range(count)]
-        return [sum(each[1:], start=each[0]) for each in zip(*tables, strict=True)]
-
-    def in_step(self, tiles: list[Tile], network: Network) -> list[Moments]:
-        """The statistics of these tiles, each of which uses those of all."""
-        meeting = Meeting(len(tiles))
-
-        def run(number: int) -> None:
-            with meeting.turn:
-                try:
-                    self.translate(tiles[number], network, Together(tiles[number].core, meeting, number))
-                except BaseException:
-                    meeting.barrier.abort()
-                    raise
-
-        with ThreadPoolExecutor(len(tiles)) as threads:
-            done = [threads.submit(run, number) for number in range(len(tiles))]
-        faults = [fault for one in done if (fault := one.exception())]
-        for fault in sorted(faults, key=lambda fault: isinstance(fault, threading.BrokenBarrierError)):
-            raise fault
-        return meeting.table()
-
-    def settled(self, table: Sequence[Moments]) -> list[Moments]:
-        """The statistics of all tiles, when they do not move any more: at the latest after a pass for each."""
-        table = list(table)
-        for turn in range(len(table)):
-            found: dict[int, Moments] = {}
-            for tile in self.tiles:
-                self.translate(tile, self.network, Alone(tile.core, table, found))
-            moved, table = change(table, [found[place] for place in sorted(found)]), [found[p] for p in sorted(found)]
-            self.progress((turn + 1) / (len(table) + 1))
-            if moved < STILL:
-                break
+        wanted = max(1, int(1e6 * million_pixels) // max(tile.pixels for tile in tiles))
+        table: list[Moments] = []
+        for _ in self.in_step(network, [tiles[number] for number in spread(len(tiles), wanted)], table):
+            pass
         return table
 
-    def rows(self, table: Sequence[Moments] | None) -> Iterator[Tensor]:
+    def rows(self, outputs: Iterable[Tensor]) -> Iterator[Tensor]:
         """The finished rows, one row of tiles after another; a seam is kept until its other half is there."""
-        blend, seam = self.tiling.blend, torch.zeros(0)
-        for number, row in enumerate(self.row_spans):
+        blend, seam, outputs = self.tiling.blend, torch.zeros(0), iter(outputs)
+        for row in self.row_spans:
             top, down = row.weights(blend, self.height)
             band = torch.zeros(0)
             for column in self.column_spans:
-                tile = Tile(row, column)
-                output = self.translate(tile, self.network, Alone(tile.core, table)).float().cpu()
+                output = next(outputs).float().cpu()
                 left, across = column.weights(blend, self.width)
                 part = output[:, top - row.low :, left - column.low :][:, : len(down), : len(across)]
                 if not len(band):
@@ -181,4 +192,3 @@ class Work:
             ready = row.end - blend - top if row.end < self.height else self.height - top
             yield band[:, :ready]
             seam = band[:, ready:].clone()
-            self.progress((number + 1) / len(self.row_spans))

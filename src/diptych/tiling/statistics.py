@@ -4,25 +4,22 @@ An instance norm that looks at each tile by itself gives every tile another tint
 whatever computes statistics of a whole picture asks for them: for each such operation, in the order in which a network
 comes by them, there are the sums over all tiles. Networks know nothing of it: their operations are intercepted.
 
-Some tiles can be translated together, in step: at each such operation they wait for one another and use the sums over
-all of them (`Together`). That is exact for these tiles, and takes the memory of all of them. What they found can be a
-table for any number of further tiles (`Alone`), which also say what they see: with their sums as the next table, and so
-on, the first norm is exact after one pass, its successor after two, and all of them after as many passes as there are.
+Tiles can be translated together, in step: at each such operation they wait for one another and use the sums over all
+of them (`Together`). That is exact for these tiles, and takes the memory of all of them. What they found can be a table
+for any number of further tiles (`Alone`).
 """
 
 from __future__ import annotations
 
-import threading
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from greenlet import getcurrent
+from torch import Tensor, UntypedStorage
 from torch.overrides import TorchFunctionMode
 
 
@@ -57,12 +54,17 @@ class Core:
     left: int
     right: int
 
-    def of(self, x: Tensor) -> Tensor:
-        """The same part of features `1 C h w` of the tile; of another picture, such as a style, all of it."""
+    def has(self, x: Tensor) -> bool:
+        """Whether these are features of the tile, at its size or halved some times."""
         height, width = x.shape[-2:]
         ratio = self.height // height
-        if ratio & (ratio - 1) or (height * ratio, width * ratio) != (self.height, self.width):
+        return not ratio & (ratio - 1) and (height * ratio, width * ratio) == (self.height, self.width)
+
+    def of(self, x: Tensor) -> Tensor:
+        """The same part of features `1 C h w` of the tile; of another picture, such as a style, all of it."""
+        if not self.has(x):
             return x
+        height, width = x.shape[-2:]
         rows = slice(self.top * height // self.height, max(1, -(-self.bottom * height // self.height)))
         columns = slice(self.left * width // self.width, max(1, -(-self.right * width // self.width)))
         return x[..., rows, columns]
@@ -94,59 +96,48 @@ class Shared(TorchFunctionMode):
 
     def seen(self, x: Tensor, groups: int) -> Moments:
         """What this tile has to say."""
-        part = self.core.of(x).float().reshape(groups, -1)
-        variance, mean = (one.double() for one in torch.var_mean(part, dim=1, correction=0))
-        count = float(part.shape[1])
-        return Moments(count, count * mean, count * (variance + mean.square()))
+        part = self.core.of(x).movedim(1, -1).reshape(-1, x.shape[1]).float()
+        mean = part.mean(0)
+        spread = (part - mean).square_().sum(0).double()
+        by_channel = len(part) * mean.double(), spread + len(part) * mean.double().square()
+        total, squares = (one.view(groups, -1).sum(1) for one in by_channel)
+        return Moments(part.numel() / groups, total, squares)
 
 
 class Alone(Shared):
-    """A tile that uses a table, and adds what it sees to `found`, if that is wanted; without a table its own."""
+    """A tile that uses a table."""
 
-    def __init__(self, core: Core, table: Sequence[Moments] | None, found: dict[int, Moments] | None = None) -> None:
+    def __init__(self, core: Core, table: Sequence[Moments]) -> None:
         super().__init__(core)
-        self.table, self.found = table, found
+        self.table = table
 
     def share(self, place: int, x: Tensor, groups: int) -> Moments:
-        if self.table is not None and self.found is None:
-            return self.table[place]
-        own = self.seen(x, groups)
-        if self.found is not None:
-            self.found[place] = self.found[place] + own if place in self.found else own
-        return own if self.table is None else self.table[place]
-
-
-class Meeting:
-    """Where tiles in step wait for one another; only one of them computes at a time."""
-
-    def __init__(self, tiles: int) -> None:
-        self.turn = threading.Lock()
-        self.barrier = threading.Barrier(tiles)
-        self.said: defaultdict[int, dict[int, Moments]] = defaultdict(dict)
-
-    def moments(self, place: int) -> Moments:
-        """The sums over all tiles, always in the same order."""
-        return reduce(add, (said for _, said in sorted(self.said[place].items())))
-
-    def table(self) -> list[Moments]:
-        return [self.moments(place) for place in sorted(self.said)]
+        return self.table[place]
 
 
 class Together(Shared):
-    """One of several tiles in step."""
+    """A tile in step with others: it tells the greenlet that runs it what it sees, and is told the sums over all."""
 
-    def __init__(self, core: Core, meeting: Meeting, number: int) -> None:
+    def __init__(self, core: Core) -> None:
         super().__init__(core)
-        self.meeting, self.number = meeting, number
+        self.made: dict[int, weakref.ref[Tensor]] = {}
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = super().__torch_function__(func, types, args, kwargs)
+        for x in result if isinstance(result, tuple | list) else [result]:
+            if isinstance(x, Tensor) and x.dim() == 4 and self.core.has(x):
+                self.made[id(x)] = weakref.ref(x)
+        return result
 
     def share(self, place: int, x: Tensor, groups: int) -> Moments:
-        self.meeting.said[place][self.number] = self.seen(x, groups)
-        self.meeting.turn.release()
-        try:
-            self.meeting.barrier.wait()
-        finally:
-            self.meeting.turn.acquire()
-        return self.meeting.moments(place)
+        return getcurrent().parent.switch(self.seen(x, groups))
+
+    def held(self) -> Iterator[UntypedStorage]:
+        """The memory of the features that will still be used."""
+        alive = {number: x for number, ref in self.made.items() if (x := ref()) is not None}
+        self.made = {number: self.made[number] for number in alive}
+        storages = {storage.data_ptr(): storage for x in alive.values() if (storage := x.untyped_storage()).resizable()}
+        yield from storages.values()
 
 
 def instance_norm(
@@ -201,12 +192,3 @@ OPERATIONS: dict[Any, Callable[..., Any]] = {
     torch.Tensor.mean: mean,
 }
 """What looks at a whole picture, and what does it for a tile."""
-
-
-def change(before: Sequence[Moments], after: Sequence[Moments]) -> float:
-    """How far statistics moved between two passes: the largest difference of means, in deviations."""
-    moved = [
-        ((one.mean - other.mean).abs() / (other.variance + 1e-5).sqrt()).max()
-        for one, other in zip(before, after, strict=True)
-    ]
-    return float(max(moved, default=torch.zeros(())))

@@ -1,0 +1,92 @@
+"""The features of tiles that wait for others: in memory as far as there is room, beyond that in a temporary file."""
+
+from __future__ import annotations
+
+import ctypes
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+import torch
+from torch import UntypedStorage
+
+from diptych.errors import StorageError
+
+
+class Pages:
+    """Keeps the features of waiting tiles, and gives them back round after round, in the same order.
+
+    limit: bytes that may stay in memory. The first tiles keep theirs; what is after them goes to a file that only the
+    next round reads, so both are written and read from one end to the other. folder: where; by default the system's
+    for temporary files. The files have no names: nothing is left of them whatever happens.
+    """
+
+    def __init__(self, limit: int, folder: Path | None = None) -> None:
+        self.room, self.folder = limit, folder
+        self.stays: dict[int, int] = {}
+        self.parcels: defaultdict[int, list[tuple[UntypedStorage, int, int]]] = defaultdict(list)
+        self.written: IO[bytes] | None = None
+        self.read: IO[bytes] | None = None
+
+    def __enter__(self) -> Pages:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        for file in (self.written, self.read):
+            if file:
+                file.close()
+
+    def turn(self) -> None:
+        """Every tile has waited once more: what was written is read from now on."""
+        if self.read:
+            self.read.close()
+        self.written, self.read = None, self.written
+
+    def keep(self, number: int, storages: Iterable[UntypedStorage]) -> None:
+        """Tile `number` waits. Raises StorageError where there is no room for what it holds."""
+        some = list(storages)
+        size = sum(storage.nbytes() for storage in some)
+        if size <= self.room:
+            self.stays[number], self.room = size, self.room - size
+            return
+        try:
+            self.written = self.written or tempfile.TemporaryFile(dir=self.folder, buffering=0)  # noqa: SIM115
+            for storage in some:
+                self.parcels[number].append((storage, self.written.tell(), storage.nbytes()))
+                left = bytes_of(flat(storage).cpu().untyped_storage())
+                while left:
+                    left = left[self.written.write(left) :]
+                storage.resize_(0)
+        except OSError as error:
+            place = self.folder or tempfile.gettempdir()
+            raise StorageError(
+                f"{place}: no room for what is between the layers of a large picture ({error.strerror}): free some, "
+                f"name another place in TMPDIR, or take --tiling approximate, which needs none"
+            ) from None
+
+    def give_back(self, number: int) -> None:
+        """Tile `number` goes on."""
+        self.room += self.stays.pop(number, 0)
+        for storage, place, size in self.parcels.pop(number, ()):
+            storage.resize_(size)
+            assert self.read is not None
+            self.read.seek(place)
+            here = storage if storage.device.type == "cpu" else torch.UntypedStorage(size)
+            left = bytes_of(here)
+            while left and (count := self.read.readinto(left)):  # type: ignore[attr-defined]
+                left = left[count:]
+            if here is not storage:
+                flat(storage).copy_(flat(here))
+
+
+def flat(storage: UntypedStorage) -> torch.Tensor:
+    """The bytes of a storage, as a tensor."""
+    return torch.empty(0, dtype=torch.uint8, device=storage.device).set_(storage)
+
+
+def bytes_of(storage: UntypedStorage) -> memoryview:
+    """The bytes of a storage in main memory; an array of NumPy would forbid to change its size."""
+    return memoryview((ctypes.c_ubyte * storage.nbytes()).from_address(storage.data_ptr())).cast("B")
