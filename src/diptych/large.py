@@ -49,6 +49,7 @@ def translate_large(
     if target.suffix.lower() not in SUFFIXES:
         raise ConfigError(f"{target}: a picture as large as {source} is written as .tif: give such a name")
     vips.cache_set_max_mem(2**25)  # regions are asked for once
+    vips._remove_log_handler()  # an interruption that came while it ran would be lost
     raw, new = unfinished(target.with_suffix(".raw")), unfinished(target)
     try:
         image = vips.Image.new_from_file(str(source), access="random", fail_on="error")
