@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 import ctypes
 import sys
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 from diptych.errors import ConfigError
 from diptych.methods.method import Method
 
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX, M_ARENA_MAX = -1, -2, -4, -8  # malloc.h
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -2, -3, -4, -8  # malloc.h
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Speed:
 
     def start(self) -> None:
         """Change how this process works, for the command line and for training; a library should not."""
-        if self.keep_memory and sys.platform == "linux":
-            keep_freed_memory()
+        if self.keep_memory:
+            Malloc.keep()
 
     def prepare(self, networks: Iterable[nn.Module]) -> None:
         """Change networks in place, before the first step."""
@@ -88,15 +88,34 @@ def called(network: nn.Module) -> list[nn.Module]:
     return [network]
 
 
-def keep_freed_memory() -> None:
-    """Let malloc take large blocks from its heap and keep them, or each step faults in all its pages anew."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:  # musl has none
-        for parameter, value in (
-            (M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, 2**28),
-            (M_ARENA_MAX, 1),  # or each thread would keep some of its own
-        ):  # fmt: skip
-            mallopt(parameter, value)
+class Malloc:
+    """What glibc does with large blocks that are freed; other C libraries are left alone."""
+
+    keeps: ClassVar[bool] = False
+
+    @classmethod
+    def keep(cls) -> None:
+        """Keep them for the next step or picture, or each faults in all its pages anew."""
+        cls.keeps = True
+        cls.set((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, 2**28), (M_ARENA_MAX, 1))
+
+    @classmethod
+    @contextmanager
+    def hand_back(cls) -> Iterator[None]:
+        """Meanwhile hand them back to the system: the holes between blocks of ever other sizes would add up."""
+        cls.set((M_MMAP_MAX, 2**16), (M_MMAP_THRESHOLD, 2**20))
+        try:
+            yield
+        finally:
+            if cls.keeps:
+                cls.keep()
+
+    @staticmethod
+    def set(*parameters: tuple[int, int]) -> None:
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+        if mallopt is not None:  # musl has none
+            for parameter, value in parameters:
+                mallopt(parameter, value)
 
 
 def recompute(network: nn.Module) -> None:

@@ -23,7 +23,7 @@ from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
 from diptych.legend import from_planes, to_planes
 from diptych.methods.method import Method, Style, To
-from diptych.speed import Speed, choose_device
+from diptych.speed import Malloc, Speed, choose_device
 from diptych.tiling import Network, Tiling, in_tiles
 
 Image = Any
@@ -207,15 +207,16 @@ class Translator:
 
         done, above = 0, (len(vertical) - height) // 2
         beside = (len(horizontal) - width) // 2
-        for band in in_tiles(
-            window, network(self.running, self.speed), len(vertical), len(horizontal),
-            step=self.method.granularity, tiling=self.tiling, progress=progress,
-            reference=network(self.method, replace(self.speed, bf16=False)),
-        ):  # fmt: skip
-            rows = band[:, max(0, above - done) : above + height - done, beside : beside + width]
-            done += band.shape[1]
-            if rows.shape[1]:
-                yield finished(rows, target)
+        with Malloc.hand_back():
+            for band in in_tiles(
+                window, network(self.running, self.speed), len(vertical), len(horizontal),
+                step=self.method.granularity, tiling=self.tiling, progress=progress,
+                reference=network(self.method, replace(self.speed, bf16=False)),
+            ):  # fmt: skip
+                rows = band[:, max(0, above - done) : above + height - done, beside : beside + width]
+                done += band.shape[1]
+                if rows.shape[1]:
+                    yield finished(rows, target)
 
     def opened(self, image: Image, side: Side, name: str = "the label map") -> Picture:
         """An image as a picture of `side`: of label maps their ids. Raises DataError or ConfigError."""
