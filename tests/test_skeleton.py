@@ -41,7 +41,8 @@ MAY_IMPORT = {
     "bulk": "translator images ahead card provenance",
     "large": "translator tiling images card provenance",
     "video": "translator images card provenance",
-    "acceleration": "translator speed",
+    "export": "translator model_folder methods metrics speed tiling",
+    "acceleration": "translator model_folder speed export",
     "serve": "acceleration translator model_folder controls methods images card config legend provenance",
     "training": "methods data metrics translator model_folder weights config images nn card speed",
     "evaluation": "translator data metrics images card legend",
@@ -49,7 +50,7 @@ MAY_IMPORT = {
     "facade": "training evaluation translator data methods images config speed",
     "testing": "training translator model_folder methods config card speed",
     "cli": "training evaluation translator model_folder bulk convert data methods weights config speed images card "
-    "acceleration large provenance serve tiling video",
+    "acceleration export large provenance serve tiling video",
     "__init__": "facade translator images methods",
     "__main__": "cli",
 }

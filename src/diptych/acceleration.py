@@ -2,25 +2,105 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from diptych.errors import ConfigError
+import torch
+
+from diptych.errors import ConfigError, DiptychError, ModelError
+from diptych.export import FORMATS, export_model, format_of, open_exported
+from diptych.export.comparing import interleaved, scene
+from diptych.model_folder import read_version
 from diptych.speed import Speed
 from diptych.translator import Translator
 
-ACCELERATIONS: Mapping[str, Speed] = {
-    "plain": Speed(bf16=False),
-    "bf16": Speed(bf16=True),
-    "compile": Speed(bf16=False, compile=True),
-    "bf16-compile": Speed(bf16=True, compile=True),
+
+@dataclass(frozen=True)
+class Acceleration:
+    """How torch runs a model; or the runtime, named in `FORMATS`, that runs it instead, in bfloat16 or not."""
+
+    speed: Speed = field(default_factory=lambda: Speed(bf16=False))
+    runtime: str | None = None
+    bf16: bool = False
+
+
+ACCELERATIONS: Mapping[str, Acceleration] = {
+    "plain": Acceleration(),
+    "bf16": Acceleration(Speed(bf16=True), bf16=True),
+    "compile": Acceleration(Speed(bf16=False, compile=True)),
+    "bf16-compile": Acceleration(Speed(bf16=True, compile=True), bf16=True),
+    "onnx": Acceleration(runtime="onnx"),
+    "openvino": Acceleration(runtime="openvino"),
+    "openvino-bf16": Acceleration(runtime="openvino", bf16=True),
 }
 
 
 def open_translator(
     path: Path, acceleration: str = "plain", *, device: str = "auto", snap_colours: bool = False
 ) -> Translator:
-    """The translator at `path`, a model folder or a run folder. Raises ModelError, or ConfigError for another name."""
+    """The translator at `path`: a model folder, a run folder, or an exported file.
+
+    A folder that another runtime is to run is exported first, with the controls' defaults, and kept in the user's
+    cache. Raises ModelError, or ConfigError for an acceleration that is not known or not of this file.
+    """
     if acceleration not in ACCELERATIONS:
         raise ConfigError(f"there is no acceleration {acceleration!r}: there are {', '.join(ACCELERATIONS)}")
-    return Translator.load(path, speed=ACCELERATIONS[acceleration], device=device, snap_colours=snap_colours)
+    chosen = ACCELERATIONS[acceleration]
+    if form := format_of(path):
+        fits = not (chosen.speed.compile or (chosen.runtime and FORMATS[chosen.runtime] is not form))
+        if not fits:
+            raise ConfigError(f"{path} is exported: it runs plain or in bf16, not as {acceleration}")
+        return open_exported(path, bf16=chosen.bf16, snap_colours=snap_colours)
+    if chosen.runtime:
+        return open_exported(exported_copy(path, chosen.runtime), bf16=chosen.bf16, snap_colours=snap_colours)
+    return Translator.load(path, speed=chosen.speed, device=device, snap_colours=snap_colours)
+
+
+def exported_copy(path: Path, runtime: str) -> Path:
+    """The file for `runtime` in the user's cache, made if this version of the model has none there."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "diptych" / "exported"
+    place = cache / f"{read_version(path)}{FORMATS[runtime].suffix}"
+    try:
+        open_exported(place)
+    except ModelError:
+        export_model(Translator.load(path, device="cpu"), runtime, place, {})
+    return place
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One acceleration on this machine. ratio: pictures a second, plain being 1. largest: difference from plain of
+    values in [-1, 1]. fault: why it cannot be used here."""
+
+    name: str
+    milliseconds: float = 0.0
+    ratio: float = 0.0
+    largest: float = 0.0
+    fault: str = ""
+
+
+def bench(path: Path, names: Sequence[str], *, size: int, rounds: int) -> list[Timing]:
+    """Translate one picture of `size` pixels a side by each acceleration, in turn; the first of `names` counts as 1."""
+    opened: dict[str, Translator] = {}
+    faults = []
+    for name in names:
+        try:
+            opened[name] = open_translator(path, name, device="cpu")
+        except DiptychError as error:
+            faults.append(Timing(name, fault=str(error)))
+    first = next(iter(opened.values()), None)
+    if first is None:
+        raise ModelError(faults[0].fault)
+    controls = first.checked({})
+    x = scene(first, controls, size, size)
+    runs = [lambda one=one: one.batch(x, **one.checked({})) for one in opened.values()]
+    with torch.inference_mode():
+        outputs = [run().float().cpu() for run in runs]
+        seconds = interleaved(runs, rounds=rounds)
+    found = [
+        Timing(name, 1e3 * taken, seconds[0] / taken, float((output - outputs[0]).abs().max()))
+        for name, taken, output in zip(opened, seconds, outputs, strict=True)
+    ]
+    return found + faults

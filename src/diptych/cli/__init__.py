@@ -23,9 +23,9 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line; a fault is one message and an exit code, never a traceback."""
-    from diptych.cli import data, models, provenance, serve, train, translate
+    from diptych.cli import data, export, models, provenance, serve, train, translate
 
-    for commands in (train, translate, serve, provenance, models, data):
+    for commands in (train, translate, export, serve, provenance, models, data):
         commands.register(app)
     try:
         app()

@@ -40,7 +40,13 @@ def load(model: Path, device: str, bf16: bool, compile: bool, snap_colours: bool
 
     speed = Speed(bf16=bf16, compile=compile)
     speed.start()
-    return Translator.load(model, speed=speed, device=device, snap_colours=snap_colours)
+    if model.suffix.lower() not in (".onnx", ".xml"):
+        return Translator.load(model, speed=speed, device=device, snap_colours=snap_colours)
+    from diptych.export import open_exported
+
+    if compile:
+        raise ConfigError(f"{model} is exported: its runtime compiles it, leave --compile out")
+    return open_exported(model, bf16=bf16, snap_colours=snap_colours)
 
 
 def translate(
@@ -88,7 +94,10 @@ def translate(
     if steady and not videos:
         raise ConfigError("--steady is for videos: leave it out for pictures")
     translator = load(model, device, bf16, compile, snap_colours)
-    translator.tiling = read_tiling(tiling, tile)
+    if translator.tiling.mode != "off":
+        translator.tiling = read_tiling(tiling, tile)
+    elif tiling not in ("auto", "off"):
+        raise ConfigError(f"{model} is exported, and takes pictures as a whole: leave --tiling out")
     if provenance:
         place = model.resolve()
         name = place.parent.name if (place.parent / "recipe.yaml").exists() else place.name  # a run's model
@@ -187,9 +196,26 @@ def share_done(progress: Progress, task: TaskID, share: float) -> None:
 
 def sort_out(arguments: list[str]) -> tuple[list[Path], dict[str, Any]]:
     """The pictures, and the controls: `--name value`, `--name=value`. Raises ConfigError for one without a value."""
+    paths, controls = parted_arguments(arguments)
+    if not paths:
+        raise ConfigError("no picture is given: name files or folders")
+    return paths, controls
+
+
+def sort_out_controls(arguments: list[str]) -> dict[str, Any]:
+    """The controls alone. Raises ConfigError for anything else."""
+    paths, controls = parted_arguments(arguments)
+    if paths:
+        raise ConfigError(f"{paths[0]} is neither a control nor its value")
+    return controls
+
+
+def parted_arguments(arguments: list[str]) -> tuple[list[Path], dict[str, Any]]:
     from diptych.config import parse
 
-    paths, controls, words = [], {}, iter(arguments)
+    paths: list[Path] = []
+    controls: dict[str, Any] = {}
+    words = iter(arguments)
     for word in words:
         if not word.startswith("--"):
             paths.append(Path(word))
@@ -199,8 +225,6 @@ def sort_out(arguments: list[str]) -> tuple[list[Path], dict[str, Any]]:
         if text is None:
             raise ConfigError(f"{word} needs a value, as in {word} 7")
         controls[name.replace("-", "_")] = text if name in ("to", "style") else parse(text, word)
-    if not paths:
-        raise ConfigError("no picture is given: name files or folders")
     return paths, controls
 
 

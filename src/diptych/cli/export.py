@@ -1,0 +1,61 @@
+"""`diptych export` and `diptych bench`: a model for other runtimes, and which is fastest here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from diptych.cli.translate import Model, sort_out_controls
+
+
+def register(app: typer.Typer) -> None:
+    app.command(context_settings={"ignore_unknown_options": True})(export)
+    app.command()(bench)
+
+
+def export(
+    model: Model,
+    arguments: Annotated[list[str] | None, typer.Argument(metavar="[--CONTROL VALUE]...")] = None,
+    to: Annotated[str, typer.Option(help="The runtime: onnx or openvino.")] = "onnx",
+    out: Annotated[Path | None, typer.Option(help="The file; by default named as the model, .onnx or .xml.")] = None,
+    domain: Annotated[str | None, typer.Option(help="To translate to, of a model that works both ways.")] = None,
+) -> None:
+    """Write a model as one graph for another runtime, and try how near it is: `diptych translate FILE ...` runs it.
+
+    Controls are fixed at what is given here, as in --style dog.jpg; --seed stays free.
+    """
+    from diptych.errors import ConfigError
+    from diptych.export import FORMATS, export_model
+    from diptych.translator import Translator
+
+    if to not in FORMATS:
+        raise ConfigError(f"--to {to}: there are {' and '.join(FORMATS)}; the domain translated to is --domain")
+    controls = sort_out_controls(arguments or [])
+    place = model.resolve()
+    name = place.parent.name if (place.parent / "recipe.yaml").exists() else place.name
+    file = out or Path(f"{name}{FORMATS[to].suffix}")
+    report = export_model(Translator.load(model, device="cpu"), to, file, {**controls, "to": domain})
+    print(report.to_text())
+    print(f"written: {file}, and {file.with_suffix('.parity.json').name} beside it")
+
+
+def bench(
+    model: Model,
+    size: Annotated[int, typer.Option(min=16, help="Pixels a side of the picture.")] = 256,
+    rounds: Annotated[int, typer.Option(min=1, help="Pictures by each acceleration, in turn.")] = 10,
+    only: Annotated[list[str] | None, typer.Option(help="An acceleration; may be given again.")] = None,
+) -> None:
+    """Find the fastest way to run a model on this machine, as ratios to plain torch in float32."""
+    from diptych.acceleration import ACCELERATIONS
+    from diptych.acceleration import bench as measure
+
+    chosen = list(dict.fromkeys(["plain", *(only or ACCELERATIONS)]))
+    timings = measure(model, chosen, size=size, rounds=rounds)
+    print(f"{'acceleration':14} {'speed':>7} {'ms':>9} {'largest difference':>19}")
+    for one in timings:
+        figures = f"{one.ratio:6.2f}x {one.milliseconds:9.1f} {one.largest:19.1e}"
+        print(f"{one.name:14} {f'not here: {one.fault}' if one.fault else figures}")
+    best = max(timings, key=lambda one: one.ratio)
+    print(f"fastest here: {best.name}, as in: diptych serve {model} --acceleration {best.name}")

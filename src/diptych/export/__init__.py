@@ -1,0 +1,101 @@
+"""Models for other runtimes: a graph in one file, and how far it is from the model it was made of."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from diptych.errors import ConfigError, ModelError
+from diptych.export.comparing import Difference, compare
+from diptych.export.formats import FORMATS, LARGEST, format_of
+from diptych.export.graph import trace
+from diptych.export.running import Info, open_exported
+from diptych.files import storing, write_text
+from diptych.translator import Translator
+
+__all__ = ["FORMATS", "Report", "export_model", "format_of", "open_exported"]
+
+CLOSE = 1e-4
+"""How far an exported model may be from its origin, of values in [-1, 1]."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """How near an exported model is to its origin.
+
+    sizes: what was found at each size. time: of a picture, that of the model with torch in float32 being 1.
+    """
+
+    file: str
+    model: str
+    runtime: str
+    controls: dict[str, Any]
+    sizes: list[Difference]
+    time: float
+
+    def to_text(self) -> str:
+        head = f"{'size':>11}  {'largest':>9}  {'mean':>9}  lpips"
+        rows = [f"{one.size:>11}  {one.largest:9.1e}  {one.mean:9.1e}  {str(one.lpips)[:40]}" for one in self.sizes]
+        return "\n".join(
+            [f"{self.file}, for {self.runtime}", head, *rows, f"time for a picture, torch 1: {self.time:.2f}"]
+        )
+
+
+def export_model(translator: Translator, runtime: str, place: Path, controls: Mapping[str, Any]) -> Report:
+    """Write a loaded model for another runtime, try it on pictures of two sizes, and write what was found beside it.
+
+    runtime: a name in `FORMATS`. controls: what the file will always do, but for `seed`, which stays free. Raises
+    ConfigError for other names, ModelError where the method cannot be exported or where the file would give other
+    pictures; then nothing is written.
+    """
+    if runtime not in FORMATS:
+        raise ConfigError(f"there is no runtime {runtime!r} to export to: there are {', '.join(FORMATS)}")
+    form = FORMATS[runtime]
+    if place.suffix.lower() != form.suffix:
+        raise ConfigError(f"{place}: a file for {runtime} ends in {form.suffix}")
+    given = translator.checked(controls)
+    to = given.get("to", translator.ways[0])
+    method = copy.deepcopy(translator.method).cpu()
+    method.settle()
+    weight = sum(tensor.nbytes for tensor in method.state_dict().values())
+    if weight > LARGEST:
+        raise ModelError(f"the model has {weight / 1e9:.1f} GB of weights, and one file holds {LARGEST / 1e9:.1f}")
+    given = {name: value.cpu() if isinstance(value, torch.Tensor) else value for name, value in given.items()}
+    channels = translator.sides(to)[0].channels
+    program = trace(method, given, sizes_for(method.granularity), channels)
+    card = translator.card.model_copy(update={"ways": [to]})
+    style = given.get("style")
+    fixed = {name: value for name, value in given.items() if name != "seed" and not isinstance(value, torch.Tensor)}
+    info = Info(
+        card=card.model_dump(mode="json"), version=translator.version, controls=fixed,
+        style=None if style is None else tuple(style.shape),
+    )  # fmt: skip
+    with storing(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+    form.write(program, info.model_dump_json(), place)
+    try:
+        found, time = compare(translator, given, open_exported(place), sizes_for(method.granularity))
+        if (worst := max(one.largest for one in found)) > CLOSE:
+            raise ModelError(f"the exported model is {worst:.1e} away from its origin, more than {CLOSE:.0e}")
+    except BaseException:
+        for suffix in (form.suffix, ".bin"):
+            place.with_suffix(suffix).unlink(missing_ok=True)
+        raise
+    shown = {**fixed, **({"style": "a picture"} if style is not None else {})}
+    packages = ", ".join(f"{name} {version(name)}" for name in form.packages)
+    report = Report(place.name, translator.version, packages, shown, found, time)
+    write_text(place.with_suffix(".parity.json"), json.dumps(asdict(report), indent=2) + "\n")
+    return report
+
+
+def sizes_for(granularity: int) -> list[tuple[int, int]]:
+    """Two heights and widths, no two of them alike, of which networks take multiples."""
+    unit = max(granularity, 32)
+    return [(3 * unit, 4 * unit), (5 * unit, 2 * unit)]

@@ -1,0 +1,89 @@
+"""An exported file in use: a translator as any other, whose networks another runtime runs."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import Tensor
+
+from diptych.errors import ModelError
+from diptych.export.formats import Run, format_of
+from diptych.export.graph import draws_of
+from diptych.methods.method import Method
+from diptych.model_folder import build, read_card
+from diptych.speed import PLAIN
+from diptych.tiling import Tiling
+from diptych.translator import Translator
+
+
+class Info(BaseModel):
+    """What an exported file says of itself.
+
+    controls: those of `translate`, fixed when it was made, without `seed`. style: the shape of the picture that was.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    card: dict[str, Any]
+    version: str
+    controls: dict[str, Any]
+    style: tuple[int, int, int, int] | None = None
+
+
+class Exported(Method):
+    """A method without weights, whose `translate` runs a graph. `seed` is all that its user has left to say."""
+
+    def to(self, *args: Any, **kwargs: Any) -> Exported:
+        """Nothing to move: the weights are the runtime's."""
+        return self
+
+
+def exported(method: Method, info: Info, run: Run) -> Method:
+    """`method`, without weights, made one whose `translate` runs a graph, one picture at a time."""
+    kind = type(method)
+
+    @lru_cache(maxsize=16)
+    def drawn(shape: tuple[int, ...], seed: tuple[tuple[str, int], ...]) -> list[np.ndarray]:
+        controls = {**info.controls, **dict(seed)}
+        if info.style:
+            controls["style"] = torch.empty(info.style, device="meta")
+        x = torch.empty(1, *shape, device="meta")
+        return [one.numpy() for one in draws_of(partial(kind.translate, method), x, controls)]
+
+    def translate(self: Method, x: Tensor, **seed: int) -> Tensor:
+        given = drawn(tuple(x.shape[1:]), tuple(seed.items()))
+        pictures = (one.float().cpu().contiguous().numpy() for one in x.split(1))
+        return torch.cat([torch.from_numpy(run([one, *given])) for one in pictures])
+
+    signature = inspect.signature(kind.translate, eval_str=True)
+    left = [one for one in signature.parameters.values() if one.name in ("self", "x", "seed")]
+    translate.__signature__ = signature.replace(parameters=left)  # type: ignore[attr-defined]
+    method.__class__ = type(kind.__name__, (Exported, kind), {"translate": translate})
+    return method
+
+
+def open_exported(path: Path, *, bf16: bool = False, snap_colours: bool = False) -> Translator:
+    """The translator in a file that `export_model` made; nothing in it is executed but its graph.
+
+    Raises ModelError for a file that is damaged, changed or another's, ConfigError where its runtime is not installed.
+    """
+    form = format_of(path)
+    if form is None or not path.is_file():
+        raise ModelError(f"{path} is no exported model: name a file ending in .onnx or .xml")
+    said, model = form.read(path)
+    try:
+        info = Info.model_validate_json(said)
+    except ValidationError as error:
+        raise ModelError(f"{path}: what it says of itself is damaged: {error.errors()[0]['msg']}") from None
+    card = read_card(path, json.dumps(info.card).encode())
+    method = exported(build(card, path).eval(), info, form.start(model, path, torch.get_num_threads(), bf16))
+    return Translator(
+        method, card, version=info.version, speed=PLAIN, device="cpu", snap_colours=snap_colours, tiling=Tiling("off")
+    )
