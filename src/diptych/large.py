@@ -52,7 +52,7 @@ def translate_large(
     vips._remove_log_handler()  # an interruption that came while it ran would be lost
     raw, new = unfinished(target.with_suffix(".raw")), unfinished(target)
     try:
-        image = vips.Image.new_from_file(str(source), access="random", fail_on="error")
+        image = vips.Image.new_from_file(str(source), access="random", fail_on="error").autorot()
         rows = translator.rows(
             reader(image, translator, controls, source), image.height, image.width, controls, progress=progress
         )
@@ -80,11 +80,18 @@ def reader(
     side = translator.sides(controls.get("to", translator.ways[0]))[0]
     if image.format not in TYPES:
         raise DataError(f"{source}: holds values of type {image.format}: uchar, ushort and float can be read in parts")
-    bands = images.header(source).channels  # without alpha
+    header = images.header(source)
+    bands = header.channels  # without alpha
+    if image.interpretation == "cmyk" or image.bands != bands + header.alpha:
+        raise DataError(
+            f"{source}: has {image.bands} bands of {image.interpretation}: convert it to grey, RGB or planes"
+        )
 
     def region(top: int, bottom: int, left: int, right: int) -> Picture:
         seen = image.crop(left, top, right - left, bottom - top).numpy()
         array = seen.reshape(bottom - top, right - left, image.bands)[..., :bands]
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise DataError(f"{source}: holds values that are no numbers (NaN) or infinite")
         return translator.opened(Picture(np.ascontiguousarray(array), format="TIFF"), side, str(source))
 
     return region

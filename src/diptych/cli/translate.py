@@ -118,9 +118,14 @@ def translate(
     channels, ids = (1, True) if target.legend else (target.channels, False)
     jobs = plan(paths, out, samples=samples, fits=lambda suffix: can_hold(suffix, target.dtype, channels, ids=ids))
     jobs, large = parted(jobs, limit_mp)
-    if large:
-        translate_all_large(translator, large, controls, sealer)
+    if large and (instances is not None or mark or translator.tiling.mode == "off"):
+        given = "--instances" if instances is not None else "--mark" if mark else "pictures as a whole"
+        raise ConfigError(f"{large[0].source} is translated in parts, above --limit-mp {limit_mp:g}: not with {given}")
+    if samples > 1:
+        translator.check_several(translator.checked(controls))
+    failed_large = translate_all_large(translator, large, controls, sealer)
     if not jobs:
+        leave(failed_large, len(large))
         return
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("translating", total=len(jobs))
@@ -144,8 +149,13 @@ def translate(
     failed = sum(1 for result in results if result.fault)
     place = results[0].written or out if len(results) == 1 else out
     print(f"{len(results) - failed} of {len(results)} pictures translated into {place}")
+    leave(failed + failed_large, len(results) + len(large))
+
+
+def leave(failed: int, count: int) -> None:
+    """Leave with 1 where some pictures failed, 2 where all did."""
     if failed:
-        raise typer.Exit(2 if failed == len(results) else 1)
+        raise typer.Exit(2 if failed == count else 1)
 
 
 def read_tiling(mode: str, size: int) -> Tiling:
@@ -171,23 +181,33 @@ def parted(jobs: list[Job], limit_mp: float) -> tuple[list[Job], list[Job]]:
 
 def translate_all_large(
     translator: Translator, jobs: list[Job], controls: dict[str, Any], sealer: Sealer | None
-) -> None:
-    """One large TIFF after another."""
+) -> int:
+    """One large TIFF after another; how many failed. A full disk stops all of them."""
     from rich.console import Console
     from rich.progress import Progress
 
+    from diptych import images
     from diptych.bulk import own_controls
     from diptych.large import translate_large
 
+    failed = 0
     with Progress(console=Console(stderr=True), transient=True) as progress:
         for job in jobs:
             task = progress.add_task(f"translating {job.source.name} in tiles", total=1.0)
             own = own_controls(job, translator.checked(controls))
-            translate_large(
-                translator, job.source, job.target, own, sealer=sealer,
-                progress=partial(share_done, progress, task),
-            )  # fmt: skip
+            try:
+                translate_large(
+                    translator, job.source, job.target, own, sealer=sealer,
+                    progress=partial(share_done, progress, task),
+                )  # fmt: skip
+            except DataError as error:
+                failed += 1
+                progress.console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+                continue
             print(f"{job.source} translated in tiles into {job.target}")
+            if images.header(job.source).alpha:
+                print(f"{job.source}: its alpha is left out", file=sys.stderr)
+    return failed
 
 
 def share_done(progress: Progress, task: TaskID, share: float) -> None:

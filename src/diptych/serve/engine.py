@@ -182,10 +182,6 @@ class Engine:
         running = sum(worker.state == "busy" for worker in self.workers)
         return Status(ready, len(self.waiting), running, states, self.tally.restarts, self.plan.acceleration)
 
-    def models(self) -> dict[str, Served]:
-        """The models by name."""
-        return self.served
-
     # Requests
 
     async def translate(

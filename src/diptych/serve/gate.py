@@ -138,9 +138,6 @@ class Body:
         self.taken, self.start, self.complete = 0, time.monotonic(), False
 
     async def receive(self) -> Any:
-        if self.taken > self.limit:
-            await self.discard()
-            raise Cut(413, "too_large", self.too_large)
         if self.complete:
             return await self.next_or_closing()
         left = min(SLOW, self.start + SLOW + self.taken / PACE - time.monotonic())
@@ -150,6 +147,10 @@ class Body:
             raise Cut(408, "too_slow", f"the body came too slowly: {self.taken:,} bytes so far") from None
         self.taken += len(message.get("body", b""))
         self.complete = not message.get("more_body", False)
+        if self.taken > self.limit:
+            if not self.complete:
+                await self.discard()
+            raise Cut(413, "too_large", self.too_large)
         return message
 
     async def next_or_closing(self) -> Any:

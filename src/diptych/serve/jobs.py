@@ -108,8 +108,8 @@ class Jobs:
             for job in await asyncio.to_thread(self.store.jobs, ["running", "waiting"]):
                 try:
                     await self.carry_out(job)
-                except StorageError as error:
-                    logging.error("job %s: %s", job.id, error)
+                except Exception as error:  # a full disk, a database that is gone: the other jobs go on
+                    logging.error("job %s: %s", job.id, error, exc_info=not isinstance(error, StorageError))
                     await asyncio.sleep(5)
             await self.wake.wait()
 

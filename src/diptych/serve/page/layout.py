@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import shutil
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -22,6 +24,7 @@ from diptych.serve.page import drawing, snippets
 from diptych.serve.page.history import History, suffix_of
 from diptych.serve.store import Past
 
+DAY = 24 * 3600.0
 SIDE = 256
 """Pixels of a new drawing."""
 
@@ -103,15 +106,16 @@ class Workplace:
                     shell = gr.Code(label="curl", language="shell", elem_id="curl")
                     script = gr.Code(label="Python", language="python")
         past = gr.Gallery(
-            value=partial(thumbnails, self.history), label="History", columns=8, height=170, object_fit="contain",
-            allow_preview=False, interactive=False, buttons=[], fit_columns=False, elem_id="history",
+            value=partial(thumbnails, self.history, self.name), label="History", columns=8, height=170,
+            object_fit="contain", allow_preview=False, interactive=False, buttons=[], fit_columns=False,
+            elem_id="history",
         )  # fmt: skip
         latest = gr.State(None)
         widgets = list(controls.values())
         outputs = [slider, answers, save, again, shell, script, past, latest]
 
         async def work(request: gr.Request, *values: Any) -> list[Any]:
-            return await self.translate(list(controls), canvas is not None, request, *values)
+            return await said(self.translate(list(controls), canvas is not None, request, *values))
 
         async def work_on_strokes(request: gr.Request, *values: Any) -> list[Any]:
             empty = drawing.is_blank(values[1], self.served.current.card.source)  # it also says so when it opens
@@ -121,12 +125,13 @@ class Workplace:
         start.click(work, inputs, outputs, trigger_mode="once", concurrency_limit=8)
         if canvas is not None:
             canvas.input(work_on_strokes, inputs, outputs, trigger_mode="always_last", show_progress="hidden")
+            canvas.input(self.give_way, canvas, picture, show_progress="hidden")
         if several:
             dice.click(lambda: random.randrange(2**31), None, controls["seed"])
         again.click(lambda past: past and self.history.path(past), latest, picture)
 
         def recall(event: gr.SelectData) -> list[Any]:
-            return self.recall(list(controls), event.index)
+            return self.recall(list(controls), Path(event.value["image"]["path"]).stem)
 
         past.select(recall, None, [picture, slider, save, latest, *widgets])
 
@@ -151,6 +156,10 @@ class Workplace:
                 picture = gr.Image(label=f"Picture ({side.name})", elem_id="picture", **whole)
         return picture, canvas
 
+    def give_way(self, canvas: Any) -> Any:
+        """A picture that was given before makes room for what is drawn."""
+        return gr.skip() if drawing.is_blank(canvas, self.served.current.card.source) else None
+
     async def translate(
         self, names: list[str], has_canvas: bool, request: gr.Request | None, *values: Any
     ) -> list[Any]:
@@ -162,9 +171,9 @@ class Workplace:
         file = Path(path).read_bytes() if path else drawn
         if file is None:
             raise gr.Error("There is no picture yet: give one, or draw.", duration=6)
-        controls = await said(self.controls(served, given))
+        controls = await asyncio.to_thread(self.controls, served, given)
         suffix = suffix_of(path) if path else ".png"
-        asked = [answered(self.engine, self.name, file, one) for one in seeds(controls, samples)]
+        asked = [self.engine.translate(self.name, file, one, deadline=120) for one in seeds(controls, samples)]
         pasts = [
             await asyncio.to_thread(self.history.add, self.name, file, suffix, one, answer)
             for one, answer in zip(seeds(controls, samples), await asyncio.gather(*asked), strict=True)
@@ -178,31 +187,21 @@ class Workplace:
             gr.Button(interactive=True),
             snippets.curl(url, self.name, controls),
             snippets.python(url, self.name, controls),
-            thumbnails(self.history),
+            thumbnails(self.history, self.name),
             pasts[0].result,
         ]
 
-    async def controls(self, served: Served, given: Mapping[str, Any]) -> dict[str, Any]:
+    def controls(self, served: Served, given: Mapping[str, Any]) -> dict[str, Any]:
         """The controls as the engine wants them: example pictures as their files, numbers as they are."""
-        kinds = {one.name: one for one in served.current.controls}
-        words: dict[str, Any] = {}
-        for name, value in given.items():
-            if value is None or value == "":
-                continue
-            whole = kinds[name].kind in ("seed", "integer")
-            file = kinds[name].kind == "picture"
-            words[name] = (
-                Path(value).read_bytes()
-                if file
-                else str(int(value))
-                if whole and not isinstance(value, str)
-                else str(value)
-            )
-        return read_controls(served, words)
+        kinds = {one.name: one.kind for one in served.current.controls}
+        filled = {name: value for name, value in given.items() if value not in (None, "")}
+        return read_controls(served, {name: word(kinds[name], value) for name, value in filled.items()})
 
-    def recall(self, names: list[str], number: int) -> list[Any]:
+    def recall(self, names: list[str], id: str) -> list[Any]:
         """An earlier translation with its picture, its result and its settings."""
-        past = self.history.latest()[number]
+        past = self.history.find(id)
+        if past is None:
+            raise gr.Error("This translation is no longer kept: only the latest are.", duration=6)
         paths = [self.history.path(name) for name in (past.source, past.result)]
         known = {one.name: one for one in self.served.current.controls}
         values = [
@@ -221,8 +220,13 @@ async def said(work: Any) -> Any:
         raise gr.Error(str(error), duration=10, print_exception=False) from None
 
 
-async def answered(engine: Engine, name: str, file: bytes, controls: Mapping[str, Any]) -> Any:
-    return await said(engine.translate(name, file, controls, deadline=120))
+def word(kind: str, value: Any) -> Any:
+    """What a field of the page holds, as a form would send it."""
+    if kind == "picture":
+        return Path(value).read_bytes()
+    if kind in ("seed", "integer") and not isinstance(value, str):
+        return str(int(value))
+    return str(value)
 
 
 def seeds(controls: Mapping[str, Any], samples: int) -> list[dict[str, Any]]:
@@ -254,9 +258,18 @@ def show_control(control: Control) -> gr.components.Component:
             return gr.Number(control.default, label=label, info=help, minimum=control.low, maximum=control.high)
 
 
-def thumbnails(history: History) -> list[tuple[str, str]]:
-    """The results of the history, newest first, each with its model and seed."""
-    return [(visible(history, past.result), caption(past)) for past in history.latest()[:48]]
+def thumbnails(history: History, model: str) -> list[tuple[str, str]]:
+    """A model's results in the history, newest first, each with its seed; their files are named by their ids."""
+    pasts = [past for past in history.latest() if past.model == model][:48]
+    return [(named(Path(visible(history, past.result)), past.id), caption(past)) for past in pasts]
+
+
+def named(path: Path, id: str) -> str:
+    """The same file by another name: all that the page says of a picture that is chosen is what its file is called."""
+    place = path.with_name(f"{id}{path.suffix}")
+    if not place.exists():
+        shutil.copy2(path, place)
+    return str(place)
 
 
 def caption(past: Past) -> str:
@@ -298,6 +311,9 @@ def show_jobs(engine: Engine, jobs: Jobs, model: gr.Dropdown) -> None:
         place = Path(jobs.place / id / "results.zip")
         await asyncio.to_thread(jobs.results, id, place)
         cached = Path(jobs.store.place / "history" / f"{id}.zip")
+        for old in cached.parent.glob("*.zip"):
+            if time.time() - old.stat().st_mtime > DAY:
+                old.unlink(missing_ok=True)
         await asyncio.to_thread(place.replace, cached)
         yield [id, progress_line(report), gr.DownloadButton(value=str(cached.resolve()), interactive=True)]
 
