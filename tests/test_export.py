@@ -12,6 +12,7 @@ import pytest
 import torch
 from commands import diptych
 from models import model
+from serving import serving
 from small import SMALL
 
 from diptych import images
@@ -177,6 +178,19 @@ def test_a_file_of_openvino_is_refused_without_its_weights_or_with_others(tmp_pa
     place.write_text("<net")
     with pytest.raises(ModelError, match="no OpenVINO model"):
         open_exported(place)
+
+
+def test_a_server_runs_its_models_in_another_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = model(tmp_path / "model", "munit")
+    picture = images.encode(scene(64, 80), "PNG")
+    with serving(tmp_path / "server", folder, "--no-page", "--acceleration", "openvino") as server:
+        answer = server.post("/v1/models/model/translate", files={"image": picture}, data={"seed": "3"})
+        assert answer.status_code == 200, answer.text
+        fixed = server.post("/v1/models/model/translate", files={"image": picture}, data={"style_strength": "0.5"})
+        assert fixed.status_code == 422
+    whole = Translator.load(folder)(images.read(picture), seed=3).array.astype(int)
+    assert np.abs(whole - images.read(answer.content).array).max() <= 1
 
 
 def test_the_fastest_way_is_found_and_what_is_missing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

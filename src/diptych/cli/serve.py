@@ -22,7 +22,9 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, help="Processes that translate.")] = 1,
     queue: Annotated[int, typer.Option(min=1, help="Requests that may wait; more are refused.")] = 64,
     batch: Annotated[int, typer.Option(min=1, help="Pictures of one size translated at once.")] = 8,
-    acceleration: Annotated[str, typer.Option(help="plain, bf16, compile or bf16-compile.")] = "plain",
+    acceleration: Annotated[
+        str, typer.Option(help="How models run; `diptych bench MODEL` finds the fastest.")
+    ] = "plain",
     memory_mb: Annotated[float | None, typer.Option(help="Room for weights in each worker.")] = None,
     limit_mp: Annotated[float, typer.Option(help="Largest picture accepted, in million pixels.")] = 50.0,
     limit_mb: Annotated[float, typer.Option(help="Largest body of a request, in million bytes.")] = 100.0,

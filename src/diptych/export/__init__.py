@@ -16,7 +16,7 @@ from diptych.errors import ConfigError, ModelError
 from diptych.export.comparing import Difference, compare
 from diptych.export.formats import FORMATS, LARGEST, format_of
 from diptych.export.graph import trace
-from diptych.export.running import Info, open_exported
+from diptych.export.running import Info, one_way, open_exported
 from diptych.files import storing, write_text
 from diptych.translator import Translator
 
@@ -70,7 +70,7 @@ def export_model(translator: Translator, runtime: str, place: Path, controls: Ma
     given = {name: value.cpu() if isinstance(value, torch.Tensor) else value for name, value in given.items()}
     channels = translator.sides(to)[0].channels
     program = trace(method, given, sizes_for(method.granularity), channels)
-    card = translator.card.model_copy(update={"ways": [to]})
+    card = one_way(translator.card, to)
     style = given.get("style")
     fixed = {name: value for name, value in given.items() if name != "seed" and not isinstance(value, torch.Tensor)}
     info = Info(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
+from diptych.card import Card
 from diptych.errors import ModelError
 from diptych.export.formats import Run, format_of
 from diptych.export.graph import draws_of
-from diptych.methods.method import Method
+from diptych.methods.method import Method, To
 from diptych.model_folder import build, read_card
 from diptych.speed import PLAIN
 from diptych.tiling import Tiling
@@ -62,11 +64,27 @@ def exported(method: Method, info: Info, run: Run) -> Method:
         pictures = (one.float().cpu().contiguous().numpy() for one in x.split(1))
         return torch.cat([torch.from_numpy(run([one, *given])) for one in pictures])
 
+    return with_seed_alone(method, translate)
+
+
+def with_seed_alone(method: Method, translate: Callable[..., Tensor] | None = None) -> Method:
+    """`method` with another `translate`, or its own, that takes no control but `seed`, where it has that."""
+    kind = type(method)
+
+    def own(self: Method, x: Tensor, **seed: int) -> Tensor:
+        return kind.translate(self, x, **seed)
+
+    made = translate or own
     signature = inspect.signature(kind.translate, eval_str=True)
     left = [one for one in signature.parameters.values() if one.name in ("self", "x", "seed")]
-    translate.__signature__ = signature.replace(parameters=left)  # type: ignore[attr-defined]
-    method.__class__ = type(kind.__name__, (Exported, kind), {"translate": translate})
+    vars(made)["__signature__"] = signature.replace(parameters=left)
+    method.__class__ = type(kind.__name__, (Exported, kind), {"translate": made})
     return method
+
+
+def one_way(card: Card, to: To | None = None) -> Card:
+    """A card of the way that is exported: `to`, or that to the target, where there is one."""
+    return card.model_copy(update={"ways": [to or ("b" if "b" in card.ways else card.ways[0])]})
 
 
 def open_exported(path: Path, *, bf16: bool = False, snap_colours: bool = False) -> Translator:

@@ -155,7 +155,7 @@ class Engine:
         self.loop = asyncio.get_running_loop()
         images.header(images.encode(np.zeros((8, 8, 3), np.uint8), "PNG"))  # the first one is slow: it loads decoders
         for name, source in self.sources.items():
-            current = await asyncio.to_thread(versions.take, name, source, self.copies(name))
+            current = await asyncio.to_thread(versions.take, name, source, self.copies(name), self.plan.acceleration)
             self.served[name] = Served(source, current)
             versions.forget(self.copies(name), {current.version})
         try:
@@ -402,7 +402,9 @@ class Engine:
         async with self.switching:
             served = self.find(name)
             try:
-                version = await asyncio.to_thread(versions.take, name, served.source, self.copies(name))
+                version = await asyncio.to_thread(
+                    versions.take, name, served.source, self.copies(name), self.plan.acceleration
+                )
             except ModelError as error:
                 raise BadModel(str(error)) from None
             if version.version != served.current.version:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diptych import model_folder
+from diptych.acceleration import ACCELERATIONS
 from diptych.card import Card
 from diptych.controls import Control, describe_controls
 from diptych.errors import ModelError
+from diptych.export.running import one_way, with_seed_alone
 from diptych.files import atomic_folder
 from diptych.methods.method import Method
 
@@ -29,7 +31,7 @@ class Version:
         return describe_controls(self.method, self.card)
 
 
-def take(name: str, source: Path, place: Path) -> Version:
+def take(name: str, source: Path, place: Path, acceleration: str) -> Version:
     """Verify the model at `source` and copy it to `place/VERSION`. Raises ModelError, which names it."""
     original = model_folder.resolve(source)
     model_folder.inspect_card(original)
@@ -42,13 +44,16 @@ def take(name: str, source: Path, place: Path) -> Version:
                     if not path.resolve().is_relative_to(original.resolve()):
                         raise ModelError(f"{path} is a link that leaves its folder: put the file itself there")
                     shutil.copyfile(path, new / path.name)
-    return opened(name, copy)
+    return opened(name, copy, acceleration)
 
 
-def opened(name: str, copy: Path) -> Version:
-    """The version whose copy is at `copy`. Raises ModelError where it is not whole."""
+def opened(name: str, copy: Path, acceleration: str) -> Version:
+    """The version whose copy is at `copy`, with what its users can ask for. Raises ModelError where it is not whole."""
     card = model_folder.inspect_card(copy)
-    return Version(name, model_folder.read_version(copy), copy, card, model_folder.build(card, copy))
+    method = model_folder.build(card, copy)
+    if ACCELERATIONS[acceleration].runtime:
+        method, card = with_seed_alone(method), one_way(card)
+    return Version(name, model_folder.read_version(copy), copy, card, method)
 
 
 def forget(place: Path, keep: set[str]) -> None:
