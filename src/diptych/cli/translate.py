@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -121,8 +123,8 @@ def translate(
     if large and (instances is not None or mark or translator.tiling.mode == "off"):
         given = "--instances" if instances is not None else "--mark" if mark else "pictures as a whole"
         raise ConfigError(f"{large[0].source} is translated in parts, above --limit-mp {limit_mp:g}: not with {given}")
-    if samples > 1:
-        translator.check_several(translator.checked(controls))
+    if large and samples > 1:
+        translator.check_several(controls)
     failed_large = translate_all_large(translator, large, controls, sealer)
     if not jobs:
         leave(failed_large, len(large))
@@ -191,14 +193,14 @@ def translate_all_large(
     from diptych.large import translate_large
 
     failed = 0
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with Progress(console=Console(stderr=True), transient=True) as progress, kept_interruption() as check:
         for job in jobs:
             task = progress.add_task(f"translating {job.source.name} in tiles", total=1.0)
             own = own_controls(job, translator.checked(controls))
             try:
                 translate_large(
                     translator, job.source, job.target, own, sealer=sealer,
-                    progress=partial(share_done, progress, task),
+                    progress=partial(share_done, progress, task, check),
                 )  # fmt: skip
             except DataError as error:
                 failed += 1
@@ -210,8 +212,30 @@ def translate_all_large(
     return failed
 
 
-def share_done(progress: Progress, task: TaskID, share: float) -> None:
+def share_done(progress: Progress, task: TaskID, check: Callable[[], None], share: float) -> None:
+    check()
     progress.update(task, completed=share)
+
+
+@contextmanager
+def kept_interruption() -> Iterator[Callable[[], None]]:
+    """What raises KeyboardInterrupt again, should a library have swallowed it: callbacks from C lose exceptions."""
+    came = False
+
+    def note(number: int, frame: object) -> None:
+        nonlocal came
+        came = True
+        raise KeyboardInterrupt
+
+    def check() -> None:
+        if came:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def sort_out(arguments: list[str]) -> tuple[list[Path], dict[str, Any]]:
