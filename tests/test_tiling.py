@@ -227,3 +227,19 @@ def test_a_large_picture_that_cannot_be_read_or_written_in_parts_is_named(tmp_pa
     assert (named.code, "give such a name" in named.err) == (2, True)
     assert "there are auto" in diptych("translate", folder, tmp_path / "huge.tif", "--tiling", "no").err
     assert not (tmp_path / "o.tif").exists()
+
+
+def test_one_bad_large_picture_stops_no_other_and_what_it_cannot_have_is_said(tmp_path: Path) -> None:
+    folder = model(tmp_path / "model", "cyclegan")
+    (tmp_path / "in").mkdir()
+    images.write(tmp_path / "in" / "b.tif", scene(300, 420).array)
+    whole = (tmp_path / "in" / "b.tif").read_bytes()
+    (tmp_path / "in" / "a.tif").write_bytes(whole[: len(whole) - 2000])
+    common = ["translate", folder, tmp_path / "in", "--to", "the b", "--limit-mp", 0.1, "--out", tmp_path / "out"]
+    said = diptych(*common)
+    assert (said.code, "a.tif" in said.err) == (1, True)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.tif"]
+    marked = diptych(*common, "--mark")
+    assert (marked.code, "not with --mark" in marked.err) == (2, True)
+    off = diptych(*common, "--tiling", "off")
+    assert (off.code, "in parts" in off.err) == (2, True)
