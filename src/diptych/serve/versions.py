@@ -51,7 +51,7 @@ def opened(name: str, copy: Path, acceleration: str) -> Version:
     """The version whose copy is at `copy`, with what its users can ask for. Raises ModelError where it is not whole."""
     card = model_folder.inspect_card(copy)
     method = model_folder.build(card, copy)
-    if ACCELERATIONS[acceleration].runtime:
+    if acceleration in ACCELERATIONS and ACCELERATIONS[acceleration].runtime:  # a wrong one is said by the worker
         method, card = with_seed_alone(method), one_way(card)
     return Version(name, model_folder.read_version(copy), copy, card, method)
 
