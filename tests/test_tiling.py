@@ -108,6 +108,12 @@ def test_a_style_is_seen_as_a_whole() -> None:
     assert decibels(whole, tiled) >= 40
 
 
+def test_a_style_as_large_as_a_tile_stays_where_it_is() -> None:
+    made, style = translator("munit"), scene(96, 96)  # a tile of 64 with its halo on one side
+    whole, tiled = both(made, scene(96, 128), replace(TILES, size=64, halo=32, memory=0), style=style)
+    assert decibels(whole, tiled) >= 40
+
+
 def test_exact_statistics_come_from_all_of_the_picture() -> None:
     made = translator("cyclegan")
     picture = scene(64, 512)

@@ -78,6 +78,8 @@ class Pages:
             left = bytes_of(here)
             while left and (count := self.read.readinto(left)):  # type: ignore[attr-defined]
                 left = left[count:]
+            if left:
+                raise StorageError("what lies between the layers of a large picture cannot be read back: try again")
             if here is not storage:
                 flat(storage).copy_(flat(here))
 

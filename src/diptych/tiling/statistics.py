@@ -124,8 +124,14 @@ class Together(Shared):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = super().__torch_function__(func, types, args, kwargs)
+        outside = {
+            x.untyped_storage().data_ptr()
+            for x in args
+            if isinstance(x, Tensor) and not ((ref := self.made.get(id(x))) and ref() is x)
+        }  # weights, or a style as large as the tile: others need them too
         for x in result if isinstance(result, tuple | list) else [result]:
-            if isinstance(x, Tensor) and x.dim() == 4 and self.core.has(x):
+            new = isinstance(x, Tensor) and x.untyped_storage().data_ptr() not in outside
+            if new and x.dim() == 4 and self.core.has(x):
                 self.made[id(x)] = weakref.ref(x)
         return result
 
