@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +180,28 @@ def test_a_file_of_openvino_is_refused_without_its_weights_or_with_others(tmp_pa
     place.write_text("<net")
     with pytest.raises(ModelError, match="no OpenVINO model"):
         open_exported(place)
+
+
+TWO_MODELS_AND_A_SIGNAL = """
+import gc, signal
+from pathlib import Path
+import numpy as np
+import openvino
+from diptych.export.formats import OpenVino
+def started():
+    x = openvino.opset13.parameter([1, 4], dtype=np.float32)
+    return OpenVino().start(openvino.Model([openvino.opset13.relu(x)], [x]), Path("m.xml"), 1, False)
+first, second = started(), started()
+del first; gc.collect(); del second; gc.collect()
+signal.signal(signal.SIGUSR1, lambda *_: print("heard"))
+signal.raise_signal(signal.SIGUSR1)
+"""
+
+
+def test_models_that_come_and_go_leave_signals_to_the_process() -> None:
+    """In a process of its own: OpenVINO's signal stacks would end it."""
+    ended = subprocess.run([sys.executable, "-c", TWO_MODELS_AND_A_SIGNAL], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (0, "heard\n"), ended.stderr
 
 
 def test_a_server_runs_its_models_in_another_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -182,10 +181,6 @@ def test_a_checkpoint_of_another_method_or_of_other_networks_is_refused(
 def test_a_signal_ends_the_step_and_saves(
     number: int, pairs: Path, undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if {"openvino", "onnxruntime", "pyvips"} & sys.modules.keys():
-        pytest.skip(
-            "a library that another test loaded here crashes on a signal; the command's signals are tested below"
-        )
     original, handler = Trainer.step, signal.getsignal(number)
 
     def step(trainer: Trainer, batch: Any) -> None:

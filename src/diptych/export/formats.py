@@ -10,6 +10,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -88,7 +89,7 @@ class OpenVino:
 
     def write(self, program: Any, info: str, place: Path) -> None:
         openvino = need("openvino", extra="export")
-        model = openvino.Core().read_model(program.SerializeToString(), b"")
+        model = openvino_core().read_model(program.SerializeToString(), b"")
         new = unfinished(place).with_suffix(".xml")
         weights = new.with_suffix(".bin")
         try:
@@ -104,12 +105,11 @@ class OpenVino:
             weights.unlink(missing_ok=True)
 
     def read(self, place: Path) -> tuple[str, Any]:
-        openvino = need("openvino", extra="export")
         weights = place.with_suffix(".bin")
         if not weights.is_file():
             raise ModelError(f"{place}: its weights, {weights.name}, are not beside it")
         try:
-            model = openvino.Core().read_model(place, weights)
+            model = openvino_core().read_model(place, weights)
         except RuntimeError as error:
             raise ModelError(f"{place} is no OpenVINO model: {str(error).strip().splitlines()[-1]}") from None
         if not model.has_rt_info([KEY, "info"]):
@@ -119,19 +119,29 @@ class OpenVino:
         return model.get_rt_info([KEY, "info"]).astype(str), model
 
     def start(self, model: Any, place: Path, threads: int, bf16: bool) -> Run:
-        openvino = need("openvino", extra="export")
+        core = openvino_core()
         options = {
             "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
             "INFERENCE_NUM_THREADS": threads,
             "SNIPPETS_MODE": "DISABLE",  # fused so, a munit with a style gives another picture at every second run
         }
         with refusing(place):
-            compiled = openvino.Core().compile_model(model, "CPU", options)
+            compiled = core.compile_model(model, "CPU", options)
         return lambda inputs: np.array(compiled(inputs)[0])
 
 
 FORMATS: dict[str, Format] = {"onnx": Onnx(), "openvino": OpenVino()}
 """By the name of the runtime."""
+
+
+@cache
+def openvino_core() -> Any:
+    """OpenVINO's core, one for as long as the process lives.
+
+    Each sets a signal stack and puts back, when it goes, the one that it found. Where the first of two goes first, that
+    is the memory of one that is gone, and the next signal ends the process (2026.4).
+    """
+    return need("openvino", extra="export").Core()
 
 
 @contextmanager
