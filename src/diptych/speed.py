@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import ctypes
+import mmap
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from diptych.errors import ConfigError
 from diptych.methods.method import Method
 
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -2, -3, -4, -8  # malloc.h
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX, M_ARENA_MAX = -1, -2, -4, -8  # malloc.h
 
 
 @dataclass(frozen=True)
@@ -91,24 +93,20 @@ def called(network: nn.Module) -> list[nn.Module]:
 class Malloc:
     """What glibc does with large blocks that are freed; other C libraries are left alone."""
 
-    keeps: ClassVar[bool] = False
-
     @classmethod
     def keep(cls) -> None:
         """Keep them for the next step or picture, or each faults in all its pages anew."""
-        cls.keeps = True
         cls.set((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, 2**28), (M_ARENA_MAX, 1))
 
-    @classmethod
-    @contextmanager
-    def hand_back(cls) -> Iterator[None]:
-        """Meanwhile hand them back to the system: the holes between blocks of ever other sizes would add up."""
-        cls.set((M_MMAP_MAX, 2**16), (M_MMAP_THRESHOLD, 2**20))
-        try:
-            yield
-        finally:
-            if cls.keeps:
-                cls.keep()
+    @staticmethod
+    def hand_back(above: float) -> None:
+        """Hand freed memory back to the system where the process has more than `above` bytes.
+
+        Between blocks of ever other sizes small ones stay, and the holes would add up.
+        """
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+        if trim is not None and resident() > above:
+            trim(0)
 
     @staticmethod
     def set(*parameters: tuple[int, int]) -> None:
@@ -116,6 +114,14 @@ class Malloc:
         if mallopt is not None:  # musl has none
             for parameter, value in parameters:
                 mallopt(parameter, value)
+
+
+def resident() -> float:
+    """Bytes of main memory that the process has; 0 on another system than Linux."""
+    try:
+        return float(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE
+    except OSError:
+        return 0.0
 
 
 def recompute(network: nn.Module) -> None:

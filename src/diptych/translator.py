@@ -23,7 +23,7 @@ from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
 from diptych.legend import from_planes, to_planes
 from diptych.methods.method import Method, Style, To
-from diptych.speed import Malloc, Speed, choose_device
+from diptych.speed import Malloc, Speed, choose_device, resident
 from diptych.tiling import Network, Tiling, in_tiles
 
 Image = Any
@@ -31,6 +31,8 @@ Image = Any
 
 SMALLEST = 16
 """Pixels a side below which some networks have nothing left after their halvings."""
+KEPT_FOR_TILES = 7e8
+"""Bytes that one tile may leave freed for the next."""
 
 
 class Translator:
@@ -192,6 +194,9 @@ class Translator:
             things = None if seen.things is None else seen.things[places]
             return replace(seen, array=seen.array[places], things=things)
 
+        Malloc.hand_back(above=0)
+        most = resident() + KEPT_FOR_TILES
+
         def network(method: Method, speed: Speed) -> Network:
             def translate(shown: Picture) -> Tensor:
                 x = prepare(self.task.source(shown), source)[None].to(self.device)
@@ -200,6 +205,7 @@ class Translator:
 
             @contextmanager
             def within() -> Iterator[None]:
+                Malloc.hand_back(above=most)
                 with torch.inference_mode(), speed.precision(self.device), speed.uncompiled():
                     yield
 
@@ -207,16 +213,15 @@ class Translator:
 
         done, above = 0, (len(vertical) - height) // 2
         beside = (len(horizontal) - width) // 2
-        with Malloc.hand_back():
-            for band in in_tiles(
-                window, network(self.running, self.speed), len(vertical), len(horizontal),
-                step=self.method.granularity, tiling=self.tiling, progress=progress,
-                reference=network(self.method, replace(self.speed, bf16=False)),
-            ):  # fmt: skip
-                rows = band[:, max(0, above - done) : above + height - done, beside : beside + width]
-                done += band.shape[1]
-                if rows.shape[1]:
-                    yield finished(rows, target)
+        for band in in_tiles(
+            window, network(self.running, self.speed), len(vertical), len(horizontal),
+            step=self.method.granularity, tiling=self.tiling, progress=progress,
+            reference=network(self.method, replace(self.speed, bf16=False)),
+        ):  # fmt: skip
+            rows = band[:, max(0, above - done) : above + height - done, beside : beside + width]
+            done += band.shape[1]
+            if rows.shape[1]:
+                yield finished(rows, target)
 
     def opened(self, image: Image, side: Side, name: str = "the label map") -> Picture:
         """An image as a picture of `side`: of label maps their ids. Raises DataError or ConfigError."""

@@ -41,8 +41,8 @@ class Tiling:
     approximate: with those of a sample of it; off: always whole.
     size, halo: of a tile in pixels, and how much more of the picture it is shown on each side. blend: half the width
     of the seam over which neighbours fade into each other.
-    memory: bytes for what lies between two layers of a network; what is more goes to a file, in `scratch` or else the
-    system's folder for temporary files.
+    scratch: where there is a file for what lies between two layers of a network; by default the system's folder for
+    temporary files.
     sample_size, sample_halo: of the tiles of a sample; sample_mp: how many million pixels they are shown in all.
     """
 
@@ -51,7 +51,6 @@ class Tiling:
     halo: int = 40
     blend: int = 16
     above_mp: float = 4.0
-    memory: int = 2**29
     scratch: Path | None = None
     sample_size: int = 64
     sample_halo: int = 32
@@ -101,8 +100,8 @@ def in_tiles(
         table = work.sampled(reference or network, tiling.sample_mp)
         outputs, parts = work.alone(network, table), len(work.tiles)
     else:
-        parts = len(work.tiles) * (len(work.sampled(network, 0)) + 1)
-        outputs = work.in_step(network, work.tiles)
+        rounds = len(work.sampled(network, 0)) + 1
+        outputs, parts = work.in_step(network, work.tiles, rounds), len(work.tiles) * rounds
     done = count(1)
     work.tick = lambda: progress(next(done) / parts)
     yield from work.rows(outputs)
@@ -135,30 +134,36 @@ class Work:
             self.tick()
             yield output
 
-    def in_step(self, network: Network, tiles: Sequence[Tile], table: list[Moments] | None = None) -> Iterator[Tensor]:
+    def in_step(
+        self, network: Network, tiles: Sequence[Tile], rounds: int = 1, table: list[Moments] | None = None
+    ) -> Iterator[Tensor]:
         """The tiles, each with the statistics of all of them, which are added to `table`.
 
         In each round every tile goes on, one after another, up to the next operation that asks for statistics; in the
-        last, to the end.
+        last, to the end. Each goes the other way than the one before it, so that what was put away last is taken up
+        first. rounds: how many there will be, for the last one to begin with the first tile.
         """
         states = [Together(tile.core) for tile in tiles]
         runs = [greenlet(partial(self.translate, network, *pair)) for pair in zip(tiles, states, strict=True)]
         used: tuple[Moments, ...] = ()
-        with Pages(self.tiling.memory, self.tiling.scratch) as pages:
+        forwards = rounds % 2 == 1
+        with Pages(self.tiling.scratch) as pages:
             while not runs[-1].dead:
                 seen = []
-                for number, (run, state) in enumerate(zip(runs, states, strict=True)):
+                for number in range(len(runs)) if forwards else reversed(range(len(runs))):
+                    run = runs[number]
                     with network.within():
                         pages.give_back(number)
                         found = run.switch(*used)
                         if not run.dead:
-                            pages.keep(number, state.held())
+                            pages.keep(number, states[number].held())
                     self.tick()
                     if run.dead:
                         yield found
                     else:
                         seen.append(found)
                 pages.turn()
+                forwards = not forwards
                 if seen:
                     used = (reduce(add, seen),)
                     if table is not None:
@@ -170,7 +175,7 @@ class Work:
         tiles = [Tile(row, column) for row in rows for column in columns]
         wanted = max(1, int(1e6 * million_pixels) // max(tile.pixels for tile in tiles))
         table: list[Moments] = []
-        for _ in self.in_step(network, [tiles[number] for number in spread(len(tiles), wanted)], table):
+        for _ in self.in_step(network, [tiles[number] for number in spread(len(tiles), wanted)], table=table):
             pass
         return table
 

@@ -1,4 +1,4 @@
-"""The features of tiles that wait for others: in memory as far as there is room, beyond that in a temporary file."""
+"""The features of tiles that wait for others, in a temporary file: the system keeps in memory what it has room for."""
 
 from __future__ import annotations
 
@@ -17,16 +17,15 @@ from diptych.errors import StorageError
 
 
 class Pages:
-    """Keeps the features of waiting tiles, and gives them back round after round, in the same order.
+    """Keeps the features of waiting tiles, and gives them back in the next round, the last first.
 
-    limit: bytes that may stay in memory. The first tiles keep theirs; what is after them goes to a file that only the
-    next round reads, so both are written and read from one end to the other. folder: where; by default the system's
-    for temporary files. The files have no names: nothing is left of them whatever happens.
+    A round reads its file from the end, and makes it shorter as it does: much of it never reaches a disk. folder:
+    where; by default the system's for temporary files. The files have no names: nothing is left of them whatever
+    happens.
     """
 
-    def __init__(self, limit: int, folder: Path | None = None) -> None:
-        self.room, self.folder = limit, folder
-        self.stays: dict[int, int] = {}
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
         self.parcels: defaultdict[int, list[tuple[UntypedStorage, int, int]]] = defaultdict(list)
         self.written: IO[bytes] | None = None
         self.read: IO[bytes] | None = None
@@ -47,14 +46,9 @@ class Pages:
 
     def keep(self, number: int, storages: Iterable[UntypedStorage]) -> None:
         """Tile `number` waits. Raises StorageError where there is no room for what it holds."""
-        some = list(storages)
-        size = sum(storage.nbytes() for storage in some)
-        if size <= self.room:
-            self.stays[number], self.room = size, self.room - size
-            return
         try:
             self.written = self.written or tempfile.TemporaryFile(dir=self.folder, buffering=0)  # noqa: SIM115
-            for storage in some:
+            for storage in storages:
                 self.parcels[number].append((storage, self.written.tell(), storage.nbytes()))
                 left = bytes_of(flat(storage).cpu().untyped_storage())
                 while left:
@@ -69,11 +63,14 @@ class Pages:
 
     def give_back(self, number: int) -> None:
         """Tile `number` goes on."""
-        self.room += self.stays.pop(number, 0)
-        for storage, place, size in self.parcels.pop(number, ()):
+        parcels = self.parcels.pop(number, [])
+        if not parcels:
+            return
+        assert self.read is not None
+        start = parcels[0][1]
+        self.read.seek(start)
+        for storage, _, size in parcels:
             storage.resize_(size)
-            assert self.read is not None
-            self.read.seek(place)
             here = storage if storage.device.type == "cpu" else torch.UntypedStorage(size)
             left = bytes_of(here)
             while left and (count := self.read.readinto(left)):  # type: ignore[attr-defined]
@@ -82,6 +79,7 @@ class Pages:
                 raise StorageError("what lies between the layers of a large picture cannot be read back: try again")
             if here is not storage:
                 flat(storage).copy_(flat(here))
+        self.read.truncate(start)
 
 
 def flat(storage: UntypedStorage) -> torch.Tensor:
