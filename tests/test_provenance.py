@@ -24,13 +24,13 @@ from diptych.errors import DataError
 from diptych.images import Picture
 from diptych.methods import find
 from diptych.model_folder import read_version
-from diptych.provenance import MEDIA_TYPES, Sealer, read_settings, verify
+from diptych.provenance import SEALABLE, Sealer, read_settings, verify
 from diptych.provenance.mark import embed, extract
 from diptych.testing import bundle
 
 CARD = Card(method="pix2pix", options={}, source=Side(name="maps", channels=3), target=Side(name="day", channels=3))
 VERSION = "0123456789ab"
-FORMATS = sorted(set(MEDIA_TYPES) - {"MP4", "MOV"})
+FORMATS = sorted(set(SEALABLE) - {"MP4", "MOV"})
 
 
 @pytest.fixture(scope="module")

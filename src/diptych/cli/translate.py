@@ -37,18 +37,11 @@ def register(app: typer.Typer) -> None:
 
 
 def load(model: Path, device: str, bf16: bool, compile: bool, snap_colours: bool) -> Translator:
-    from diptych.speed import Speed
-    from diptych.translator import Translator
+    from diptych.acceleration import ACCELERATIONS, open_translator
 
-    speed = Speed(bf16=bf16, compile=compile)
-    speed.start()
-    if model.suffix.lower() not in (".onnx", ".xml"):
-        return Translator.load(model, speed=speed, device=device, snap_colours=snap_colours)
-    from diptych.export import open_exported
-
-    if compile:
-        raise ConfigError(f"{model} is exported: its runtime compiles it, leave --compile out")
-    return open_exported(model, bf16=bf16, snap_colours=snap_colours)
+    name = "-".join(word for word, wanted in (("bf16", bf16), ("compile", compile)) if wanted) or "plain"
+    ACCELERATIONS[name].speed.start()
+    return open_translator(model, name, device=device, snap_colours=snap_colours)
 
 
 def translate(

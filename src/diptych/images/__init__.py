@@ -5,7 +5,7 @@ Nothing is decoded before its header has passed a limit of pixels, and no decode
 """
 
 from diptych.images.display import display_image
-from diptych.images.formats import FORMATS, LIMIT_MP, SUFFIXES
+from diptych.images.formats import FORMATS, LIMIT_MP, MEDIA_TYPES, SUFFIX_OF, SUFFIXES
 from diptych.images.picture import Header, Picture
 from diptych.images.reading import format_of, from_pillow, header, read
 from diptych.images.showing import grid
@@ -15,7 +15,9 @@ from diptych.images.writing import can_hold, encode, write
 __all__ = [
     "FORMATS",
     "LIMIT_MP",
+    "MEDIA_TYPES",
     "SUFFIXES",
+    "SUFFIX_OF",
     "Header",
     "Picture",
     "can_hold",

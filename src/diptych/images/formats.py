@@ -14,3 +14,9 @@ FORMATS = {
     ".npy": "NPY",
 }
 SUFFIXES = frozenset(FORMATS)
+SUFFIX_OF = {format: suffix for suffix, format in reversed(FORMATS.items())}
+"""For each format the suffix of its files."""
+MEDIA_TYPES = {
+    **{name: f"image/{name.lower()}" for name in ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")},
+    "NPY": "application/octet-stream",
+}

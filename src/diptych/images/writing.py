@@ -110,7 +110,8 @@ def _encode_png(array: np.ndarray) -> bytes:
     import imagecodecs
 
     plane = array[..., 0] if array.shape[2] == 1 else array  # it refuses an axis of one that numpy has only thought of
-    return bytes(imagecodecs.png_encode(np.ascontiguousarray(plane), level=4))
+    quick = {"level": 1, "strategy": imagecodecs.PNG.STRATEGY.RLE, "filter": imagecodecs.PNG.FILTER.PAETH}
+    return bytes(imagecodecs.png_encode(np.ascontiguousarray(plane), **quick))
 
 
 def _encode_tiff(array: np.ndarray, colours: int, alpha: bool) -> bytes:

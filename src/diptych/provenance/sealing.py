@@ -23,17 +23,12 @@ from diptych.provenance import mark
 from diptych.provenance.certificate import find_certificate
 from diptych.provenance.settings import MADE_BY_A_MODEL, with_settings
 
-MEDIA_TYPES = {
-    "PNG": "image/png",
-    "JPEG": "image/jpeg",
-    "WEBP": "image/webp",
-    "TIFF": "image/tiff",
-    "AVIF": "image/avif",
-    "GIF": "image/gif",
+SEALABLE = {
+    **{name: images.MEDIA_TYPES[name] for name in ("PNG", "JPEG", "WEBP", "TIFF", "AVIF", "GIF")},
     "MP4": "video/mp4",
     "MOV": "video/quicktime",
 }
-"""The formats that have room for credentials."""
+"""The media types of the formats that have room for credentials."""
 
 TRANSLATION = "org.diptych.translation"
 """The label of our own assertion."""
@@ -90,7 +85,7 @@ class Sealer:
 
     def notes(self, picture: Picture, format: str) -> tuple[str, ...]:
         """What `encode` has to leave out, in words."""
-        said = [] if format in MEDIA_TYPES else [f"{format} has no room for content credentials: none are written"]
+        said = [] if format in SEALABLE else [f"{format} has no room for content credentials: none are written"]
         if self.mark and not self.marks(picture):
             said.append("not marked: a mark needs 64x64 pixels of 8 bits, grey or colour, that are no class numbers")
         return tuple(said)
@@ -101,17 +96,17 @@ class Sealer:
         controls: as the method was given them; of a picture is told that there was one. source: the file that was
         translated; its sha256 is told.
         """
-        if format not in MEDIA_TYPES:
+        if format not in SEALABLE:
             return data
         about = self.told(controls, source)
         plainly = {name: about[name] for name in (*self.about, "controls")}
         sealed = io.BytesIO()
-        self.sign(MEDIA_TYPES[format], io.BytesIO(with_settings(data, format, plainly)), sealed, about)
+        self.sign(SEALABLE[format], io.BytesIO(with_settings(data, format, plainly)), sealed, about)
         return sealed.getvalue()
 
     def seal_file(self, path: Path, format: str, controls: Mapping[str, Any], *, source: Path) -> tuple[str, ...]:
         """Give a film credentials where it lies; returns a note where its format has no room for them."""
-        if format not in MEDIA_TYPES:
+        if format not in SEALABLE:
             return (f"{format} has no room for content credentials: none are written",)
         about = self.told(controls, None)
         with source.open("rb") as file:
@@ -119,7 +114,7 @@ class Sealer:
         sealed = unfinished(path)
         try:
             with path.open("rb") as before, sealed.open("w+b") as after:
-                self.sign(MEDIA_TYPES[format], before, after, about)
+                self.sign(SEALABLE[format], before, after, about)
             sealed.replace(path)
         finally:
             sealed.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from diptych import images
 from diptych.errors import DataError
 from diptych.provenance import mark
 from diptych.provenance.certificate import own_authorities, root_of
-from diptych.provenance.sealing import MEDIA_TYPES, NO_LOOKUPS, TRANSLATION, UNTRUSTED, failures
+from diptych.provenance.sealing import NO_LOOKUPS, SEALABLE, TRANSLATION, UNTRUSTED, failures
 from diptych.provenance.settings import MADE_BY_A_MODEL, read_settings
 
 State = Literal["intact", "changed", "expired", "none"]
@@ -132,13 +132,13 @@ def judged(file: BinaryIO, format: str, anchors: bytes, unsigned: dict[str, Any]
 
 def credentials(file: BinaryIO, format: str, anchors: bytes) -> dict[str, Any] | None:
     """The checked manifest store; empty where it cannot be read, None where there is none."""
-    if format not in MEDIA_TYPES:
+    if format not in SEALABLE:
         return None
     trusting = {"trust": {"trust_anchors": anchors.decode()}} if anchors else {}
     try:
         context = c2pa.Context.from_dict({**NO_LOOKUPS, **trusting})
         file.seek(0)
-        with c2pa.Reader(MEDIA_TYPES[format], file, context=context) as reader:
+        with c2pa.Reader(SEALABLE[format], file, context=context) as reader:
             return json.loads(reader.json())
     except (c2pa.C2paError, ValueError) as error:
         return None if "ManifestNotFound" in f"{type(error).__name__}: {error}" else {}

@@ -19,9 +19,9 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from diptych import __version__
-from diptych.images import FORMATS
+from diptych.images import FORMATS, MEDIA_TYPES
 from diptych.serve import describing
-from diptych.serve.engine import MEDIA_TYPES, Engine
+from diptych.serve.engine import Engine
 from diptych.serve.errors import BadRequest, ServeError
 from diptych.serve.forms import fields, read_controls, read_deadline, read_format, read_seeds, unless_gone
 from diptych.serve.gate import Cut

@@ -48,10 +48,6 @@ DEADLY = 3
 
 BLAMED: dict[str, type[ServeError]] = {"picture": BadPicture, "control": BadControl, "model": BadModel, "us": Failed}
 
-MEDIA_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "AVIF": "image/avif"} | {
-    "BMP": "image/bmp", "GIF": "image/gif", "TIFF": "image/tiff", "NPY": "application/octet-stream"
-}  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Answer:
@@ -68,7 +64,7 @@ class Answer:
 
     @property
     def media_type(self) -> str:
-        return MEDIA_TYPES[self.format]
+        return images.MEDIA_TYPES[self.format]
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,10 @@ from typing import IO, Any
 
 from diptych.errors import StorageError
 from diptych.files import write_bytes
-from diptych.images import SUFFIXES
+from diptych.images import SUFFIX_OF, SUFFIXES
 from diptych.serve.engine import Answer, Engine
 from diptych.serve.errors import BadPicture, NotFound, Overloaded, ServeError, TooLarge
 from diptych.serve.store import Item, Job, Store, new_id
-from diptych.serve.worker import SUFFIXES as SUFFIX_OF
 
 ITEMS = 10_000
 """Pictures in a job at most."""

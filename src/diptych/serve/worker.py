@@ -20,12 +20,9 @@ import torch
 from diptych import images
 from diptych.acceleration import open_translator
 from diptych.errors import ConfigError, DataError, DiptychError
-from diptych.images import FORMATS, Picture
+from diptych.images import Picture
 from diptych.provenance import Sealer
 from diptych.translator import Translator
-
-SUFFIXES = {format: suffix for suffix, format in reversed(FORMATS.items())}
-"""For each format the suffix of its files."""
 
 
 @dataclass(frozen=True)
@@ -231,7 +228,7 @@ def fitting(wanted: str, picture: Picture) -> str:
     """The format `wanted` where it has room for the picture, or else one that has."""
     channels, ids = picture.array.shape[2], picture.ids or picture.palette is not None
     formats = [wanted, "PNG", "TIFF"]
-    return next(f for f in formats if images.can_hold(SUFFIXES[f], picture.array.dtype, channels, ids=ids))
+    return next(f for f in formats if images.can_hold(images.SUFFIX_OF[f], picture.array.dtype, channels, ids=ids))
 
 
 def translated(translator: Translator, pictures: list[Picture], controls: Mapping[str, Any]) -> list[Picture | Fault]:

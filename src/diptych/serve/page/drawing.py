@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,6 @@ def colours(legend: Legend) -> list[str]:
 
 def names(legend: Legend) -> str:
     """The classes in their colours, for people, as HTML without anything that a name could smuggle in."""
-    import html
-
     chips = [
         f'<span class="chip"><i style="background:{colour}"></i>{html.escape(known.name)}</span>'
         for colour, known in zip(colours(legend), legend.known, strict=True)

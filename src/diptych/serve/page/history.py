@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from diptych.files import write_bytes
+from diptych.images import SUFFIX_OF
 from diptych.serve.engine import Answer
 from diptych.serve.store import Past, Store, new_id
-from diptych.serve.worker import SUFFIXES
 
 KEPT = 200
 """Translations that are remembered."""
@@ -28,7 +28,7 @@ class History:
     def add(self, model: str, source: bytes, suffix: str, controls: Mapping[str, Any], answer: Answer) -> Past:
         """Remember a translation: its source and its result as they are, byte by byte."""
         id = new_id()
-        before, after = f"{id}/source{suffix}", f"{id}/{model}{SUFFIXES[answer.format]}"
+        before, after = f"{id}/source{suffix}", f"{id}/{model}{SUFFIX_OF[answer.format]}"
         write_bytes(self.place / before, source, durable=False)
         write_bytes(self.place / after, answer.data, durable=False)
         words = {name: value for name, value in controls.items() if not isinstance(value, bytes)}
@@ -58,4 +58,4 @@ class History:
 def suffix_of(path: Path | str) -> str:
     """The suffix of a picture file as it is to be kept, or that of a PNG."""
     suffix = Path(path).suffix.lower()
-    return suffix if suffix in set(SUFFIXES.values()) | {".jpeg", ".tiff"} else ".png"
+    return suffix if suffix in set(SUFFIX_OF.values()) | {".jpeg", ".tiff"} else ".png"
