@@ -20,7 +20,10 @@ def model(folder: Path, method: str = "pix2pix", *, seed: int = 0, **options: ob
     with torch.no_grad():
         for weight in translator.method.parameters():
             weight.add_(0.05 * torch.randn_like(weight))
-    return translator.save(folder)
+    shape = (48, 64, translator.card.source.channels)
+    draw = np.random.default_rng(seed)
+    examples = [images.Picture(draw.integers(0, 256, shape, dtype=np.uint8)) for _ in range(2)]
+    return translator.save(folder, preview=np.zeros((64, 64, 3), np.uint8), examples=examples)
 
 
 def picture(number: int = 0, *, size: int = 32, format: str = "PNG") -> bytes:

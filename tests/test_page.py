@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +35,8 @@ def browser() -> Iterator[object]:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("page")
     model(place / "houses", "bicyclegan")
-    (place / "a.png").write_bytes(picture(1, size=64))
+    for number, name in enumerate(("a.png", "b.png")):
+        (place / name).write_bytes(picture(number, size=64))
     return place
 
 
@@ -122,6 +124,46 @@ def painter(folder: Path, legend: Legend) -> None:
         "target": Side(name="photos", channels=3),
     }
     Translator(find("spade")(**options), Card(method="spade", options=options, **sides), device="cpu").save(folder)
+
+
+def test_an_example_that_came_with_the_model_becomes_the_input_by_keyboard_alone(
+    browser: object, place: Path, tmp_path: Path
+) -> None:
+    with serving(tmp_path / "server", place / "houses") as server, opened(browser, server) as page:
+        page.wait_for_selector("#examples img")
+        reach(page, "#examples button:has(img)")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#picture img")
+        reach(page, "#translate")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#save:not([disabled])")
+        assert verify(saved(page, tmp_path / "result.png")).state == "intact"
+
+
+def reach(page: object, wanted: str) -> None:
+    """Press Tab until something that is wanted has the focus."""
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if page.evaluate("wanted => document.activeElement.matches(wanted)", wanted):
+            return
+    raise AssertionError(f"{wanted} cannot be reached by Tab")
+
+
+def test_several_answers_are_shown_and_many_pictures_become_a_zip(browser: object, place: Path, tmp_path: Path) -> None:
+    with serving(tmp_path / "server", place / "houses") as server, opened(browser, server) as page:
+        page.set_input_files("#picture input[type=file]", str(place / "a.png"))
+        page.wait_for_selector("#picture img")
+        page.fill("#samples input[type=number]", "3")
+        page.click("#translate")
+        page.wait_for_function("document.querySelectorAll('#answers img').length == 3")
+        page.get_by_role("button", name="Many pictures").click()
+        page.set_input_files("#files input[type=file]", [str(place / "a.png"), str(place / "b.png")])
+        page.click("#all")
+        page.get_by_text("done: 2 of 2").wait_for()
+        with page.expect_download() as download:
+            page.click("#zip")
+        with zipfile.ZipFile(download.value.path()) as made:
+            assert sorted(made.namelist()) == ["a.png", "b.png"]
 
 
 def test_a_token_is_asked_for_once(browser: object, place: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from diptych import images
 from diptych.errors import ConfigError, DataError, ModelError, StorageError, TrainingError
 from diptych.files import HashingFile
 from diptych.methods.pix2pix import Pix2Pix
+from diptych.model_folder import examples
 from diptych.training import checkpoint
 from diptych.training.trainer import Trainer
 from diptych.translator import Translator
@@ -228,6 +229,7 @@ def test_networks_that_fit_are_said_before_the_first_step(pairs: Path, tmp_path:
     count = sum(p.numel() for p in Pix2Pix(**NETWORKS | {"generator": "unet_64"}).g.parameters())
     assert f"G {count / 1e6:.2f} M" in said
     assert images.read(tmp_path / "model" / "preview.png").array.shape[2] == 3
+    assert [path.name for path in examples(tmp_path / "model")] == ["example-1.png", "example-2.png"]
 
 
 def test_a_run_that_never_saved_anything_does_not_keep_its_folder(pairs: Path, tmp_path: Path) -> None:

@@ -106,7 +106,12 @@ def test_models_say_what_they_are(server: Server, place: Path) -> None:
     assert models["houses"]["licence"] == "not stated"
     assert server.get("/v1/models/houses").json()["card"]["method"] == "pix2pix"
     assert server.get("/v1/models/houses/card").text.startswith("# ")
-    assert code(server.get("/v1/models/houses/preview")) == (404, "not_found")
+    assert images.read(server.get("/v1/models/houses/preview").content).array.shape == (64, 64, 3)
+    assert len(models["houses"]["examples"]) == 2
+    for place_of_one in models["houses"]["examples"]:
+        answer = translate(server, image=server.get(place_of_one).content)
+        assert images.read(answer.content).array.shape == (48, 64, 3)
+    assert code(server.get("/v1/models/houses/examples/card.json")) == (404, "not_found")
     said = server.get("/openapi.json").json()
     form = said["paths"]["/v1/models/paint/translate"]["post"]["requestBody"]["content"]["multipart/form-data"]
     assert form["schema"]["properties"]["style_strength"]["maximum"] == 1

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -24,15 +24,28 @@ from diptych.card import NOT_STATED, SCHEMA_VERSION, WORDS, Card
 from diptych.config import check, unknown
 from diptych.errors import ConfigError, ModelError
 from diptych.files import SUMS, atomic_folder, older, write_bytes, write_text
+from diptych.images import Picture
 from diptych.methods import find, names
 from diptych.methods.method import Method
 
 CARD, WEIGHTS, TRAINING = "card.json", "weights.safetensors", "training.safetensors"
-OWN = {CARD, WEIGHTS, TRAINING, SUMS, "README.md", "preview.png"}
+EXAMPLES = ("example-1", "example-2", "example-3")
+"""What a translator can be tried on; PNGs, or TIFFs where a PNG has no room for them."""
+OWN = {CARD, WEIGHTS, TRAINING, SUMS, "README.md", "preview.png"} | {
+    f"{stem}{suffix}" for stem in EXAMPLES for suffix in (".png", ".tif")
+}
 """All that a translator folder holds."""
 
 
-def write(folder: Path, method: Method, card: Card, *, everything: bool, preview: np.ndarray | None) -> Path:
+def write(
+    folder: Path,
+    method: Method,
+    card: Card,
+    *,
+    everything: bool,
+    preview: np.ndarray | None,
+    examples: Sequence[Picture] = (),
+) -> Path:
     """Write `folder`, which takes the place of an older one only when it is complete; as `Translator.save`."""
     check_place(folder)
     kept, rest = split_state(method)
@@ -46,7 +59,15 @@ def write(folder: Path, method: Method, card: Card, *, everything: bool, preview
         write_text(new / "README.md", card.to_markdown())
         if preview is not None:
             images.write(new / "preview.png", preview)
+        for stem, picture in zip(EXAMPLES, examples, strict=False):
+            png = images.can_hold(".png", picture.array.dtype, picture.array.shape[2])
+            picture.save(new / f"{stem}{'.png' if png else '.tif'}")
     return folder
+
+
+def examples(folder: Path) -> list[Path]:
+    """The pictures in a translator folder that it can be tried on."""
+    return sorted(path for path in folder.glob("example-*") if path.name in OWN)
 
 
 def check_place(folder: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -294,13 +294,23 @@ class Translator:
             raise ConfigError("\n".join(faults))
         return completed
 
-    def save(self, folder: str | PathLike[str], *, everything: bool = False, preview: np.ndarray | None = None) -> Path:
+    def save(
+        self,
+        folder: str | PathLike[str],
+        *,
+        everything: bool = False,
+        preview: np.ndarray | None = None,
+        examples: Sequence[Picture] = (),
+    ) -> Path:
         """Write the translator folder; it takes the place of an older one only when it is complete.
 
         everything: also write what only training needs, such as the discriminator. preview: a picture `H W 3`.
+        examples: what others can try it on.
         Raises ModelError when something else is at `folder`, StorageError when it cannot be written.
         """
-        return model_folder.write(Path(folder), self.method, self.card, everything=everything, preview=preview)
+        return model_folder.write(
+            Path(folder), self.method, self.card, everything=everything, preview=preview, examples=examples
+        )
 
     @classmethod
     def load(

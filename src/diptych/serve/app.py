@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 
 from diptych import __version__
 from diptych.images import FORMATS, MEDIA_TYPES
+from diptych.model_folder import examples
 from diptych.serve import describing
 from diptych.serve.engine import Engine
 from diptych.serve.errors import BadRequest, ServeError
@@ -94,6 +95,13 @@ def add_models(app: FastAPI, engine: Engine) -> None:
         if not path.exists():
             raise HTTPException(404, f"{name} has no preview")
         return FileResponse(path, media_type="image/png")
+
+    @app.get("/v1/models/{name}/examples/{file}", summary="A picture to try it on")
+    async def example(name: str, file: str) -> Response:
+        for path in examples(engine.find(name).current.folder):
+            if path.name == file:
+                return FileResponse(path, media_type=MEDIA_TYPES[FORMATS[path.suffix]])
+        raise HTTPException(404, f"{name} has no example of that name")
 
     @app.post("/v1/models/{name}/translate", summary="Translate a picture", response_class=Response)
     async def translate(name: str, request: Request) -> Response:

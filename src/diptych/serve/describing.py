@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 
 from diptych.controls import Control
 from diptych.images import FORMATS
+from diptych.model_folder import examples
 from diptych.serve import errors
 from diptych.serve.engine import Engine, Served
 
@@ -32,6 +33,7 @@ def model(name: str, served: Served) -> dict[str, Any]:
         "intended_use": card.intended_use,
         "excluded_use": card.excluded_use,
         "limits": card.limits,
+        "examples": [f"/v1/models/{name}/examples/{path.name}" for path in examples(current.folder)],
         "controls": [schema_of(control) | {"name": control.name, "kind": control.kind} for control in current.controls],
     }
 
@@ -140,6 +142,7 @@ def successes(method: str, path: str) -> dict[str, Any]:
         "/translate": {**pictures, **others},
         "/items/{number}": {**pictures, **others},
         "/preview": {"image/png": {}},
+        "/examples/{file}": {"image/png": {}, "image/tiff": {}},
         "/card": {"text/markdown": {}},
         "/results": {"application/zip": {}},
         "/healthz": {"text/plain": {}},

@@ -319,7 +319,8 @@ class Run:
     def save(self, name: str) -> None:
         translator = self.translator()
         translator.card = translator.card.model_copy(update=stated(self.folder / name))
-        translator.save(self.folder / name, everything=True, preview=snapshot.preview(translator, self.data))
+        preview, examples = snapshot.preview(translator, self.data), snapshot.examples(self.data)
+        translator.save(self.folder / name, everything=True, preview=preview, examples=examples)
 
     def sample(self, now: int) -> None:
         picture = snapshot.preview(self.translator(), self.data)

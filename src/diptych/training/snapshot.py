@@ -12,9 +12,10 @@ import numpy as np
 from diptych import images, metrics
 from diptych.card import Card, Side
 from diptych.data.dataset import PAIRS, Data
+from diptych.images import Picture
 from diptych.methods.method import To, inputs
 from diptych.metrics.interval import bootstrap
-from diptych.model_folder import build, fill
+from diptych.model_folder import EXAMPLES, build, fill
 from diptych.training.recipe import Recipe
 from diptych.training.steady import plain_state
 from diptych.training.trainer import Trainer
@@ -70,6 +71,15 @@ def preview(translator: Translator, data: Data) -> np.ndarray:
         return images.grid([[s.visible, o.visible, t.visible] for (_, s, t), o in zip(shown, outputs, strict=True)])
     columns = [list(rows(translator, data, letter)) for letter in translator.ways]
     return images.grid([list(chain(*row)) for row in zip(*columns, strict=False)])
+
+
+def examples(data: Data) -> list[Picture]:
+    """A few pictures of the source, held out where there are such."""
+    split = "val" if data.val else "train"
+    if data.items(split):
+        return [source for _, source, _ in islice(data.pairs(split), len(EXAMPLES))]
+    split = "test" if data.singles("test")[0] else "train"
+    return [picture for _, picture in islice(data.pictures(split, 0), len(EXAMPLES))]
 
 
 def rows(translator: Translator, data: Data, to: To) -> Iterator[Row]:

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from diptych import model_folder
 from diptych.files import write_bytes
-from diptych.images import SUFFIX_OF
-from diptych.serve.engine import Answer
+from diptych.images import SUFFIX_OF, SUFFIXES
+from diptych.serve.engine import Answer, Served
 from diptych.serve.store import Past, Store, new_id
 
 KEPT = 200
@@ -24,6 +25,7 @@ class History:
         self.store = store
         self.place = store.place / "history"
         self.place.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self.place / "models", ignore_errors=True)
 
     def add(self, model: str, source: bytes, suffix: str, controls: Mapping[str, Any], answer: Answer) -> Past:
         """Remember a translation: its source and its result as they are, byte by byte."""
@@ -38,6 +40,22 @@ class History:
         self.store.add(past)
         self.forget()
         return past
+
+    def examples(self, served: Served) -> list[str]:
+        """Pictures that a model can be tried on, from where the page may show them."""
+        return [self.lent(served, path) for path in model_folder.examples(served.current.folder)]
+
+    def preview(self, served: Served) -> str | None:
+        """The path of a picture of what a model does."""
+        path = served.current.folder / "preview.png"
+        return self.path(self.lent(served, path)) if path.exists() else None
+
+    def lent(self, served: Served, path: Path) -> str:
+        """A file of a model's, beside the history's own."""
+        name = f"models/{served.current.version}/{path.name}"
+        if not (self.place / name).exists():
+            write_bytes(self.place / name, path.read_bytes(), durable=False)
+        return name
 
     def latest(self) -> list[Past]:
         return self.store.history(KEPT)
@@ -58,4 +76,4 @@ class History:
 def suffix_of(path: Path | str) -> str:
     """The suffix of a picture file as it is to be kept, or that of a PNG."""
     suffix = Path(path).suffix.lower()
-    return suffix if suffix in set(SUFFIX_OF.values()) | {".jpeg", ".tiff"} else ".png"
+    return suffix if suffix in SUFFIXES else ".png"

@@ -5,26 +5,24 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
-import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import gradio as gr
 
 from diptych import images
 from diptych.controls import Control
-from diptych.errors import DiptychError
 from diptych.serve.engine import Engine, Served
 from diptych.serve.forms import read_controls
 from diptych.serve.jobs import Jobs
 from diptych.serve.page import drawing, snippets
+from diptych.serve.page.errors import said
 from diptych.serve.page.history import History, suffix_of
+from diptych.serve.page.many import show_jobs
 from diptych.serve.store import Past
 
-DAY = 24 * 3600.0
 SIDE = 256
 """Pixels of a new drawing."""
 
@@ -48,6 +46,10 @@ def build(engine: Engine, history: History, jobs: Jobs) -> gr.Blocks:
         model = gr.Dropdown(names, value=names[0], label="Model", visible=len(names) > 1, elem_id="model")
         about = gr.Markdown(partial(describe, engine, names[0]), elem_id="about")
         with gr.Accordion("Model card", open=False):
+            preview = gr.Image(
+                partial(history.preview, engine.find(names[0])), label="What it does", type="filepath", height=300,
+                interactive=False, buttons=[], elem_id="preview",
+            )  # fmt: skip
             card = gr.Markdown(partial(card_of, engine, names[0]))
         columns = []
         for name in names:
@@ -56,9 +58,10 @@ def build(engine: Engine, history: History, jobs: Jobs) -> gr.Blocks:
             columns.append(column)
 
         with gr.Accordion("Many pictures", open=False):
-            show_jobs(engine, jobs, model)
+            show_jobs(jobs, model)
         model.change(partial(describe, engine), model, about)
         model.change(partial(card_of, engine), model, card)
+        model.change(lambda name: history.preview(engine.find(name)), model, preview)
         model.change(lambda chosen: [gr.Column(visible=name == chosen) for name in names], model, columns)
     return blocks
 
@@ -92,7 +95,7 @@ class Workplace:
                 picture, canvas = self.show_inputs()
                 controls = {one.name: show_control(one) for one in shown}
                 several = "seed" in controls
-                samples = gr.Slider(1, 8, value=1, step=1, label="Answers", visible=several)
+                samples = gr.Slider(1, 8, value=1, step=1, label="Answers", visible=several, elem_id="samples")
                 with gr.Row():
                     dice = gr.Button("Another seed", visible=several, elem_id="dice")
                     start = gr.Button("Translate", variant="primary", elem_id="translate")
@@ -140,7 +143,9 @@ class Workplace:
         whole = {"type": "filepath", "image_mode": None, "height": 300, "sources": ["upload", "webcam", "clipboard"]}
         sketch = side.legend is not None or side.channels == 1 or side.name.lower() in ("edges", "sketch", "lines")
         if not sketch:
-            return gr.Image(label=f"Picture ({side.name})", elem_id="picture", **whole), None
+            picture = gr.Image(label=f"Picture ({side.name})", elem_id="picture", **whole)
+            self.show_examples(picture)
+            return picture, None
         with gr.Tabs():
             with gr.Tab("Draw"):
                 if side.legend:
@@ -154,7 +159,21 @@ class Workplace:
                 )  # fmt: skip
             with gr.Tab("Give a picture"):
                 picture = gr.Image(label=f"Picture ({side.name})", elem_id="picture", **whole)
+                self.show_examples(picture)
         return picture, canvas
+
+    def show_examples(self, picture: gr.Image) -> None:
+        """Pictures that came with the model: the one that is chosen becomes the input."""
+        examples = gr.Gallery(
+            value=lambda: [visible(self.history, name) for name in self.history.examples(self.served)],
+            label="Examples", columns=3, height=130, object_fit="contain", allow_preview=False, interactive=False,
+            buttons=[], elem_id="examples", visible=bool(self.history.examples(self.served)),
+        )  # fmt: skip
+
+        def choose(event: gr.SelectData) -> str:
+            return self.history.path(self.history.examples(self.served)[event.index])
+
+        examples.select(choose, None, picture)
 
     def give_way(self, canvas: Any) -> Any:
         """A picture that was given before makes room for what is drawn."""
@@ -210,14 +229,6 @@ class Workplace:
         ]
         slider = (visible(self.history, past.source), visible(self.history, past.result))
         return [paths[0], slider, gr.DownloadButton(value=paths[1], interactive=True), past.result, *values]
-
-
-async def said(work: Any) -> Any:
-    """What `work` gives; its errors are sentences on the page."""
-    try:
-        return await work
-    except DiptychError as error:
-        raise gr.Error(str(error), duration=10, print_exception=False) from None
 
 
 def word(kind: str, value: Any) -> Any:
@@ -285,53 +296,3 @@ def visible(history: History, name: str) -> str:
     if not shown.exists():
         images.write(shown, images.grid([[images.read(path).visible]], gap=0))
     return str(shown)
-
-
-def show_jobs(engine: Engine, jobs: Jobs, model: gr.Dropdown) -> None:
-    """Many pictures at once, with progress, and a zip of what came out."""
-    files = gr.File(label="Pictures, or a zip of them", file_count="multiple", elem_id="files")
-    with gr.Row():
-        start, cancel = gr.Button("Translate all", elem_id="all"), gr.Button("Stop", variant="stop")
-    progress = gr.Markdown("", elem_id="progress")
-    results = gr.DownloadButton("Save all results", interactive=False)
-    job = gr.State("")
-
-    async def run(name: str, paths: list[str] | None) -> AsyncIterator[list[Any]]:
-        if not paths:
-            raise gr.Error("There are no pictures yet.", duration=6)
-        id = await said(asyncio.to_thread(add_job, jobs, name, paths))
-        jobs.wake.set()
-        while True:
-            report = await asyncio.to_thread(jobs.report, id)
-            ended = report["state"] in ("done", "cancelled")
-            yield [id, progress_line(report), gr.DownloadButton(interactive=False)]
-            if ended:
-                break
-            await asyncio.sleep(0.3)
-        place = Path(jobs.place / id / "results.zip")
-        await asyncio.to_thread(jobs.results, id, place)
-        cached = Path(jobs.store.place / "history" / f"{id}.zip")
-        for old in cached.parent.glob("*.zip"):
-            if time.time() - old.stat().st_mtime > DAY:
-                old.unlink(missing_ok=True)
-        await asyncio.to_thread(place.replace, cached)
-        yield [id, progress_line(report), gr.DownloadButton(value=str(cached.resolve()), interactive=True)]
-
-    start.click(run, [model, files], [job, progress, results])
-    cancel.click(lambda id: jobs.cancel(id) and None if id else None, job, None)
-
-
-def add_job(jobs: Jobs, name: str, paths: list[str]) -> str:
-    """A job of these files."""
-    with ExitStack() as stack:
-        opened: list[tuple[str, IO[bytes]]] = [
-            (Path(path).name, stack.enter_context(Path(path).open("rb"))) for path in paths
-        ]
-        return jobs.add(name, {}, None, opened, [None])
-
-
-def progress_line(report: Mapping[str, Any]) -> str:
-    left = f", about {report['seconds_left']:.0f} s left" if report["seconds_left"] else ""
-    faults = "".join(f"\n- {item['name']}: {item['fault']}" for item in report["items"] if item["fault"])
-    done = report["done"] + report["failed"]
-    return f"{report['state']}: {done} of {report['total']}{left}{faults}".replace("<", "&lt;")

@@ -1,0 +1,17 @@
+"""What went wrong, as a sentence on the page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from diptych.errors import DiptychError
+
+
+async def said(work: Any) -> Any:
+    """What `work` gives; its errors are sentences on the page."""
+    try:
+        return await work
+    except DiptychError as error:
+        raise gr.Error(str(error), duration=10, print_exception=False) from None
