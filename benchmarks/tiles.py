@@ -87,7 +87,7 @@ def measure(photos: Path, size: int, mode: str, tile: int, halo: int, bf16: bool
 
 
 def alone(
-    photos: Path, size: int, mode: str, *, tile: int = 512, halo: int = 40, bf16: bool = False, save: str = ""
+    photos: Path, size: int, mode: str, *, tile: int = Tiling.size, halo: int = 40, bf16: bool = False, save: str = ""
 ) -> dict[str, float]:
     """`measure` in a process of its own."""
     given = json.dumps({"size": size, "mode": mode, "tile": tile, "halo": halo, "bf16": bf16, "save": save})

@@ -70,7 +70,7 @@ def translate(
     tiling: Annotated[
         str, typer.Option(help="Of large pictures: auto, exact, approximate, off; see docs/large-pictures.md.")
     ] = "auto",
-    tile: Annotated[int, typer.Option(min=64, help="Pixels a side of the tiles of large pictures.")] = 512,
+    tile: Annotated[int, typer.Option(min=64, help="Pixels a side of the tiles of large pictures.")] = 768,
 ) -> None:
     """Translate pictures of any size, or videos: same size and format out. One bad file does not stop the others.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import Any, Literal
 
 import torch
@@ -117,7 +117,8 @@ class ResidualBlock(nn.Module):
         hidden = F.relu(self.norm1(self.conv1(x)))
         if self.dropout is not None:
             hidden = self.dropout(hidden, mask)
-        return x + self.norm2(self.conv2(hidden))
+        hidden = self.conv2(hidden)  # in its own place: what it was made of is not needed any more
+        return x + self.norm2(hidden)
 
 
 class ResNet(nn.Module):
@@ -167,17 +168,16 @@ class ResNet(nn.Module):
         initialise(self)
 
     def forward(self, x: Tensor, masks: Masks = ()) -> Tensor:
-        x = self.stem(x)
-        for down in self.downs:
-            x = down(x)
+        for layer in chain(self.stem, *self.downs):  # one by one: a Sequential keeps what it was given until its end
+            x = layer(x)
         for block, mask in zip_longest(self.blocks, masks):
             x = block(x, mask)
         return self.decode(x)
 
     def decode(self, x: Tensor) -> Tensor:
         """The picture that the last block's result stands for."""
-        for up in self.ups:
-            x = up(x)
+        for layer in chain(*self.ups):
+            x = layer(x)
         return torch.tanh(self.head(x))
 
     def masks(self, height: int, width: int, generator: torch.Generator) -> Masks:

@@ -47,7 +47,7 @@ class Tiling:
     """
 
     mode: Mode = "auto"
-    size: int = 512
+    size: int = 768
     halo: int = 40
     blend: int = 16
     above_mp: float = 4.0
