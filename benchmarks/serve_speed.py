@@ -1,14 +1,13 @@
 """The server's own cost and what sharing batches brings: `python benchmarks/serve_speed.py MODEL [--size 128]`.
 
 MODEL is served by `diptych serve`, and beside it by the plainest handler there is: FastAPI, the same model in the same
-process, one lock around it, and no more. Clients are threads with connections of their own. Single requests are made by
-the standard library's client, which takes a fraction of a millisecond itself.
+process, one lock around it, and no more. Clients are threads with connections of their own, made of the standard
+library's client, which takes a fraction of a millisecond for a request.
 """
 
 from __future__ import annotations
 
 import argparse
-import http.client
 import multiprocessing
 import os
 import re
@@ -20,6 +19,7 @@ import threading
 import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
 import httpx
@@ -67,17 +67,29 @@ def own_time(model: str, size: int) -> float:
     return float(said.stdout)
 
 
+class Client:
+    """Sends one picture again and again over one connection."""
+
+    def __init__(self, url: str, file: bytes) -> None:
+        request = httpx.Request("POST", url, files={"image": file})
+        self.body, self.path = request.read(), request.url.path
+        self.headers = {"Content-Type": request.headers["content-type"]}
+        self.connection = HTTPConnection(request.url.host, request.url.port, timeout=60)
+
+    def ask(self) -> HTTPResponse:
+        """The answer, read to its end."""
+        self.connection.request("POST", self.path, self.body, self.headers)
+        answer = self.connection.getresponse()
+        answer.read()
+        return answer
+
+
 def one_by_one(url: str, file: bytes) -> tuple[float, dict[str, float]]:
     """Median milliseconds of a request, and of each stage that the server tells."""
-    request = httpx.Request("POST", url, files={"image": file})
-    body, headers = request.read(), {"Content-Type": request.headers["content-type"]}
-    connection = http.client.HTTPConnection(request.url.host, request.url.port, timeout=60)
-    times, stages = [], defaultdict(list)
+    client, times, stages = Client(url, file), [], defaultdict(list)
     for _ in range(320):
         start = time.perf_counter()
-        connection.request("POST", request.url.path, body, headers)
-        answer = connection.getresponse()
-        answer.read()
+        answer = client.ask()
         times.append(1e3 * (time.perf_counter() - start))
         assert answer.status == 200
         for stage, spent in re.findall(r"(\w+);dur=([\d.]+)", answer.headers["Server-Timing"]):
@@ -90,11 +102,9 @@ def throughput(url: str, file: bytes, clients: int) -> float:
     end = time.perf_counter() + SECONDS
 
     def ask(_: int) -> int:
-        count = 0
-        with httpx.Client(timeout=60) as client:
-            while time.perf_counter() < end:
-                client.post(url, files={"image": file}).raise_for_status()
-                count += 1
+        client, count = Client(url, file), 0
+        while time.perf_counter() < end:
+            count += client.ask().status == 200
         return count
 
     with ThreadPoolExecutor(clients) as pool:

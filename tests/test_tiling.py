@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -149,7 +150,7 @@ def test_every_place_is_covered_once_whatever_the_size(mode: str) -> None:
         picture = torch.arange(height * width, dtype=torch.float32).view(1, 1, height, width)
         tiling = Tiling(mode, size=48, halo=8, blend=8, sample_size=48, sample_halo=8)
         window = lambda t, b, l, r, p=picture: p[:, :, t:b, l:r]  # noqa: E731, E741
-        rows = list(in_tiles(window, Network(lambda x: x), height, width, step=step, tiling=tiling))
+        rows = list(in_tiles(window, Network(lambda show: show()), height, width, step=step, tiling=tiling))
         assert torch.allclose(torch.cat(rows, dim=1), picture[0])
 
 
@@ -159,8 +160,8 @@ def test_tiles_begin_where_the_network_would() -> None:
 
 
 def test_a_fault_in_one_of_the_tiles_in_step_is_said() -> None:
-    def network(x: torch.Tensor) -> torch.Tensor:
-        x = torch.nn.functional.instance_norm(x)
+    def network(show: Callable[[], torch.Tensor]) -> torch.Tensor:
+        x = torch.nn.functional.instance_norm(show())
         if x[0, 0, 0, 0] > 0:
             raise RuntimeError("out of memory")
         return torch.nn.functional.instance_norm(x)

@@ -31,7 +31,7 @@ Image = Any
 
 SMALLEST = 16
 """Pixels a side below which some networks have nothing left after their halvings."""
-KEPT_FOR_TILES = 7e8
+KEPT_FOR_TILES = 5e8
 """Bytes that one tile may leave freed for the next."""
 
 
@@ -198,10 +198,14 @@ class Translator:
         most = resident() + KEPT_FOR_TILES
 
         def network(method: Method, speed: Speed) -> Network:
-            def translate(shown: Picture) -> Tensor:
+            def given(shown: Picture) -> dict[str, Tensor]:
                 x = prepare(self.task.source(shown), source)[None].to(self.device)
                 things = {name: one.to(self.device) for name, one in self.things([shown]).items()}
-                return method.translate(speed.layout(x), **controls, **things)
+                return {"x": speed.layout(x).clone(), **things}  # in memory of its own, which can be put away
+
+            def translate(show: Callable[[], Picture]) -> Tensor:
+                tensors = given(show())
+                return method.translate(tensors.pop("x"), **controls, **tensors)  # held by nobody while it waits
 
             @contextmanager
             def within() -> Iterator[None]:

@@ -27,9 +27,9 @@ MODES: tuple[Mode, ...] = ("auto", "approximate", "exact", "off")
 
 @dataclass(frozen=True)
 class Network:
-    """What translates what a window shows, to `1 C h w`; within: the state of torch in which it does."""
+    """What translates what a function shows, to `1 C h w`, and should not hold it; within: torch's state meanwhile."""
 
-    translate: Callable[[Any], Tensor]
+    translate: Callable[[Callable[[], Any]], Tensor]
     within: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
@@ -122,9 +122,8 @@ class Work:
     def translate(self, network: Network, tile: Tile, shared: Alone | Together) -> Tensor:
         """What the network makes of what a tile is shown, `C h w`."""
         rows, columns = tile.rows, tile.columns
-        shown = self.window(rows.low, rows.high, columns.low, columns.high)
         with shared:
-            return network.translate(shown)[0]
+            return network.translate(lambda: self.window(rows.low, rows.high, columns.low, columns.high))[0]
 
     def alone(self, network: Network, table: Sequence[Moments]) -> Iterator[Tensor]:
         """The tiles one after another, with the statistics of a table."""

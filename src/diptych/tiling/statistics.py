@@ -131,7 +131,7 @@ class Together(Shared):
         }  # weights, or a style as large as the tile: others need them too
         for x in result if isinstance(result, tuple | list) else [result]:
             new = isinstance(x, Tensor) and x.untyped_storage().data_ptr() not in outside
-            if new and x.dim() == 4 and self.core.has(x):
+            if new and x.dim() in (3, 4) and self.core.has(x):
                 self.made[id(x)] = weakref.ref(x)
         return result
 
