@@ -12,19 +12,18 @@ import typer
 
 from diptych.errors import DiptychError
 
-app = typer.Typer(
-    help="Turn pictures of one kind into pictures of another.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-
 
 def main() -> None:
     """Run the command line; a fault is one message and an exit code, never a traceback."""
     from diptych.cli import data, export, models, provenance, serve, train, translate
 
+    app = typer.Typer(
+        help="Turn pictures of one kind into pictures of another.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
     for commands in (train, translate, export, serve, provenance, models, data):
         commands.register(app)
     try:
