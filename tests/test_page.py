@@ -55,6 +55,11 @@ def opened(browser: object, server: Server, *, width: int = 1280) -> Iterator[ob
     assert wrong == []
 
 
+def give(page: object, picture: Path) -> None:
+    page.set_input_files("#picture input[type=file]", str(picture))
+    page.wait_for_selector("#picture img")
+
+
 def saved(page: object, place: Path) -> bytes:
     with page.expect_download() as download:
         page.click("#save")
@@ -66,8 +71,7 @@ def test_a_picture_becomes_a_result_that_can_be_saved_and_is_there_after_a_resta
     browser: object, place: Path, tmp_path: Path
 ) -> None:
     with serving(place / "server", place / "houses") as server, opened(browser, server) as page:
-        page.set_input_files("#picture input[type=file]", str(place / "a.png"))
-        page.wait_for_selector("#picture img")
+        give(page, place / "a.png")
         page.fill("#seed input", "7")
         page.click("#translate")
         page.wait_for_selector("#slider img")
@@ -151,8 +155,7 @@ def reach(page: object, wanted: str) -> None:
 
 def test_several_answers_are_shown_and_many_pictures_become_a_zip(browser: object, place: Path, tmp_path: Path) -> None:
     with serving(tmp_path / "server", place / "houses") as server, opened(browser, server) as page:
-        page.set_input_files("#picture input[type=file]", str(place / "a.png"))
-        page.wait_for_selector("#picture img")
+        give(page, place / "a.png")
         page.fill("#samples input[type=number]", "3")
         page.click("#translate")
         page.wait_for_function("document.querySelectorAll('#answers img').length == 3")

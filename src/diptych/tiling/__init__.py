@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial, reduce
 from itertools import count
 from operator import add
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -41,8 +40,6 @@ class Tiling:
     approximate: with those of a sample of it; off: always whole.
     size, halo: of a tile in pixels, and how much more of the picture it is shown on each side. blend: half the width
     of the seam over which neighbours fade into each other.
-    scratch: where there is a file for what lies between two layers of a network; by default the system's folder for
-    temporary files.
     sample_size, sample_halo: of the tiles of a sample; sample_mp: how many million pixels they are shown in all.
     """
 
@@ -51,7 +48,6 @@ class Tiling:
     halo: int = 40
     blend: int = 16
     above_mp: float = 4.0
-    scratch: Path | None = None
     sample_size: int = 64
     sample_halo: int = 32
     sample_mp: float = 2.0
@@ -146,7 +142,7 @@ class Work:
         runs = [greenlet(partial(self.translate, network, *pair)) for pair in zip(tiles, states, strict=True)]
         used: tuple[Moments, ...] = ()
         forwards = rounds % 2 == 1
-        with Pages(self.tiling.scratch) as pages:
+        with Pages() as pages:
             while not runs[-1].dead:
                 seen = []
                 for number in range(len(runs)) if forwards else reversed(range(len(runs))):

@@ -6,7 +6,6 @@ import ctypes
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable
-from pathlib import Path
 from types import TracebackType
 from typing import IO
 
@@ -19,13 +18,11 @@ from diptych.errors import StorageError
 class Pages:
     """Keeps the features of waiting tiles, and gives them back in the next round, the last first.
 
-    A round reads its file from the end, and makes it shorter as it does: much of it never reaches a disk. folder:
-    where; by default the system's for temporary files. The files have no names: nothing is left of them whatever
-    happens.
+    A round reads its file from the end, and makes it shorter as it does: much of it never reaches a disk. The files are
+    in the system's folder for temporary ones and have no names: nothing is left of them whatever happens.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder
+    def __init__(self) -> None:
         self.parcels: defaultdict[int, list[tuple[UntypedStorage, int, int]]] = defaultdict(list)
         self.written: IO[bytes] | None = None
         self.read: IO[bytes] | None = None
@@ -47,7 +44,7 @@ class Pages:
     def keep(self, number: int, storages: Iterable[UntypedStorage]) -> None:
         """Tile `number` waits. Raises StorageError where there is no room for what it holds."""
         try:
-            self.written = self.written or tempfile.TemporaryFile(dir=self.folder, buffering=0)  # noqa: SIM115
+            self.written = self.written or tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
             for storage in storages:
                 self.parcels[number].append((storage, self.written.tell(), storage.nbytes()))
                 left = bytes_of(flat(storage).cpu().untyped_storage())
@@ -55,10 +52,9 @@ class Pages:
                     left = left[self.written.write(left) :]
                 storage.resize_(0)
         except OSError as error:
-            place = self.folder or tempfile.gettempdir()
             raise StorageError(
-                f"{place}: no room for what is between the layers of a large picture ({error.strerror}): free some, "
-                f"name another place in TMPDIR, or take --tiling approximate, which needs none"
+                f"{tempfile.gettempdir()}: no room for what is between the layers of a large picture ({error.strerror}): "
+                "free some, name another place in TMPDIR, or take --tiling approximate, which needs none"
             ) from None
 
     def give_back(self, number: int) -> None:
