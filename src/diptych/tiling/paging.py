@@ -54,7 +54,8 @@ class Pages:
         except OSError as error:
             raise StorageError(
                 f"{tempfile.gettempdir()}: no room for what is between the layers of a large picture "
-                f"({error.strerror}): free some, name another place in TMPDIR, or take --tiling approximate, which needs none"
+                f"({error.strerror}): free some, name another place in TMPDIR, "
+                "or take --tiling approximate, which needs none"
             ) from None
 
     def give_back(self, number: int) -> None:
