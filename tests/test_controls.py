@@ -6,7 +6,7 @@ import pytest
 from small import SMALL
 
 from diptych.card import Card, Side
-from diptych.controls import check_controls, describe_controls
+from diptych.controls import Form, describe_controls
 from diptych.errors import ConfigError
 from diptych.methods import find, names
 from diptych.methods.method import Method
@@ -24,10 +24,10 @@ def built(method: str, **options: object) -> Method:
 @pytest.mark.parametrize("method", names())
 def test_every_control_has_a_kind_and_its_default_passes_its_own_check(method: str) -> None:
     network, about = built(method), card(method, "ba")
-    controls = describe_controls(network, about)
-    given = {one.name: one.default for one in controls if one.default is not None}
-    assert check_controls(network, about, given) == given
-    assert all(one.choices for one in controls if one.kind == "choice")
+    form = Form(network, about)
+    given = {one.name: one.default for one in form.controls if one.default is not None}
+    assert form.read(given) == given
+    assert all(one.choices for one in form.controls if one.kind == "choice")
 
 
 def test_a_model_of_one_way_has_no_choice_of_domains() -> None:
@@ -47,10 +47,10 @@ def test_help_comes_from_the_docstring() -> None:
 
 
 def test_words_of_a_form_become_values_and_all_that_is_wrong_is_said_at_once() -> None:
-    about = card("munit", "ba")
+    form = Form(built("munit"), card("munit", "ba"))
     given = {"seed": "7", "style_strength": "0.5", "to": "day", "style": b"picture"}
-    assert check_controls(built("munit"), about, given) == {**given, "seed": 7, "style_strength": 0.5}
+    assert form.read(given) == {**given, "seed": 7, "style_strength": 0.5}
     with pytest.raises(ConfigError) as error:
-        check_controls(built("munit"), about, {"seed": "-1", "to": "dusk", "styl": "1", "style_strength": "2"})
+        form.read({"seed": "-1", "to": "dusk", "styl": "1", "style_strength": "2"})
     for part in ("seed = -1", "'dusk': the model translates to night or day", "did you mean style", "style_strength"):
         assert part in str(error.value)

@@ -50,7 +50,7 @@ def check(sections: Sections, given: Mapping[str, Any]) -> dict[str, dict[str, A
     for name, function in sections.items():
         options = given.get(name) or {}
         if isinstance(options, Mapping):
-            completed[name], more = complete(function, options, prefix=f"{name}.")
+            completed[name], more = complete(schema(function), options, prefix=f"{name}.")
             faults += more
         else:
             faults.append(f"{name} must hold options, not {options!r}")
@@ -60,10 +60,9 @@ def check(sections: Sections, given: Mapping[str, Any]) -> dict[str, dict[str, A
 
 
 def complete(
-    function: Callable[..., Any], options: Mapping[str, Any], *, prefix: str = "", without: tuple[str, ...] = ()
+    fields: type[BaseModel], options: Mapping[str, Any], *, prefix: str = ""
 ) -> tuple[dict[str, Any], list[str]]:
-    """The options of `function` completed by its defaults and converted to its types, and what is wrong with them."""
-    fields = schema(function, without=without)
+    """Options completed by the defaults of a schema and converted to its types, and what is wrong with them."""
     try:
         return fields(**options).model_dump(), []
     except ValidationError as error:

@@ -10,7 +10,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from diptych.card import Card
-from diptych.config import complete
+from diptych.config import complete, schema
 from diptych.errors import ConfigError
 from diptych.methods.method import Instances, Method, Seed, Strength, Style, To
 
@@ -107,22 +107,31 @@ def read_word(word: str, kind: Kind) -> Any:
     return word
 
 
-def check_controls(method: Method, card: Card, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Controls as words of a form made to their types, those of pictures as they are; unknown ones and bounds checked.
+class Form:
+    """The controls of a model as its users fill them in; making one takes a while, reading does not.
 
-    `to` may be given for every model. Raises ConfigError that names all that is wrong.
+    method, card: the model's; the method may be without weights.
     """
-    known = {one.name: one for one in describe_controls(method, card)}
-    words = {name: value for name, value in given.items() if name != "to"}
-    read = {
-        name: read_word(value, known[name].kind) if isinstance(value, str) and name in known else value
-        for name, value in words.items()
-        if not (name in known and known[name].kind == "picture")
-    }
-    completed, faults = complete(method.translate, read, without=("self", "x", "to"))
-    ways = [{"a": card.source.name, "b": card.target.name}[way] for way in card.ways]
-    if given.get("to") is not None and given["to"] not in (*ways, *card.ways):
-        faults.append(f"to = {given['to']!r}: the model translates to {' or '.join(ways)}")
-    if faults:
-        raise ConfigError("\n".join(faults))
-    return {**{name: completed[name] for name in read}, **{n: v for n, v in given.items() if n not in read}}
+
+    def __init__(self, method: Method, card: Card) -> None:
+        self.controls = describe_controls(method, card)
+        self.schema = schema(method.translate, without=("self", "x", "to"))
+        self.ways, self.letters = [{"a": card.source.name, "b": card.target.name}[way] for way in card.ways], card.ways
+
+    def read(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Controls as words of a form made to their types, those of pictures as they are; bounds are checked.
+
+        `to` may be given for every model. Raises ConfigError that names all that is wrong.
+        """
+        known = {one.name: one.kind for one in self.controls}
+        read = {
+            name: read_word(value, known[name]) if isinstance(value, str) and name in known else value
+            for name, value in given.items()
+            if name != "to" and known.get(name) != "picture"
+        }
+        completed, faults = complete(self.schema, read)
+        if given.get("to") is not None and given["to"] not in (*self.ways, *self.letters):
+            faults.append(f"to = {given['to']!r}: the model translates to {' or '.join(self.ways)}")
+        if faults:
+            raise ConfigError("\n".join(faults))
+        return {**{name: completed[name] for name in read}, **{n: v for n, v in given.items() if n not in read}}

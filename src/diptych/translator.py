@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import BaseModel
 from torch import Tensor
 
 from diptych import images, model_folder, tasks
 from diptych.card import Card, Side
-from diptych.config import complete, defaults
+from diptych.config import complete, defaults, schema
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
 from diptych.legend import from_planes, to_planes
@@ -80,7 +81,17 @@ class Translator:
     @property
     def answers(self) -> bool:
         """Whether it may have several answers to one picture, by the control `seed`."""
-        return "seed" in controls_of(type(self.method)) and self.method.draws
+        return "seed" in self.controls and self.method.draws
+
+    @cached_property
+    def controls(self) -> dict[str, Any]:
+        """The controls that the method has, with their types."""
+        return controls_of(type(self.method))
+
+    @cached_property
+    def schema(self) -> type[BaseModel]:
+        """What the controls are checked against. It takes a while to make."""
+        return schema(type(self.method).translate, without=("self", "x"))
 
     def towards(self, to: str | None = None) -> To:
         """The letter of the domain called `to`; by default that of the target, or the one way there is.
@@ -261,7 +272,7 @@ class Translator:
     def things(self, pictures: list[Picture]) -> dict[str, Tensor]:
         """The maps of instances of a batch, for a method that asks for them."""
         maps = [picture.things for picture in pictures if picture.things is not None]
-        if not maps or "instances" not in controls_of(type(self.method)):
+        if not maps or "instances" not in self.controls:
             return {}
         return {"instances": torch.from_numpy(np.stack(maps).astype(np.int64)).movedim(-1, -3)}
 
@@ -281,7 +292,7 @@ class Translator:
 
         `to` may be given for every model. Raises ConfigError that names all that is wrong.
         """
-        given, known = dict(controls), controls_of(type(self.method))
+        given, known = dict(controls), self.controls
         to = self.towards(given.pop("to", None))
         if "to" in known:
             given["to"] = to
@@ -293,7 +304,7 @@ class Translator:
             given[name] = given[name].to(self.device)
         if "style" in given and "style" not in known:
             raise ConfigError(f"{self.card.method} takes no style picture: leave style out")
-        completed, faults = complete(type(self.method).translate, given, without=("self", "x"))
+        completed, faults = complete(self.schema, given)
         if faults:
             raise ConfigError("\n".join(faults))
         return completed

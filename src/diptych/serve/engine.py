@@ -189,7 +189,7 @@ class Engine:
         format: str | None = None,
         deadline: float = 30.0,
     ) -> Answer:
-        """Translate a picture file; controls as `check_controls` gives them, those of kind picture as files.
+        """Translate a picture file; controls as its form gives them, those of kind picture as files.
 
         format: of the result, as images names them; by default the file's own. deadline: seconds. Cancelling it takes
         the request back. Raises a ServeError.

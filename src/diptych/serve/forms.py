@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
-from diptych.controls import check_controls
 from diptych.errors import ConfigError
 from diptych.images import FORMATS
 from diptych.serve.engine import Served
@@ -50,7 +49,7 @@ def read_controls(served: Served, given: Mapping[str, Any]) -> dict[str, Any]:
         if name in known
     ]
     try:
-        checked = check_controls(current.method, current.card, controls)
+        checked = current.form.read(controls)
     except ConfigError as error:
         raise BadControl("\n".join([*faults, str(error)])) from None
     if faults:

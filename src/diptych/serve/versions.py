@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from diptych import model_folder
 from diptych.acceleration import ACCELERATIONS
 from diptych.card import Card
-from diptych.controls import Control, describe_controls
+from diptych.controls import Control, Form
 from diptych.errors import ModelError
 from diptych.export.running import one_way, with_seed_alone
 from diptych.files import atomic_folder
@@ -26,9 +27,14 @@ class Version:
     card: Card
     method: Method
 
+    @cached_property
+    def form(self) -> Form:
+        """What its users can ask for."""
+        return Form(self.method, self.card)
+
     @property
     def controls(self) -> list[Control]:
-        return describe_controls(self.method, self.card)
+        return self.form.controls
 
 
 def take(name: str, source: Path, place: Path, acceleration: str) -> Version:
