@@ -1,8 +1,8 @@
 """The server's own cost and what sharing batches brings: `python benchmarks/serve_speed.py MODEL [--size 128]`.
 
 MODEL is served by `diptych serve`, and beside it by the plainest handler there is: FastAPI, the same model in the same
-process, one lock around it, and no more. Clients are threads with connections of their own, made of the standard
-library's client, which takes a fraction of a millisecond for a request.
+process, one lock around it, and no more. Clients are threads with connections of their own, which do as little as a
+client can: they are on the server's own two cores.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import argparse
 import multiprocessing
 import os
 import re
+import socket
 import statistics
 import subprocess
 import sys
@@ -19,8 +20,8 @@ import threading
 import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 import numpy as np
@@ -55,46 +56,99 @@ def plain(model: str, port: int) -> None:
     uvicorn.run(app, port=port, log_level="warning")
 
 
-def own_time(model: str, size: int) -> float:
-    """Milliseconds that the model takes for the decoded picture, in a process of its own."""
-    code = "import sys, time, statistics as s; from diptych.translator import Translator; from diptych import images\n"
-    code += "t = Translator.load(sys.argv[1], device='cpu'); p = images.read(bytes.fromhex(sys.stdin.read())); l = []\n"
-    code += "for _ in range(60):\n    b = time.perf_counter(); t(p); l.append(time.perf_counter() - b)\n"
-    code += "print(1e3 * s.median(l[10:]))"
-    said = subprocess.run(
-        [sys.executable, "-c", code, model], input=picture(size).hex(), capture_output=True, text=True
-    )
-    return float(said.stdout)
+class Own:
+    """The model by itself, in a process of its own, which translates a decoded picture when it is told to."""
+
+    CODE = """
+import statistics, sys, time
+from diptych import images
+from diptych.translator import Translator
+translator = Translator.load(sys.argv[1], device="cpu")
+picture = images.read(bytes.fromhex(sys.stdin.readline()))
+for line in sys.stdin:
+    times = []
+    for _ in range(int(line)):
+        start = time.perf_counter()
+        translator(picture)
+        times.append(time.perf_counter() - start)
+    print(1e3 * statistics.median(times), flush=True)
+"""
+
+    def __init__(self, model: str, file: bytes) -> None:
+        command = [sys.executable, "-c", self.CODE, model]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        self.process.stdin.write(file.hex() + "\n")
+        self.time(10)
+
+    def time(self, times: int) -> float:
+        """Median milliseconds of so many translations."""
+        self.process.stdin.write(f"{times}\n")
+        return float(self.process.stdout.readline())
+
+
+class Answer(NamedTuple):
+    status: int
+    timing: str
 
 
 class Client:
-    """Sends one picture again and again over one connection."""
+    """Sends one picture again and again over one connection, each request in one piece."""
 
     def __init__(self, url: str, file: bytes) -> None:
         request = httpx.Request("POST", url, files={"image": file})
-        self.body, self.path = request.read(), request.url.path
-        self.headers = {"Content-Type": request.headers["content-type"]}
-        self.connection = HTTPConnection(request.url.host, request.url.port, timeout=60)
+        body = request.read()
+        lines = [f"POST {request.url.path} HTTP/1.1", *(f"{name}: {value}" for name, value in request.headers.items())]
+        self.request = "\r\n".join([*lines, "", ""]).encode() + body
+        self.connection = socket.create_connection((request.url.host, request.url.port), timeout=60)
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def ask(self) -> HTTPResponse:
+    def ask(self) -> Answer:
         """The answer, read to its end."""
-        self.connection.request("POST", self.path, self.body, self.headers)
-        answer = self.connection.getresponse()
-        answer.read()
-        return answer
+        self.connection.sendall(self.request)
+        received = bytearray()
+        while (end := received.find(b"\r\n\r\n")) < 0:
+            received += self.more()
+        head = received[:end].decode("latin-1")
+        left = end + 4 + int(re.search(r"content-length: (\d+)", head, re.IGNORECASE)[1]) - len(received)
+        while left > 0:
+            left -= len(self.more())
+        timing = re.search(r"server-timing: (.*)", head, re.IGNORECASE)
+        return Answer(int(head[9:12]), timing[1] if timing else "")
+
+    def more(self) -> bytes:
+        if data := self.connection.recv(65536):
+            return data
+        raise ConnectionError("the server ended the connection")
 
 
-def one_by_one(url: str, file: bytes) -> tuple[float, dict[str, float]]:
-    """Median milliseconds of a request, and of each stage that the server tells."""
-    client, times, stages = Client(url, file), [], defaultdict(list)
-    for _ in range(320):
-        start = time.perf_counter()
-        answer = client.ask()
-        times.append(1e3 * (time.perf_counter() - start))
-        assert answer.status == 200
-        for stage, spent in re.findall(r"(\w+);dur=([\d.]+)", answer.headers["Server-Timing"]):
-            stages[stage].append(float(spent))
-    return statistics.median(times[20:]), {name: statistics.median(spent[20:]) for name, spent in stages.items()}
+class Times(NamedTuple):
+    """Median milliseconds: of the model by itself, of a request, of what this adds, and of stages the server tells."""
+
+    own: float
+    request: float
+    more: float
+    stages: dict[str, float]
+
+
+def one_by_one(own: Own, url: str, file: bytes, *, turns: int = 12, each: int = 30) -> Times:
+    """Requests and the model by itself in turns, as a machine that others share is faster at one time than another."""
+    client, pairs, stages = Client(url, file), [], defaultdict(list)
+    for _ in range(turns):
+        alone, times = own.time(each), []
+        for _ in range(each):
+            start = time.perf_counter()
+            answer = client.ask()
+            times.append(1e3 * (time.perf_counter() - start))
+            assert answer.status == 200
+            for stage, spent in re.findall(r"(\w+);dur=([\d.]+)", answer.timing):
+                stages[stage].append(float(spent))
+        pairs.append((alone, statistics.median(times)))
+    return Times(
+        statistics.median(own for own, _ in pairs),
+        statistics.median(request for _, request in pairs),
+        statistics.median(request - own for own, request in pairs),
+        {name: statistics.median(spent) for name, spent in stages.items()},
+    )
 
 
 def throughput(url: str, file: bytes, clients: int) -> float:
@@ -117,7 +171,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128)
     given = parser.parse_args()
     file, model = picture(given.size), os.path.abspath(given.model)
-    own = own_time(model, given.size)
+    own = Own(model, file)
     handler = multiprocessing.get_context("spawn").Process(target=plain, args=(model, 7899), daemon=True)
     handler.start()
     with tempfile.TemporaryDirectory() as place, serving(Path(place) / "server", f"m={model}") as server:
@@ -125,7 +179,8 @@ def main() -> None:
             f"{server.base_url}/v1/models/m/translate".replace("//v1", "/v1"),
             "http://127.0.0.1:7899/translate",
         )
-        p50, stages = one_by_one(ours, file)
+        times = one_by_one(own, ours, file)
+        own.process.kill()
         first = []
         for _ in range(10):
             start = time.perf_counter()
@@ -138,9 +193,9 @@ def main() -> None:
             throughput(theirs, file, CLIENTS),
         )
     handler.kill()
-    print(f"model alone {own:.1f} ms; p50 of a request {p50:.1f} ms: {p50 - own:.1f} ms more")
-    told = ", ".join(f"{name} {spent:.1f}" for name, spent in stages.items())
-    print(f"of which the server tells of, in ms: {told}; the rest, {p50 - sum(stages.values()):.1f}, carries it")
+    print(f"model alone {times.own:.1f} ms; p50 of a request {times.request:.1f} ms: {times.more:.1f} ms more")
+    told = ", ".join(f"{name} {spent:.1f}" for name, spent in times.stages.items())
+    print(f"of which the server tells of, in ms: {told}; {times.request - sum(times.stages.values()):.1f} carry it")
     print(f"pictures a second: one at a time {alone:.1f}; {CLIENTS} clients {many:.1f}, {many / alone:.2f}x")
     print(f"plain handler, {CLIENTS} clients {other:.1f}: ours is {many / other:.2f}x")
     print(f"first byte of the page {1e3 * statistics.median(first):.0f} ms")

@@ -1,21 +1,24 @@
-"""A worker process as the server sees it, spoken to from a thread of its own, so that the event loop never waits."""
+"""A worker process as the server sees it."""
 
 from __future__ import annotations
 
 import asyncio
 import multiprocessing
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+import socket
+from collections.abc import Mapping
 from functools import cache
 from multiprocessing.context import ForkServerContext
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from diptych.errors import ModelError
+from diptych.serve.messages import packed, received
 from diptych.serve.versions import Version
 from diptych.serve.worker import Batch, Fault, Outcome, Plan, work
 
-T = TypeVar("T")
 State = Literal["starting", "idle", "busy", "leaving", "lost"]
+
+BUFFER = 2**22
+"""Bytes of an answer that wait at most until they are read."""
 
 
 class WorkerLost(Exception):
@@ -36,48 +39,40 @@ class Handle:
     def __init__(self, plan: Plan, held: Mapping[str, Version]) -> None:
         self.held = dict(held)
         self.state: State = "starting"
-        self.connection, theirs = nursery().Pipe()
-        self.process = nursery().Process(target=work, args=(theirs, plan), daemon=True)
-        self.theirs = theirs
-        self.thread = ThreadPoolExecutor(1, thread_name_prefix="worker")
+        self.ours, self.theirs = socket.socketpair()
+        self.process = nursery().Process(target=work, args=(self.theirs, plan), daemon=True)
 
     async def start(self) -> None:
         """Wait until the models are loaded. Raises ModelError when one cannot be, WorkerLost."""
-        fault = await self.aloud(self.begin)
+        self.reader, self.writer = await asyncio.open_unix_connection(sock=self.ours, limit=BUFFER)
+        await asyncio.to_thread(self.process.start)
+        self.theirs.close()  # or the end of the process would not end the connection
+        fault = await self.answer()
         if isinstance(fault, Fault):
             raise ModelError(fault.message)
 
-    def begin(self) -> Fault | None:
-        self.process.start()
-        self.theirs.close()  # or the end of the process would not end the connection
-        return self.connection.recv()
-
     async def translate(self, batch: Batch, *, hang: float) -> list[Outcome]:
         """The outcome of each file of a batch. Raises WorkerLost; a worker that takes too long is killed."""
-        answer = self.aloud(self.exchange, batch)
+        self.writer.write(packed(batch))
         try:
-            return await asyncio.wait_for(answer, hang)
+            async with asyncio.timeout(hang):
+                return await self.answer()
         except TimeoutError:
             self.process.kill()
             raise WorkerLost from None
 
-    def exchange(self, batch: Batch) -> list[Outcome]:
-        self.connection.send(batch)
-        return self.connection.recv()
-
-    async def aloud(self, function: Callable[..., T], *arguments: Any) -> T:
-        """What `function` gives, run in the thread that speaks to the process. Raises WorkerLost when that has died."""
+    async def answer(self) -> Any:
+        """What the worker says next. Raises WorkerLost."""
         try:
-            return await asyncio.get_running_loop().run_in_executor(self.thread, function, *arguments)
-        except (EOFError, OSError):
+            return await received(self.reader)
+        except (EOFError, ConnectionError):
             raise WorkerLost from None
 
     async def end(self, grace: float) -> None:
         """Let the process end by itself, as it does when the connection is closed, or kill it after `grace` seconds."""
-        self.connection.close()
+        self.writer.close()
         await asyncio.to_thread(self.process.join, grace)
         if self.process.is_alive():
             self.process.kill()
             await asyncio.to_thread(self.process.join)
-        self.thread.shutdown(wait=False)
         self.process.close()

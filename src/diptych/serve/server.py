@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 
 import uvicorn
+import uvloop
 
 from diptych.errors import ConfigError
 from diptych.provenance.certificate import find_certificate
@@ -32,7 +33,8 @@ def run(engine: Engine, store: Store, rules: Rules, *, host: str, port: int, pag
     listener = listen(host, port)
     if is_loopback(host):
         rules = replace(rules, hosts=LOOPBACK)
-    asyncio.run(serve(engine, store, rules, listener, page=page))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(engine, store, rules, listener, page=page))
 
 
 def is_loopback(host: str) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from diptych.acceleration import open_translator
 from diptych.errors import ConfigError, DataError, DiptychError
 from diptych.images import Picture
 from diptych.provenance import Sealer
+from diptych.serve.messages import packed, receive
 from diptych.translator import Translator
 
 
@@ -116,7 +117,7 @@ class Models:
             images.read(sealer.encode(warm_picture, "PNG") if sealer else images.encode(warm_picture.array, "PNG"))
 
 
-def work(connection: Connection, plan: Plan) -> None:
+def work(connection: socket.socket, plan: Plan) -> None:
     """Answer batches until the server closes the connection, or ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: the server decides when to end
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -125,13 +126,13 @@ def work(connection: Connection, plan: Plan) -> None:
     try:
         models.warm()
     except DiptychError as error:
-        connection.send(Fault("model", str(error)))
+        connection.sendall(packed(Fault("model", str(error))))
         return
-    connection.send(None)
-    with ThreadPoolExecutor(plan.threads) as pool:
+    connection.sendall(packed(None))
+    with ThreadPoolExecutor(plan.threads) as pool, connection.makefile("rb") as batches:
         while True:
             try:
-                connection.send(answer(models, connection.recv(), pool))
+                connection.sendall(packed(answer(models, receive(batches), pool)))
             except (EOFError, OSError):
                 return
 
