@@ -1,4 +1,4 @@
-"""The server's own cost and what sharing batches brings: `python benchmarks/serve_speed.py MODEL [--size 128]`.
+"""The server's own cost, and what sharing batches brings: `python benchmarks/serve_speed.py MODEL [--no-provenance]`.
 
 MODEL is served by `diptych serve`, and beside it by the plainest handler there is: FastAPI, the same model in the same
 process, one lock around it, and no more. Clients are threads with connections of their own, which do as little as a
@@ -169,12 +169,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model")
     parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--no-provenance", action="store_true", help="without content credentials")
     given = parser.parse_args()
     file, model = picture(given.size), os.path.abspath(given.model)
-    own = Own(model, file)
+    own, options = Own(model, file), ["--no-provenance"] * given.no_provenance
     handler = multiprocessing.get_context("spawn").Process(target=plain, args=(model, 7899), daemon=True)
     handler.start()
-    with tempfile.TemporaryDirectory() as place, serving(Path(place) / "server", f"m={model}") as server:
+    with tempfile.TemporaryDirectory() as place, serving(Path(place) / "server", f"m={model}", *options) as server:
         ours, theirs = (
             f"{server.base_url}/v1/models/m/translate".replace("//v1", "/v1"),
             "http://127.0.0.1:7899/translate",
