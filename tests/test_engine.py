@@ -19,6 +19,7 @@ from models import model, picture
 from diptych import images
 from diptych.card import SCHEMA_VERSION
 from diptych.errors import ModelError
+from diptych.model_folder import examples
 from diptych.provenance import verify
 from diptych.serve.engine import Engine
 from diptych.serve.errors import (
@@ -32,7 +33,7 @@ from diptych.serve.errors import (
     TooLarge,
     UnknownModel,
 )
-from diptych.serve.versions import named
+from diptych.serve.versions import named, take
 from diptych.translator import Translator
 
 
@@ -337,3 +338,11 @@ def test_models_get_names_from_their_folders_or_as_given() -> None:
     for given in (["runs/one", "one=other"], ["../=x"], ["a b=x"], [".hidden=x"]):
         with pytest.raises(ModelError):
             named(given)
+
+
+def test_a_model_is_served_without_an_example_that_is_damaged(tmp_path: Path) -> None:
+    folder = model(tmp_path / "houses")
+    (folder / "example-1.png").write_bytes(picture()[:300])
+    taken = take("houses", folder, tmp_path / "copies", "plain")
+    assert [path.name for path in examples(taken.folder)] == ["example-2.png"]
+    assert examples(folder)[0].name == "example-1.png"

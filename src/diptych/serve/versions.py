@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from diptych import model_folder
+from diptych import images, model_folder
 from diptych.acceleration import ACCELERATIONS
 from diptych.card import Card
 from diptych.controls import Control, Form
-from diptych.errors import ModelError
+from diptych.errors import DataError, ModelError
 from diptych.export.running import one_way, with_seed_alone
 from diptych.files import atomic_folder
 from diptych.methods.method import Method
@@ -50,7 +51,18 @@ def take(name: str, source: Path, place: Path, acceleration: str) -> Version:
                     if not path.resolve().is_relative_to(original.resolve()):
                         raise ModelError(f"{path} is a link that leaves its folder: put the file itself there")
                     shutil.copyfile(path, new / path.name)
+            leave_out_damaged(new, name)
     return opened(name, copy, acceleration)
+
+
+def leave_out_damaged(folder: Path, name: str) -> None:
+    """Remove examples that nobody could look at: a model is as good without them."""
+    for path in model_folder.examples(folder):
+        try:
+            images.read(path)
+        except DataError as error:
+            logging.warning("%s is served without an example: %s", name, error)
+            path.unlink()
 
 
 def opened(name: str, copy: Path, acceleration: str) -> Version:
