@@ -22,6 +22,9 @@ from greenlet import getcurrent
 from torch import Tensor, UntypedStorage
 from torch.overrides import TorchFunctionMode
 
+CACHED = 2**18
+"""Values that are looked at together."""
+
 
 @dataclass
 class Moments:
@@ -95,11 +98,18 @@ class Shared(TorchFunctionMode):
         raise NotImplementedError
 
     def seen(self, x: Tensor, groups: int) -> Moments:
-        """What this tile has to say."""
-        part = self.core.of(x).movedim(1, -1).reshape(-1, x.shape[1]).float()
-        mean = part.mean(0)
-        spread = (part - mean).square_().sum(0).double()
-        by_channel = len(part) * mean.double(), spread + len(part) * mean.double().square()
+        """What this tile has to say; a few rows at a time, which stay in the processor's cache meanwhile."""
+        part = self.core.of(x)
+        others, count = [0, *range(2, x.dim())], part.numel() / x.shape[1]
+        height = max(1, CACHED * part.shape[2] // part.numel())
+        near = part[:, :, :height].float().mean(others, keepdim=True)  # to the mean: squares beside it lose nothing
+        total = squares = torch.zeros((), dtype=torch.float64)
+        for rows in part.split(height, dim=2):
+            beside = rows.float() - near
+            total = total + beside.sum(others)
+            squares = squares + beside.square_().sum(others)
+        mean = near.flatten().double()
+        by_channel = total + count * mean, squares + mean * (2 * total + count * mean)
         total, squares = (one.view(groups, -1).sum(1) for one in by_channel)
         return Moments(part.numel() / groups, total, squares)
 
