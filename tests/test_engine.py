@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 import shutil
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -346,3 +348,16 @@ def test_a_model_is_served_without_an_example_that_is_damaged(tmp_path: Path) ->
     taken = take("houses", folder, tmp_path / "copies", "plain")
     assert [path.name for path in examples(taken.folder)] == ["example-2.png"]
     assert examples(folder)[0].name == "example-1.png"
+
+
+def test_a_system_that_gives_no_process_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: BaseProcess) -> None:
+        raise OSError(errno.ENOMEM, "no memory")
+
+    monkeypatch.setattr(BaseProcess, "start", full)  # this machine has room for a process
+
+    async def check() -> None:
+        with pytest.raises(ModelError, match="is there memory enough"):
+            await Engine({"houses": model(tmp_path / "houses")}, place=tmp_path / "server").start()
+
+    asyncio.run(check())

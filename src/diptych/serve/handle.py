@@ -45,8 +45,12 @@ class Handle:
     async def start(self) -> None:
         """Wait until the models are loaded. Raises ModelError when one cannot be, WorkerLost."""
         self.reader, self.writer = await asyncio.open_unix_connection(sock=self.ours, limit=BUFFER)
-        await asyncio.to_thread(self.process.start)
-        self.theirs.close()  # or the end of the process would not end the connection
+        try:
+            await asyncio.to_thread(self.process.start)
+        except (EOFError, OSError):  # no memory, or no room for a process
+            raise WorkerLost from None
+        finally:
+            self.theirs.close()  # or the end of the process would not end the connection
         fault = await self.answer()
         if isinstance(fault, Fault):
             raise ModelError(fault.message)
@@ -71,6 +75,8 @@ class Handle:
     async def end(self, grace: float) -> None:
         """Let the process end by itself, as it does when the connection is closed, or kill it after `grace` seconds."""
         self.writer.close()
+        if self.process.pid is None:  # it never began
+            return
         await asyncio.to_thread(self.process.join, grace)
         if self.process.is_alive():
             self.process.kill()
