@@ -1,6 +1,7 @@
 """The page in a real browser: its speed, and its pictures in docs: `python benchmarks/page.py MODEL PICTURE`.
 
-MODEL makes photos of label maps, and PICTURE is one of those, as `recipes/street.yaml` and its data have them.
+MODEL makes photos of label maps, and PICTURE is one of those: `diptych train recipes/street.yaml data.labels=labels`
+makes the one, and its data have the other.
 """
 
 from __future__ import annotations
