@@ -52,5 +52,7 @@ def test_words_of_a_form_become_values_and_all_that_is_wrong_is_said_at_once() -
     assert form.read(given) == {**given, "seed": 7, "style_strength": 0.5}
     with pytest.raises(ConfigError) as error:
         form.read({"seed": "-1", "to": "dusk", "styl": "1", "style_strength": "2"})
+    with pytest.raises(ConfigError, match=r"seed = '7_0': give a whole number\nstyle_strength = '2'"):
+        form.read({"seed": "7_0", "style_strength": "2"})
     for part in ("seed = -1", "'dusk': the model translates to night or day", "did you mean style", "style_strength"):
         assert part in str(error.value)

@@ -67,7 +67,7 @@ def test_formats_styles_and_numbers_are_fields_of_the_form(server: Server) -> No
 
 BAD_FORMS: list[tuple[dict[str, object], tuple[int, str], str]] = [
     ({"seed": -1}, (422, "bad_control"), "greater than or equal to 0"),
-    ({"seed": "abc"}, (422, "bad_control"), "integer"),
+    ({"seed": "abc"}, (422, "bad_control"), "whole number"),
     ({"sed": 1}, (422, "bad_control"), "did you mean seed"),
     ({"format": "exe"}, (422, "bad_control"), "there are avif"),
     ({"deadline": "nan"}, (422, "bad_control"), "give seconds"),
@@ -126,8 +126,11 @@ def test_every_answer_has_the_headers_that_keep_browsers_safe(server: Server) ->
 
 def test_other_names_and_other_sites_are_refused(server: Server) -> None:
     assert code(server.get("/v1/models", headers={"Host": "evil.example"})) == (421, "wrong_host")
-    elsewhere = {"Sec-Fetch-Site": "cross-site"}
-    assert code(server.post("/v1/models/houses/reload", headers=elsewhere)) == (403, "cross_site")
+    for elsewhere in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://evil.example"}, {"Origin": "null"}):
+        assert code(server.post("/v1/models/houses/reload", headers=elsewhere)) == (403, "cross_site")
+    own = str(server.base_url).rstrip("/")
+    for here in ({"Sec-Fetch-Site": "same-origin"}, {"Origin": own}):
+        assert server.post("/v1/models/houses/reload", headers=here).status_code == 200
 
 
 def test_health_and_metrics(server: Server) -> None:
@@ -201,6 +204,21 @@ def test_names_in_a_zip_lead_nowhere(server: Server, place: Path) -> None:
     assert not list(place.parent.rglob("escaped.png"))
     with zipfile.ZipFile(io.BytesIO(server.get(f"/v1/jobs/{report['id']}/results").content)) as zipped:
         assert zipped.namelist() == ["escaped.png", "etc/escaped.png", "escaped (2).png"]
+
+
+def test_a_zip_that_unpacks_to_something_huge_is_refused_and_leaves_nothing(server: Server, place: Path) -> None:
+    stream, before = io.BytesIO(), sorted((place / "server" / "jobs").glob("*"))
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as zipped:
+        zipped.writestr("bomb.png", bytes(2_000_000))
+    answer = server.post("/v1/jobs", files={"images": ("a.zip", stream.getvalue())}, data={"model": "houses"})
+    assert code(answer) == (413, "too_large")
+    assert "bomb.png in the zip has more than 1,000,000 bytes" in answer.json()["error"]["message"]
+    assert sorted((place / "server" / "jobs").glob("*")) == before
+
+
+def test_a_file_in_the_place_of_a_value_is_not_repeated(server: Server) -> None:
+    answer = server.post("/v1/models/houses/translate", files={"image": picture(), "seed": picture()})
+    assert answer.json()["error"]["message"] == "seed must be sent as a value, not as a file"
 
 
 @pytest.mark.parametrize("data", [b"PK\x03\x04 and no more", archive(a_png=picture())[:-30], archive()])

@@ -98,12 +98,14 @@ def explained(name: str, docstring: str) -> str:
     return found[1].rstrip(".") if found else ""
 
 
-def read_word(word: str, kind: Kind) -> Any:
-    """A word of a form as a value of that kind; one that is none stays a word, which its type then refuses."""
+def read_word(name: str, word: str, kind: Kind) -> Any:
+    """A word of a form as a value of that kind; its type may refuse it still. Raises ConfigError."""
     if kind == "switch":
         return {"true": True, "false": False}.get(word.lower(), word)
     if kind in ("seed", "integer"):
-        return int(word) if re.fullmatch(r"[+-]?[0-9]{1,20}", word) else f"{word!r}"
+        if not re.fullmatch(r"[+-]?[0-9]{1,40}", word):
+            raise ConfigError(f"{name} = {word[:40]!r}: give a whole number")
+        return int(word)
     return word
 
 
@@ -124,12 +126,17 @@ class Form:
         `to` may be given for every model. Raises ConfigError that names all that is wrong.
         """
         known = {one.name: one.kind for one in self.controls}
-        read = {
-            name: read_word(value, known[name]) if isinstance(value, str) and name in known else value
-            for name, value in given.items()
-            if name != "to" and known.get(name) != "picture"
-        }
+        read, unread = {}, []
+        for name, value in given.items():
+            if name != "to" and known.get(name) != "picture":
+                try:
+                    read[name] = (
+                        read_word(name, value, known[name]) if isinstance(value, str) and name in known else value
+                    )
+                except ConfigError as error:
+                    unread.append(str(error))
         completed, faults = complete(self.schema, read)
+        faults = unread + faults
         if given.get("to") is not None and given["to"] not in (*self.ways, *self.letters):
             faults.append(f"to = {given['to']!r}: the model translates to {' or '.join(self.ways)}")
         if faults:

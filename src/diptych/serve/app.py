@@ -25,16 +25,16 @@ from diptych.serve import describing
 from diptych.serve.engine import Engine
 from diptych.serve.errors import BadRequest, ServeError
 from diptych.serve.forms import fields, read_controls, read_deadline, read_format, read_seeds, unless_gone
-from diptych.serve.gate import Cut
+from diptych.serve.gate import Cut, Rules
 from diptych.serve.jobs import Jobs
 from diptych.serve.monitor import Monitor
 from diptych.serve.opinions import take_feedback
 from diptych.serve.store import Store
 
 
-def build_app(engine: Engine, store: Store) -> FastAPI:
+def build_app(engine: Engine, store: Store, rules: Rules) -> FastAPI:
     """The application around an engine, which it starts and stops."""
-    jobs, monitor = Jobs(engine, store), Monitor(engine)
+    jobs, monitor = Jobs(engine, store, largest=rules.body, unpacked=rules.job), Monitor(engine)
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:

@@ -49,7 +49,7 @@ def read_controls(served: Served, given: Mapping[str, Any]) -> dict[str, Any]:
         if name in known
     ]
     try:
-        checked = current.form.read(controls)
+        checked = current.form.read({name: value for name, value in controls.items() if name not in wrong})
     except ConfigError as error:
         raise BadControl("\n".join([*faults, str(error)])) from None
     if faults:

@@ -107,11 +107,19 @@ class Gate:
         host = re.sub(r":\d*$", "", headers.get(b"host", "")).strip("[]").lower()
         if self.rules.hosts and host not in self.rules.hosts:
             return 421, "wrong_host", f"this server is not {host[:100]!r}: ask for {self.rules.hosts[0]}"
-        if headers.get(b"sec-fetch-site") == "cross-site" and scope["method"] not in ("GET", "HEAD"):
+        if from_elsewhere(headers) and scope["method"] not in ("GET", "HEAD"):
             return 403, "cross_site", "another site's page may not send requests here"
         if scope["path"] not in OPEN and not self.rules.admits(shown(headers)):
             return 401, "no_token", "this needs a token: send the header `Authorization: Bearer TOKEN`"
         return None
+
+
+def from_elsewhere(headers: dict[bytes, str]) -> bool:
+    """Whether a browser sends this from another site's page: new ones say so, older ones say which."""
+    origin = headers.get(b"origin")
+    if (site := headers.get(b"sec-fetch-site")) is not None:
+        return site == "cross-site"
+    return origin is not None and origin.partition("://")[2] != headers.get(b"host")
 
 
 def shown(headers: dict[bytes, str]) -> str | None:

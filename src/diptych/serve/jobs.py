@@ -33,11 +33,13 @@ PATIENCE = 24 * 3600.0
 class Jobs:
     """Takes jobs and carries them out, oldest first.
 
-    together: items at once, which is what lets workers share batches. unpacked: bytes that a zip may unpack to.
+    largest, unpacked: bytes that one picture and all pictures of a job may have, zips unpacked. together: items at
+    once, which is what lets workers share batches.
     """
 
-    def __init__(self, engine: Engine, store: Store, *, together: int = 8, unpacked: int = 4_000_000_000) -> None:
-        self.engine, self.store, self.together, self.unpacked = engine, store, together, unpacked
+    def __init__(self, engine: Engine, store: Store, *, largest: int, unpacked: int, together: int = 8) -> None:
+        self.engine, self.store, self.together = engine, store, together
+        self.largest, self.unpacked = largest, unpacked
         self.place = store.place / "jobs"
         self.wake = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
@@ -89,10 +91,14 @@ class Jobs:
     def unpack(self, folder: Path, uploads: list[tuple[str, IO[bytes]]]) -> list[str]:
         """Write the pictures to files called by their numbers; the names that clients gave them."""
         names: list[str] = []
+        left = self.unpacked
         for name, file in uploads:
-            for inner, data in opened_zip(file, self.unpacked) if is_zip(file) else [(name, file.read())]:
-                if len(names) == ITEMS:
-                    raise TooLarge(f"a job has {ITEMS:,} pictures at most: make several")
+            for inner, data in opened_zip(file, self.largest) if is_zip(file) else [(name, file.read())]:
+                left -= len(data)
+                if len(names) == ITEMS or left < 0:
+                    raise TooLarge(
+                        f"a job has {ITEMS:,} pictures of {self.unpacked:,} bytes in all at most: make several"
+                    )
                 write_bytes(folder / f"input-{len(names)}", data, durable=False)
                 names.append(safe_name(inner))
         if not names:
@@ -233,13 +239,17 @@ def is_zip(file: IO[bytes]) -> bool:
     return start == b"PK\x03\x04" or start == b"PK\x05\x06"
 
 
-def opened_zip(file: IO[bytes], limit: int) -> Iterator[tuple[str, bytes]]:
+def opened_zip(file: IO[bytes], largest: int) -> Iterator[tuple[str, bytes]]:
     """The pictures in a zip: names and bytes. Raises BadPicture for one that is damaged, TooLarge for a bomb."""
     try:
         with zipfile.ZipFile(file) as archive:
             entries = [entry for entry in archive.infolist() if is_picture(entry)]
-            if sum(entry.file_size for entry in entries) > limit:
-                raise TooLarge(f"the zip unpacks to more than {limit:,} bytes")
+            for entry in entries:
+                if entry.file_size > largest:
+                    name = safe_name(entry.filename)
+                    raise TooLarge(
+                        f"{name} in the zip has more than {largest:,} bytes: leave it out, or make it smaller"
+                    )
             for entry in entries:
                 with archive.open(entry) as inner:
                     data = inner.read(entry.file_size + 1)  # zipfile stops at what the entry says it is

@@ -61,7 +61,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 async def serve(engine: Engine, store: Store, rules: Rules, listener: socket.socket, *, page: bool) -> None:
     await engine.start()
-    app = build_app(engine, store)
+    app = build_app(engine, store, rules)
     if rules.token:
         add_login(app, rules)
     if page:
