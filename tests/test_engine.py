@@ -35,6 +35,7 @@ from diptych.serve.errors import (
     TooLarge,
     UnknownModel,
 )
+from diptych.serve.tally import Pace
 from diptych.serve.versions import named, take
 from diptych.translator import Translator
 
@@ -361,3 +362,10 @@ def test_a_system_that_gives_no_process_is_said_in_words(tmp_path: Path, monkeyp
             await Engine({"houses": model(tmp_path / "houses")}, place=tmp_path / "server").start()
 
     asyncio.run(check())
+
+
+def test_a_tiny_picture_does_not_make_others_seem_endless() -> None:
+    pace = Pace()
+    pace.note("houses", 1, 0.01)
+    assert pace.expect("houses", 128 * 128) <= 0.01
+    assert pace.expect("houses", 1024 * 1024) < 1

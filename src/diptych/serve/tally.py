@@ -33,6 +33,10 @@ class Tally:
     restarts: int = 0
 
 
+SMALL = 2**14
+"""Pixels of a picture that takes no longer than one of a single pixel: there are costs besides."""
+
+
 class Pace:
     """How long a model takes for a pixel, on the whole and of late."""
 
@@ -41,9 +45,9 @@ class Pace:
 
     def note(self, model: str, pixels: int, seconds: float) -> None:
         """Remember that one worker took so long for so many pixels."""
-        pace = seconds / max(1, pixels)
+        pace = seconds / max(SMALL, pixels)
         self.known[model] = pace if model not in self.known else 0.8 * self.known[model] + 0.2 * pace
 
     def expect(self, model: str, pixels: int) -> float:
         """Seconds that one worker will take; 0 of a model that has not run yet."""
-        return self.known.get(model, 0.0) * pixels
+        return self.known.get(model, 0.0) * max(SMALL, pixels)
