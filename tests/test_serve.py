@@ -216,6 +216,15 @@ def test_a_zip_that_unpacks_to_something_huge_is_refused_and_leaves_nothing(serv
     assert sorted((place / "server" / "jobs").glob("*")) == before
 
 
+def test_a_job_and_feedback_need_the_name_of_a_model(server: Server) -> None:
+    for answer in (
+        server.post("/v1/jobs", files={"images": picture()}),
+        server.post("/v1/feedback", data={"rating": "1"}),
+    ):
+        assert code(answer) == (422, "bad_request")
+        assert "send its name as the field `model`" in answer.json()["error"]["message"]
+
+
 def test_a_file_in_the_place_of_a_value_is_not_repeated(server: Server) -> None:
     answer = server.post("/v1/models/houses/translate", files={"image": picture(), "seed": picture()})
     assert answer.json()["error"]["message"] == "seed must be sent as a value, not as a file"
@@ -302,6 +311,7 @@ def test_what_cannot_begin_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         said = diptych("serve", "houses", "--port", port)
         assert (said.code, "try another --port" in said.err) == (2, True)
     assert "give a --token" in diptych("serve", "houses", "--host", "0.0.0.0").err
+    assert "try another --host" in diptych("serve", "houses", "--host", "203.0.113.5", "--token", "a").err
     assert "holds no translator" in diptych("serve", "nothing", "--port", 0).err
     assert "another name" in diptych("serve", "houses", "houses", "--port", 0).err
     assert "there is no acceleration" in diptych("serve", "houses", "--acceleration", "warp", "--port", 0).err

@@ -24,7 +24,7 @@ from diptych.model_folder import examples
 from diptych.serve import describing
 from diptych.serve.engine import Engine
 from diptych.serve.errors import BadRequest, ServeError
-from diptych.serve.forms import fields, read_controls, read_deadline, read_format, read_seeds, unless_gone
+from diptych.serve.forms import fields, read_controls, read_deadline, read_format, read_model, read_seeds, unless_gone
 from diptych.serve.gate import Cut, Rules
 from diptych.serve.jobs import Jobs
 from diptych.serve.monitor import Monitor
@@ -137,7 +137,7 @@ def add_jobs(app: FastAPI, engine: Engine, jobs: Jobs) -> None:
     async def make(request: Request) -> dict[str, Any]:
         async with request.form(max_files=1000, max_fields=50) as form:
             given = await fields(form, without=("images",))
-            name = str(given.pop("model", ""))
+            name = read_model(given)
             served = engine.find(name)
             controls = read_controls(served, given)
             seeds = read_seeds(given.get("samples"), served, controls)

@@ -57,6 +57,14 @@ def read_controls(served: Served, given: Mapping[str, Any]) -> dict[str, Any]:
     return checked
 
 
+def read_model(given: Mapping[str, Any]) -> str:
+    """The name of the model. Raises BadRequest where there is none."""
+    name = given.get("model")
+    if not isinstance(name, str) or not name:
+        raise BadRequest("the model is missing: send its name as the field `model`")
+    return name
+
+
 def read_format(given: str | bytes | None) -> str | None:
     """The name of a format as `png` or `.PNG` has it. Raises BadControl."""
     if given in (None, ""):

@@ -12,6 +12,7 @@ from diptych.errors import DataError
 from diptych.files import write_bytes
 from diptych.serve.engine import Engine
 from diptych.serve.errors import BadPicture, BadRequest
+from diptych.serve.forms import read_model
 from diptych.serve.store import Feedback, Store, new_id
 
 PICTURES = ("source", "result", "corrected")
@@ -23,7 +24,7 @@ def take_feedback(store: Store, engine: Engine, given: Mapping[str, Any]) -> str
 
     Raises UnknownModel, BadRequest, BadPicture.
     """
-    served = engine.find(str(given.get("model", "")))
+    served = engine.find(read_model(given))
     if str(given.get("rating", "")) not in ("-1", "0", "1"):
         raise BadRequest("rating must be -1 (bad), 0 or 1 (good)")
     unknown = set(given) - {"model", "rating", "version", "comment", "controls", *PICTURES}

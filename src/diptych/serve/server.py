@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import logging
 import socket
@@ -55,7 +56,8 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         listener.close()
         reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"{host}:{port} cannot be listened at ({reason}): try another --port") from None
+        remedy = "--host" if getattr(error, "errno", None) == errno.EADDRNOTAVAIL else "--port"
+        raise ConfigError(f"{host}:{port} cannot be listened at ({reason}): try another {remedy}") from None
     return listener
 
 
