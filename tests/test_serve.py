@@ -228,6 +228,9 @@ def test_a_job_and_feedback_need_the_name_of_a_model(server: Server) -> None:
 def test_a_file_in_the_place_of_a_value_is_not_repeated(server: Server) -> None:
     answer = server.post("/v1/models/houses/translate", files={"image": picture(), "seed": picture()})
     assert answer.json()["error"]["message"] == "seed must be sent as a value, not as a file"
+    unknown = server.post("/v1/models/houses/translate", files={"image": picture(), "sed": picture()})
+    assert code(unknown) == (422, "bad_control")
+    assert unknown.json()["error"]["message"] == "sed is not an option; did you mean seed?"
 
 
 @pytest.mark.parametrize("data", [b"PK\x03\x04 and no more", archive(a_png=picture())[:-30], archive()])

@@ -98,8 +98,13 @@ def explained(name: str, docstring: str) -> str:
     return found[1].rstrip(".") if found else ""
 
 
-def read_word(name: str, word: str, kind: Kind) -> Any:
-    """A word of a form as a value of that kind; its type may refuse it still. Raises ConfigError."""
+def read_word(name: str, word: Any, kind: Kind) -> Any:
+    """A word of a form as a value of that kind, or what is a value already; its type may refuse it still.
+
+    Raises ConfigError.
+    """
+    if not isinstance(word, str):
+        return word
     if kind == "switch":
         return {"true": True, "false": False}.get(word.lower(), word)
     if kind in ("seed", "integer"):
@@ -126,17 +131,16 @@ class Form:
         `to` may be given for every model. Raises ConfigError that names all that is wrong.
         """
         known = {one.name: one.kind for one in self.controls}
-        read, unread = {}, []
-        for name, value in given.items():
-            if name != "to" and known.get(name) != "picture":
-                try:
-                    read[name] = (
-                        read_word(name, value, known[name]) if isinstance(value, str) and name in known else value
-                    )
-                except ConfigError as error:
-                    unread.append(str(error))
+        read = {name: value for name, value in given.items() if name != "to" and known.get(name) != "picture"}
+        unread = []
+        for name in known.keys() & read.keys():
+            try:
+                read[name] = read_word(name, read[name], known[name])
+            except ConfigError as error:
+                unread.append(str(error))
+                del read[name]
         completed, faults = complete(self.schema, read)
-        faults = unread + faults
+        faults = sorted(unread) + faults
         if given.get("to") is not None and given["to"] not in (*self.ways, *self.letters):
             faults.append(f"to = {given['to']!r}: the model translates to {' or '.join(self.ways)}")
         if faults:

@@ -41,13 +41,11 @@ def read_controls(served: Served, given: Mapping[str, Any]) -> dict[str, Any]:
     current = served.current
     controls = {name: value for name, value in given.items() if name not in OWN_FIELDS and value != ""}
     pictures = {control.name for control in current.controls if control.kind == "picture"}
-    wrong = [name for name, value in controls.items() if isinstance(value, bytes) != (name in pictures)]
     known = {control.name for control in current.controls} | {"to"}
-    faults = [
-        f"{name} must be sent as {'a file' if name in pictures else 'a value, not as a file'}"
-        for name in wrong
-        if name in known
+    wrong = [
+        name for name in sorted(known & controls.keys()) if isinstance(controls[name], bytes) != (name in pictures)
     ]
+    faults = [f"{name} must be sent as {'a file' if name in pictures else 'a value, not as a file'}" for name in wrong]
     try:
         checked = current.form.read({name: value for name, value in controls.items() if name not in wrong})
     except ConfigError as error:
