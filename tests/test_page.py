@@ -7,13 +7,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from models import model, picture
 from serving import Server, serving
+from small import SMALL
 
 from diptych import images
+from diptych.card import Card, Side
 from diptych.legend import Legend
+from diptych.methods import find
 from diptych.provenance import read_settings, verify
+from diptych.testing import bundle
+from diptych.translator import Translator
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -91,36 +98,102 @@ def test_a_picture_becomes_a_result_that_can_be_saved_and_is_there_after_a_resta
         assert saved(page, tmp_path / "again.png") == file
 
 
-def test_a_drawing_in_the_models_own_colours_is_translated_after_each_stroke(browser: object, tmp_path: Path) -> None:
-    classes = [{"id": n, "name": name, "colour": c} for n, (name, c) in enumerate(PAINT.items())]
-    painter(tmp_path / "painter", Legend(classes=classes))
+def test_a_drawing_in_the_models_own_classes_is_translated_after_each_stroke(browser: object, tmp_path: Path) -> None:
+    painter(tmp_path / "painter", LEGEND)
     with serving(tmp_path / "server", tmp_path / "painter") as server, opened(browser, server, width=360) as page:
-        page.wait_for_selector("#canvas canvas")
         for name in PAINT:
             assert page.get_by_text(name, exact=True).is_visible()
-        page.wait_for_timeout(1000)  # it settles: its size is not the last one at once
-        box = page.locator("#canvas canvas").first.bounding_box()
-        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-        page.mouse.move(x - 20, y - 20)
-        page.mouse.down()
-        page.mouse.move(x + 20, y + 20, steps=5)
-        page.mouse.up()
-        page.wait_for_selector("#slider img")
+        page.get_by_text("grass", exact=True).click()
+        ids = drawn(page, server, lambda: stroke(page))
+        assert (ids[127, 127], ids[0, 0], ids[127, 250]) == (2, 0, 0)
+        assert set(np.unique(ids)) == {0, 2}, "edges are not smoothed: each pixel is of a class"
+        page.get_by_label("Fill").check()
+        page.get_by_text("wall", exact=True).click()
+        filled = drawn(page, server, lambda: page.locator("#canvas canvas").click(position={"x": 5, "y": 5}))
+        assert (filled == np.where(ids == 2, 2, 1)).all()
+        assert (drawn(page, server, lambda: page.locator("#canvas").get_by_text("Undo").click()) == ids).all()
+        page.locator("#canvas").get_by_text("Clear").click()
+        page.click("#translate")
+        page.get_by_text("There is no picture yet").wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
+def test_one_can_draw_by_keyboard(browser: object, tmp_path: Path) -> None:
+    painter(tmp_path / "painter", LEGEND)
+    with serving(tmp_path / "server", tmp_path / "painter") as server, opened(browser, server) as page:
+        reach(page, "#canvas canvas")
+        page.keyboard.press("ArrowDown")
+        ids = drawn(page, server, lambda: page.keyboard.press("Shift+ArrowRight"))
+        assert (ids[136, 132], ids[40, 132]) == (2, 0)
+        page.keyboard.press("Control+z")
+        page.click("#translate")
+        page.get_by_text("There is no picture yet").wait_for()
+
+
+def test_a_picture_given_right_after_a_stroke_stays(browser: object, tmp_path: Path) -> None:
+    painter(tmp_path / "painter", LEGEND)
+    (tmp_path / "map.png").write_bytes(images.encode(np.full((64, 64, 1), 1, np.uint8), "PNG"))
+    with serving(tmp_path / "server", tmp_path / "painter") as server, opened(browser, server) as page:
+        give_in_tab(page, tmp_path / "map.png")
+        page.get_by_role("tab", name="Draw").click()
+        drawn(page, server, lambda: stroke(page))
+        assert page.locator("#picture img").count() == 0, "a picture makes room for what is drawn"
+        stroke(page, 30)
+        give_in_tab(page, tmp_path / "map.png")
+        page.wait_for_timeout(1500)
+        assert page.locator("#picture img").count() == 1
+
+
+def test_lines_are_drawn_for_models_of_lines_and_names_of_classes_do_nothing(browser: object, tmp_path: Path) -> None:
+    translator = bundle(find("pix2pix"), {**SMALL["pix2pix"], "source_channels": 1})
+    translator.card = translator.card.model_copy(update={"source": Side(name="lines", channels=1)})
+    translator.save(tmp_path / "lines")
+    wicked = ["${alert(1)}", "{{this}}", "<img src=x onerror=alert(1)>", "`"]
+    classes = [{"id": number, "name": name, "colour": (number, 0, 0)} for number, name in enumerate(wicked)]
+    painter(tmp_path / "painter", Legend(classes=classes))
+    with serving(tmp_path / "server", tmp_path / "lines") as server, opened(browser, server) as page:
+        line = drawn(page, server, lambda: stroke(page))
+        assert (line.min(), line.max(), line[0, 0], line[127, 127]) == (0, 255, 255, 0)
+    with serving(tmp_path / "server2", tmp_path / "painter") as server, opened(browser, server) as page:
+        for name in wicked:
+            assert page.get_by_text(name, exact=True).is_visible()
+
+
+def stroke(page: object, shift: int = 0) -> None:
+    """A line through the middle of the canvas, or below it."""
+    page.wait_for_selector("#canvas canvas")
+    page.wait_for_timeout(500)  # until the page has its final size
+    box = page.locator("#canvas canvas").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2 + shift
+    page.mouse.move(x - 20, y)
+    page.mouse.down()
+    page.mouse.move(x + 20, y, steps=5)
+    page.mouse.up()
+
+
+def drawn(page: object, server: Server, work: object) -> np.ndarray:
+    """What was drawn, as the history keeps it, once the result of `work` is there."""
+    shown = "Array.from(document.querySelectorAll('#slider img')).map(one => one.src).join()"
+    before = page.evaluate(shown)
+    work()
+    page.wait_for_function(
+        f"before => document.querySelectorAll('#slider img').length && {shown} != before", arg=before
+    )
+    source = page.locator("#slider img").first.get_attribute("src")
+    return images.read(server.get(source).content, indices=True).array[..., 0]
+
+
+def give_in_tab(page: object, picture: Path) -> None:
+    page.get_by_role("tab", name="Give a picture").click()
+    give(page, picture)
+
+
 PAINT = {"sky": (70, 130, 180), "wall": (190, 153, 153), "grass": (107, 142, 35)}
+LEGEND = Legend(classes=[{"id": n, "name": name, "colour": c} for n, (name, c) in enumerate(PAINT.items())])
 
 
 def painter(folder: Path, legend: Legend) -> None:
     """A model that paints label maps of these classes."""
-    import torch
-    from small import SMALL
-
-    from diptych.card import Card, Side
-    from diptych.methods import find
-    from diptych.translator import Translator
-
     torch.manual_seed(0)
     options = {**SMALL["spade"], "source_channels": legend.planes}
     sides = {

@@ -14,13 +14,13 @@ from fastapi import FastAPI
 
 from diptych.serve.engine import Engine
 from diptych.serve.page.history import History
-from diptych.serve.page.layout import CSS, build
+from diptych.serve.page.layout import build
 from diptych.serve.store import Store
 
 POLICY = "; ".join(
     [
         "default-src 'self'",
-        # Its settings come as a script in the page, another for every visitor; the canvas (PixiJS) compiles its loops.
+        # Its settings come as a script in the page, another for every visitor; Gradio compiles scripts and templates.
         "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
         "style-src 'self' 'unsafe-inline'",
         "img-src 'self' data: blob:",
@@ -59,5 +59,5 @@ def mount_page(app: FastAPI, engine: Engine, store: Store, *, limit_mb: float) -
         enable_monitoring=False,
         pwa=False,
         theme=theme,
-        css=CSS,
+        css_paths=Path(__file__).parent / "style.css",
     )

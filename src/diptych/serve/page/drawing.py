@@ -1,53 +1,67 @@
-"""Drawings become pictures as the model knows them: strokes in the colours of its classes, or dark lines on white."""
+"""A canvas to draw on, and its drawings as pictures that the model knows: maps of its classes, or lines on white."""
 
 from __future__ import annotations
 
-import html
-from typing import Any
+import base64
+import binascii
+from pathlib import Path
 
-import numpy as np
+import gradio as gr
 
 from diptych import images
 from diptych.card import Side
-from diptych.images import Picture
-from diptych.legend import Legend
+from diptych.errors import DataError
+
+HERE = Path(__file__).parent
+SIDE = 256
+"""Pixels of a new drawing."""
+START = "data:image/png;base64,"
+PEN = ((0, 0, 0), "Pen")
+PAPER = ((255, 255, 255), "Eraser")
 
 
-def colours(legend: Legend) -> list[str]:
-    """The colours of a legend's classes, as a brush has them."""
-    return [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in (known.colour for known in legend.known)]
+def is_for(side: Side) -> bool:
+    """Whether such pictures can be drawn: label maps, pictures of one channel, and those that are called lines."""
+    return side.legend is not None or side.channels == 1 or side.name.lower() in ("edges", "sketch", "lines")
 
 
-def names(legend: Legend) -> str:
-    """The classes in their colours, for people, as HTML without anything that a name could smuggle in."""
-    chips = [
-        f'<span class="chip"><i style="background:{colour}"></i>{html.escape(known.name)}</span>'
-        for colour, known in zip(colours(legend), legend.known, strict=True)
-    ]
-    return f'<div class="chips">{"".join(chips)}</div>'
+def canvas(side: Side) -> gr.HTML:
+    """Where one draws with a paint for each class, on the first one's; or with a pen on white paper.
+
+    Its value is the drawing as a data URL, empty while nothing is drawn. `input` happens after each stroke.
+    """
+    paints = [(known.colour, known.name) for known in side.legend.known] if side.legend else [PAPER, PEN]
+    return gr.HTML(
+        "",
+        html_template="",  # what classes are called must not come into it: it is compiled
+        js_on_load=(HERE / "canvas.js").read_text("utf-8"),
+        apply_default_css=False,
+        elem_id="canvas",
+        side=SIDE,
+        paper=code(paints[0][0]),
+        paints=[{"name": name, "colour": code(colour)} for colour, name in paints],
+    )
 
 
-def blank(side: Side, size: int) -> np.ndarray:
-    """What a drawing begins with: the first class everywhere, or white paper."""
-    colour = side.legend.known[0].colour if side.legend else (255, 255, 255)
-    return np.full((size, size, 3), colour, np.uint8)
+def code(colour: tuple[int, int, int]) -> str:
+    """A colour as a browser writes it."""
+    red, green, blue = colour
+    return f"#{red:02x}{green:02x}{blue:02x}"
 
 
-def is_blank(value: dict[str, Any] | None, side: Side) -> bool:
-    """Whether nothing has been drawn yet."""
-    array = None if value is None else value.get("composite")
-    return array is None or bool((array[..., :3] == blank(side, 1)[0, 0]).all())
+def drawn(value: str, side: Side) -> bytes | None:
+    """The file of what was drawn, of classes as their numbers; None where nothing is there.
 
-
-def drawn(value: dict[str, Any] | None, side: Side) -> bytes | None:
-    """The file of what was drawn, of classes as their numbers; None where nothing is there."""
-    array = None if value is None else value.get("composite")
-    if array is None:
+    Raises DataError for what the canvas does not make.
+    """
+    if not value:
         return None
-    if array.shape[2] == 4:  # what is transparent shows the paper
-        share = array[..., 3:].astype(np.float32) / 255
-        array = (array[..., :3] * share + blank(side, 1)[0, 0] * (1 - share)).round().astype(np.uint8)
+    try:
+        data = base64.b64decode(value.removeprefix(START), validate=True)
+    except (binascii.Error, ValueError):
+        raise DataError("the drawing has not arrived as a picture: draw it again") from None
+    picture = images.read(data, limit_mp=1)
     if side.legend is None:
-        return images.encode(images.match_channels(array, 1 if side.channels == 1 else 3), "PNG")
-    ids = side.legend.read(Picture(np.ascontiguousarray(array)), snap=True)  # brushes smooth their edges
+        return images.encode(images.match_channels(picture.visible, 1 if side.channels == 1 else 3), "PNG")
+    ids = side.legend.read(picture)
     return images.encode(ids.array, "PNG", palette=ids.palette)

@@ -23,20 +23,6 @@ from diptych.serve.page.history import History, suffix_of
 from diptych.serve.page.many import show_jobs
 from diptych.serve.store import Past
 
-SIDE = 256
-"""Pixels of a new drawing."""
-
-CSS = """
-.gradio-container { max-width: 1180px !important; margin: auto !important; padding: 12px !important; }
-.chips { display: flex; flex-wrap: wrap; gap: 6px 12px; font-size: 14px; }
-.chip { display: inline-flex; align-items: center; gap: 6px; }
-.chip i { width: 16px; height: 16px; border-radius: 4px; border: 1px solid #0004; display: inline-block; }
-:focus-visible { outline: 3px solid #0d9488 !important; outline-offset: 2px; }
-footer { display: none !important; }
-#history .grid-container { grid-template-columns: repeat(auto-fill, minmax(96px, 1fr)) !important; }
-@media (max-width: 640px) { .gradio-container { padding: 6px !important; } }
-"""
-
 
 def build(engine: Engine, history: History, jobs: Jobs) -> gr.Blocks:
     """The page for the models that are served."""
@@ -120,15 +106,14 @@ class Workplace:
         async def work(request: gr.Request, *values: Any) -> list[Any]:
             return await said(self.translate(list(controls), canvas is not None, request, *values))
 
-        async def work_on_strokes(request: gr.Request, *values: Any) -> list[Any]:
-            empty = drawing.is_blank(values[1], self.served.current.card.source)  # it also says so when it opens
-            return [gr.skip()] * len(outputs) if empty else await work(request, None, *values[1:])
+        async def work_on_strokes(request: gr.Request, _: Any, *values: Any) -> list[Any]:
+            return await work(request, None, *values)
 
         inputs = [picture, *([canvas] if canvas else []), samples, *widgets]
         start.click(work, inputs, outputs, trigger_mode="once", concurrency_limit=8)
-        if canvas is not None:
+        if canvas is not None:  # a picture that was given before makes room for what is drawn, at once
+            canvas.input(None, None, picture, js="() => null")
             canvas.input(work_on_strokes, inputs, outputs, trigger_mode="always_last", show_progress="hidden")
-            canvas.input(self.give_way, canvas, picture, show_progress="hidden")
         if several:
             dice.click(lambda: random.randrange(2**31), None, controls["seed"])
         again.click(lambda past: past and self.history.path(past), latest, picture)
@@ -138,29 +123,25 @@ class Workplace:
 
         past.select(recall, None, [picture, slider, save, latest, *widgets])
 
-    def show_inputs(self) -> tuple[gr.Image, gr.ImageEditor | None]:
+    def show_inputs(self) -> tuple[gr.Image, gr.HTML | None]:
         side = self.served.current.card.source
-        whole = {"type": "filepath", "image_mode": None, "height": 300, "sources": ["upload", "webcam", "clipboard"]}
-        sketch = side.legend is not None or side.channels == 1 or side.name.lower() in ("edges", "sketch", "lines")
-        if not sketch:
-            picture = gr.Image(label=f"Picture ({side.name})", elem_id="picture", **whole)
-            self.show_examples(picture)
-            return picture, None
+        if not drawing.is_for(side):
+            return self.show_picture(), None
         with gr.Tabs():
             with gr.Tab("Draw"):
-                if side.legend:
-                    gr.Markdown(drawing.names(side.legend), sanitize_html=False)
-                paint = drawing.colours(side.legend) if side.legend else ["#000000"]
-                canvas = gr.ImageEditor(
-                    value={"background": drawing.blank(side, SIDE), "layers": [], "composite": None}, label="Canvas",
-                    brush=gr.Brush(colors=paint, default_color=paint[-1], color_mode="fixed", default_size=20),
-                    image_mode="RGBA", type="numpy", sources=(), transforms=(), layers=False, format="png",
-                    canvas_size=(SIDE, SIDE), fixed_canvas=True, interactive=True, elem_id="canvas",
-                )  # fmt: skip
+                canvas = drawing.canvas(side)
             with gr.Tab("Give a picture"):
-                picture = gr.Image(label=f"Picture ({side.name})", elem_id="picture", **whole)
-                self.show_examples(picture)
+                picture = self.show_picture()
         return picture, canvas
+
+    def show_picture(self) -> gr.Image:
+        """Where a picture is given, and examples that can be chosen instead."""
+        picture = gr.Image(
+            label=f"Picture ({self.served.current.card.source.name})", type="filepath", image_mode=None, height=300,
+            sources=["upload", "webcam", "clipboard"], elem_id="picture",
+        )  # fmt: skip
+        self.show_examples(picture)
+        return picture
 
     def show_examples(self, picture: gr.Image) -> None:
         """Pictures that came with the model: the one that is chosen becomes the input."""
@@ -174,10 +155,6 @@ class Workplace:
             return self.history.path(self.history.examples(self.served)[event.index])
 
         examples.select(choose, None, picture)
-
-    def give_way(self, canvas: Any) -> Any:
-        """A picture that was given before makes room for what is drawn."""
-        return gr.skip() if drawing.is_blank(canvas, self.served.current.card.source) else None
 
     async def translate(
         self, names: list[str], has_canvas: bool, request: gr.Request | None, *values: Any
@@ -284,7 +261,7 @@ def named(path: Path, id: str) -> str:
 
 
 def caption(past: Past) -> str:
-    return past.model + (f", seed {past.controls['seed']}" if "seed" in past.controls else "")
+    return f"seed {past.controls['seed']}" if "seed" in past.controls else ""
 
 
 def visible(history: History, name: str) -> str:
