@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from multiprocessing.process import BaseProcess
@@ -370,8 +371,32 @@ def test_a_system_that_gives_no_process_is_said_in_words(tmp_path: Path, monkeyp
     asyncio.run(check())
 
 
-def test_a_tiny_picture_does_not_make_others_seem_endless() -> None:
+def test_the_pace_of_one_size_says_little_of_others() -> None:
     pace = Pace()
+    assert pace.expect("houses", 1) == 0
     pace.note("houses", 1, 0.01)
     assert pace.expect("houses", 128 * 128) <= 0.01
-    assert pace.expect("houses", 1024 * 1024) < 1
+    assert pace.expect("houses", 6000 * 6000) <= 0.01
+    pace.note("houses", 512 * 512, 0.5)
+    assert pace.expect("houses", 128 * 128) <= 0.01
+    assert pace.expect("houses", 256 * 1024) == pytest.approx(0.5)
+    assert 0.5 <= pace.expect("houses", 6000 * 6000) <= 2
+    pace.note("houses", 512 * 512, 1.0)
+    assert pace.expect("houses", 512 * 512) == pytest.approx(0.6)
+
+
+def test_what_is_being_done_counts_as_well_for_what_can_be_done_in_time(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with running(tmp_path) as engine:
+            for _ in range(2):  # the first tells how long it takes
+                start = time.monotonic()
+                await engine.translate("pix2pix", picture(size=1024))
+            took = time.monotonic() - start
+            first = asyncio.create_task(engine.translate("pix2pix", picture(size=1024)))
+            while engine.status().running == 0:
+                await asyncio.sleep(0)
+            with pytest.raises(Overloaded, match="more than the deadline"):
+                await engine.translate("pix2pix", picture(size=1024), deadline=took * 1.2)
+            assert (await first).data
+
+    asyncio.run(check())

@@ -38,7 +38,7 @@ from diptych.serve.errors import (
 from diptych.serve.handle import Handle, WorkerLost
 from diptych.serve.tally import Pace, Tally
 from diptych.serve.versions import Version
-from diptych.serve.worker import Batch, Fault, Outcome, Plan
+from diptych.serve.worker import Batch, Done, Fault, Outcome, Plan
 
 BATCH_PIXELS = 2**22
 """Pixels in a batch, beyond which nothing more joins it: a large picture goes alone."""
@@ -229,15 +229,21 @@ class Engine:
 
     def check_the_wait(self, model: str, pixels: int, deadline: float) -> None:
         """Raises Overloaded when the picture could not be expected to be done in time."""
-        wait = self.expected_wait() + self.pace.expect(model, pixels)
-        if self.waiting and wait > deadline:
+        before = self.expected_wait()
+        wait = before + self.pace.expect(model, pixels)
+        if before and wait > deadline:
             self.tally.outcomes[model, Overloaded.code] += 1
-            raise Overloaded(f"it would take about {wait:.0f} seconds, and {deadline:g} are allowed", retry_after=wait)
+            raise Overloaded(
+                f"it would take about {wait:.1f} seconds, more than the deadline of {deadline:g}: try again later",
+                retry_after=wait,
+            )
 
     def expected_wait(self) -> float:
-        """Seconds until what waits now will be done."""
+        """Seconds until what is being done and what waits now will be done."""
         waiting = sum(self.pace.expect(request.model, request.pixels) for request in self.waiting)
-        return waiting / max(1, len(self.workers))
+        now = time.monotonic()
+        running = sum(max(0.0, worker.until - now) for worker in self.workers if worker.state == "busy")
+        return (running + waiting) / max(1, len(self.workers))
 
     async def look(self, file: bytes) -> images.Header:
         """The header of a picture file. Raises BadPicture or TooLarge."""
@@ -279,13 +285,15 @@ class Engine:
         first, start = batch[0], time.monotonic()
         version = worker.held[first.model].version
         order = Batch(first.model, [request.file for request in batch], first.controls, first.format)
+        worker.until = start + len(batch) * self.pace.expect(first.model, first.pixels)
         try:
             outcomes = await worker.translate(order, hang=self.hang)
         except WorkerLost:
             self.retry(batch)
             return
         took = time.monotonic() - start
-        self.pace.note(first.model, len(batch) * first.pixels, took)
+        if done := sum(isinstance(outcome, Done) for outcome in outcomes):
+            self.pace.note(first.model, first.pixels, took / done)
         self.tally.batches[len(batch)] += 1
         for request, outcome in zip(batch, outcomes, strict=True):
             self.answer(request, outcome, version, start - request.since)

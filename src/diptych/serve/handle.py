@@ -34,11 +34,13 @@ def nursery() -> ForkServerContext:
 
 
 class Handle:
-    """A worker process, which holds these versions of the models."""
+    """A worker process, which holds these versions of the models. until: when it can be expected to be free."""
 
     def __init__(self, plan: Plan, held: Mapping[str, Version]) -> None:
         self.held = dict(held)
         self.state: State = "starting"
+        self.until = 0.0
+        self.writer: asyncio.StreamWriter | None = None
         self.ours, self.theirs = socket.socketpair()
         self.process = nursery().Process(target=work, args=(self.theirs, plan), daemon=True)
 
@@ -57,6 +59,7 @@ class Handle:
 
     async def translate(self, batch: Batch, *, hang: float) -> list[Outcome]:
         """The outcome of each file of a batch. Raises WorkerLost; a worker that takes too long is killed."""
+        assert self.writer is not None  # it has started
         self.writer.write(packed(batch))
         try:
             async with asyncio.timeout(hang):
@@ -74,7 +77,7 @@ class Handle:
 
     async def end(self, grace: float) -> None:
         """Let the process end by itself, as it does when the connection is closed, or kill it after `grace` seconds."""
-        self.writer.close()
+        (self.writer or self.ours).close()
         if self.process.pid is None:  # it never began
             return
         await asyncio.to_thread(self.process.join, grace)

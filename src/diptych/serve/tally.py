@@ -33,21 +33,35 @@ class Tally:
     restarts: int = 0
 
 
-SMALL = 2**14
-"""Pixels of a picture that takes no longer than one of a single pixel: there are costs besides."""
-
-
 class Pace:
-    """How long a model takes for a pixel, on the whole and of late."""
+    """How long a model takes for a picture, of late and by size: known for sizes that it has had, never guessed far.
+
+    A size class has pictures of up to four times as many pixels as the one below.
+    """
 
     def __init__(self) -> None:
-        self.known: dict[str, float] = {}
+        self.known: dict[str, dict[int, float]] = {}
 
     def note(self, model: str, pixels: int, seconds: float) -> None:
-        """Remember that one worker took so long for so many pixels."""
-        pace = seconds / max(SMALL, pixels)
-        self.known[model] = pace if model not in self.known else 0.8 * self.known[model] + 0.2 * pace
+        """Remember that one worker took so long for a picture of so many pixels."""
+        known, size = self.known.setdefault(model, {}), size_class(pixels)
+        pace = seconds / max(1, pixels)
+        known[size] = 0.8 * known[size] + 0.2 * pace if size in known else pace
 
     def expect(self, model: str, pixels: int) -> float:
-        """Seconds that one worker will take; 0 of a model that has not run yet."""
-        return self.known.get(model, 0.0) * max(SMALL, pixels)
+        """Seconds that one worker will take: at least what it takes for the next smaller size that is known.
+
+        0 where none is: a model is first tried on a picture of any size.
+        """
+        known, size = self.known.get(model, {}), size_class(pixels)
+        nearest = max((other for other in known if other <= size), default=None)
+        return 0.0 if nearest is None else known[nearest] * min(pixels, largest_of(nearest))
+
+
+def size_class(pixels: int) -> int:
+    return max(1, pixels).bit_length() // 2
+
+
+def largest_of(size: int) -> int:
+    """The most pixels in this class."""
+    return 4**size * 2 - 1
