@@ -69,6 +69,7 @@ BAD_FORMS: list[tuple[dict[str, object], tuple[int, str], str]] = [
     ({"seed": -1}, (422, "bad_control"), "greater than or equal to 0"),
     ({"seed": "abc"}, (422, "bad_control"), "whole number"),
     ({"sed": 1}, (422, "bad_control"), "did you mean seed"),
+    ({"samples": 2}, (422, "bad_control"), "samples"),
     ({"format": "exe"}, (422, "bad_control"), "there are avif"),
     ({"deadline": "nan"}, (422, "bad_control"), "give seconds"),
     ({"image": b""}, (422, "bad_picture"), "empty"),
@@ -97,6 +98,13 @@ def test_other_wrong_requests_too(server: Server) -> None:
     assert code(server.get("/v1/models/houses/translate")) == (405, "bad_method")
     assert code(server.get("/nothing")) == (404, "not_found")
     assert code(server.post("/v1/models/houses/rollback")) == (409, "nothing_before")
+
+
+def test_the_fields_of_one_picture_are_not_those_of_many(server: Server) -> None:
+    data = {"model": "houses", "deadline": "3"}
+    answer = server.post("/v1/jobs", files={"images": picture()}, data=data)
+    assert code(answer) == (422, "bad_control")
+    assert "deadline" in answer.json()["error"]["message"]
 
 
 def test_models_say_what_they_are(server: Server, place: Path) -> None:
@@ -185,6 +193,9 @@ def test_a_job_translates_files_and_zips_and_one_bad_file_stops_nothing(server: 
         inside = images.read(zipped_results.read("in/b-6.png")).array
         assert np.abs(inside.astype(int) - images.read(same.content).array).max() <= 1
     one = server.get(f"/v1/jobs/{report['id']}/items/0")
+    for number, words in ((99, "from 0 to 5"), (4, "failed: ")):
+        none = server.get(f"/v1/jobs/{report['id']}/items/{number}")
+        assert (none.status_code, words in none.json()["error"]["message"]) == (404, True)
     assert verify(one.content).controls == {"seed": 5}
     assert code(server.get(f"/v1/jobs/{report['id']}/items/99")) == (404, "not_found")
     assert code(server.get("/v1/jobs/none")) == (404, "not_found")
@@ -320,5 +331,7 @@ def test_what_cannot_begin_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "there is no acceleration" in diptych("serve", "houses", "--acceleration", "warp", "--port", 0).err
     assert "cannot be opened" in diptych("serve", "houses", "--store", "nonsense://x", "--port", 0).err
     (tmp_path / "bad.pem").write_text("nothing")
-    assert "bad.pem" in diptych("serve", "houses", "--certificate", "bad.pem", "--port", 0).err
+    assert "is no PEM file" in diptych("serve", "houses", "--certificate", "bad.pem", "--port", 0).err
+    assert "bad.pem could not be written" in diptych("serve", "houses", "--place", "bad.pem", "--port", 0).err
+    assert "'--limit-mb'" in diptych("serve", "houses", "--limit-mb", "-1", "--port", 0).err
     assert not [name for name in os.listdir(tmp_path) if name.endswith(".unfinished")]

@@ -128,9 +128,11 @@ def read_certificate(path: Path) -> Certificate:
         key = serialization.load_pem_private_key(pem, None)
     except OSError as error:
         raise ConfigError(f"the certificate {path} cannot be read: {error.strerror}") from None
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"{path} must hold a private key without password, and its certificates: {reason}") from None
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise ConfigError(
+            f"{path} is no PEM file of a private key without password, followed by its certificates: leave it out for "
+            f"this computer's own"
+        ) from None
     if chain[0].public_key() != key.public_key():
         raise ConfigError(f"{path}: the first certificate is not that of the private key: put the signer's first")
     check_purpose(path, chain[0])

@@ -24,7 +24,17 @@ from diptych.model_folder import examples
 from diptych.serve import describing
 from diptych.serve.engine import Engine
 from diptych.serve.errors import BadRequest, ServeError
-from diptych.serve.forms import fields, read_controls, read_deadline, read_format, read_model, read_seeds, unless_gone
+from diptych.serve.forms import (
+    MANY,
+    ONE,
+    fields,
+    read_controls,
+    read_deadline,
+    read_format,
+    read_model,
+    read_seeds,
+    unless_gone,
+)
 from diptych.serve.gate import Cut, Rules
 from diptych.serve.jobs import Jobs
 from diptych.serve.monitor import Monitor
@@ -112,7 +122,7 @@ def add_models(app: FastAPI, engine: Engine) -> None:
         image = given.get("image")
         if not isinstance(image, bytes):
             raise BadRequest("the picture is missing: send it as the file `image` of a form (multipart/form-data)")
-        controls = read_controls(served, given)
+        controls = read_controls(served, given, besides=ONE)
         format, deadline = read_format(given.get("format")), read_deadline(given.get("deadline"))
         answer = await unless_gone(request, engine.translate(name, image, controls, format=format, deadline=deadline))
         spent = ", ".join(f"{stage};dur={1e3 * seconds:.1f}" for stage, seconds in answer.seconds.items())
@@ -139,7 +149,7 @@ def add_jobs(app: FastAPI, engine: Engine, jobs: Jobs) -> None:
             given = await fields(form, without=("images",))
             name = read_model(given)
             served = engine.find(name)
-            controls = read_controls(served, given)
+            controls = read_controls(served, given, besides=MANY)
             seeds = read_seeds(given.get("samples"), served, controls)
             uploads = [(one.filename or "", one.file) for one in form.getlist("images") if isinstance(one, UploadFile)]
             add = partial(jobs.add, name, controls, read_format(given.get("format")), uploads, seeds)

@@ -14,8 +14,10 @@ from diptych.images import FORMATS
 from diptych.serve.engine import Served
 from diptych.serve.errors import BadControl, BadRequest, Gone
 
-OWN_FIELDS = ("image", "images", "model", "format", "deadline", "samples")
-"""Fields that are not controls."""
+ONE = ("image", "format", "deadline")
+"""Fields of the form that has one picture, besides controls."""
+MANY = ("images", "model", "format", "samples")
+"""Those of one that has many."""
 SAMPLES = 64
 """Answers to each picture of a job, at most."""
 SHORTEST, LONGEST = 0.1, 3600.0
@@ -36,10 +38,13 @@ async def fields(form: FormData, *, without: Collection[str] = ()) -> dict[str, 
     return found
 
 
-def read_controls(served: Served, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The controls among the fields, checked and converted. Raises BadControl that names all that is wrong."""
+def read_controls(served: Served, given: Mapping[str, Any], *, besides: Collection[str] = ()) -> dict[str, Any]:
+    """The controls among the fields, checked and converted; some have others `besides`.
+
+    Raises BadControl that names all that is wrong.
+    """
     current = served.current
-    controls = {name: value for name, value in given.items() if name not in OWN_FIELDS and value != ""}
+    controls = {name: value for name, value in given.items() if name not in besides and value != ""}
     pictures = {control.name for control in current.controls if control.kind == "picture"}
     known = {control.name for control in current.controls} | {"to"}
     wrong = [

@@ -197,10 +197,14 @@ class Jobs:
     def result(self, job: str, number: int) -> Path:
         """The file of one result. Raises NotFound."""
         self.find(job)
-        for item in self.store.items(job, "done"):
-            if item.number == number and item.result:
-                return self.place / job / item.result
-        raise NotFound(f"the job has no result {number} (yet)")
+        items = self.store.items(job)
+        item = next((item for item in items if item.number == number), None)
+        if item is None:
+            raise NotFound(f"the job has no item {number}: they are numbered from 0 to {len(items) - 1}")
+        if not item.result:
+            state = f"failed: {item.fault}" if item.state == "failed" else "has no result yet: ask again later"
+            raise NotFound(f"item {number} {state}")
+        return self.place / job / item.result
 
     def results(self, job: str, place: Path) -> Path:
         """A zip of all results that there are, under the names of their pictures."""

@@ -56,7 +56,8 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         listener.close()
         reason = getattr(error, "strerror", None) or error
-        remedy = "--host" if getattr(error, "errno", None) == errno.EADDRNOTAVAIL else "--port"
+        wrong_host = isinstance(error, socket.gaierror) or getattr(error, "errno", None) == errno.EADDRNOTAVAIL
+        remedy = "--host" if wrong_host else "--port"
         raise ConfigError(f"{host}:{port} cannot be listened at ({reason}): try another {remedy}") from None
     return listener
 

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from diptych.errors import StorageError
+from diptych.files import storing
 
 
 class Base(DeclarativeBase):
@@ -83,14 +84,18 @@ class Store:
     def __init__(self, place: Path, url: str | None = None) -> None:
         self.place = place
         self.url = url or f"sqlite:///{place / 'diptych.sqlite'}"
-        try:
+        with storing(place):
             place.mkdir(parents=True, exist_ok=True)
+        try:
             self.engine = create_engine(self.url)
             if self.engine.dialect.name == "sqlite":
                 event.listen(self.engine, "connect", durable)
             Base.metadata.create_all(self.engine)
         except (SQLAlchemyError, OSError, ModuleNotFoundError) as error:
-            raise StorageError(f"the store {self.url} cannot be opened: {str(error).splitlines()[0]}") from None
+            raise StorageError(
+                f"the store {self.url} cannot be opened ({str(error).splitlines()[0]}): a database is named as "
+                f"sqlite:////FOLDER/FILE or postgresql+psycopg://USER@HOST/NAME, whose driver must be installed"
+            ) from None
 
     @contextmanager
     def session(self) -> Iterator[Session]:

@@ -9,7 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -123,18 +123,16 @@ def work(connection: socket.socket, plan: Plan) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     torch.set_num_threads(plan.threads)
     models = Models(plan)
-    try:
-        models.warm()
-    except DiptychError as error:
-        connection.sendall(packed(Fault("model", str(error))))
-        return
-    connection.sendall(packed(None))
-    with ThreadPoolExecutor(plan.threads) as pool, connection.makefile("rb") as batches:
-        while True:
-            try:
+    with suppress(EOFError, OSError):  # the server is gone
+        try:
+            models.warm()
+        except DiptychError as error:
+            connection.sendall(packed(Fault("model", str(error))))
+            return
+        connection.sendall(packed(None))
+        with ThreadPoolExecutor(plan.threads) as pool, connection.makefile("rb") as batches:
+            while True:
                 connection.sendall(packed(answer(models, receive(batches), pool)))
-            except (EOFError, OSError):
-                return
 
 
 def answer(models: Models, batch: Batch, pool: ThreadPoolExecutor) -> list[Outcome]:
