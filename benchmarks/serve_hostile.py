@@ -54,27 +54,31 @@ def damaged(data: bytes, chance: random.Random) -> bytes:
 def send(server: Server, files: int) -> None:
     """Damaged files of every format, from eight clients."""
     good = {format: picture(3, size=48, format=format) for format in FORMATS}
-    before, statuses, longest = set(workers_of(server.process.pid)), Counter[int](), 0.0
+    before = set(workers_of(server.process.pid))
 
-    def ask(client_number: int) -> tuple[Counter[int], float]:
-        chance, found, slowest = random.Random(client_number), Counter[int](), 0.0
+    def ask(client_number: int) -> list[tuple[int, float, float]]:
+        """Status, seconds and megapixels of each answer."""
+        chance, found = random.Random(client_number), []
         with httpx.Client(base_url=str(server.base_url), timeout=60) as client:
             for number in range(client_number, files, 8):
                 file = damaged(good[FORMATS[number % len(FORMATS)]], chance)
                 start = time.perf_counter()
                 answer = client.post("/v1/models/houses/translate", files={"image": file})
-                slowest = max(slowest, time.perf_counter() - start)
-                found[answer.status_code] += 1
-        return found, slowest
+                took, size = time.perf_counter() - start, 0.0
+                if answer.status_code == 200:
+                    header = images.header(answer.content)
+                    size = header.width * header.height / 1e6
+                found.append((answer.status_code, took, size))
+        return found
 
     with ThreadPoolExecutor(8) as pool:
-        for found, slowest in pool.map(ask, range(8)):
-            statuses += found
-            longest = max(longest, slowest)
+        answers = [answer for found in pool.map(ask, range(8)) for answer in found]
+    statuses = dict(Counter(status for status, _, _ in answers))
+    slow = sum(took > 1 for _, took, _ in answers)
     deaths = len(before - set(workers_of(server.process.pid)))
-    print(
-        f"{files} damaged files in {len(FORMATS)} formats: {dict(statuses)}; longest {longest:.2f} s; deaths {deaths}"
-    )
+    print(f"{files} damaged files in {len(FORMATS)} formats: {statuses}; deaths {deaths}")
+    print(f"longest {max(took for _, took, _ in answers):.2f} s, {slow} over 1 s; some became pictures of", end=" ")
+    print(f"up to {max(size for _, _, size in answers):.1f} megapixels, for which others wait")
 
 
 def bombs(server: Server) -> None:

@@ -130,8 +130,8 @@ def read_certificate(path: Path) -> Certificate:
         raise ConfigError(f"the certificate {path} cannot be read: {error.strerror}") from None
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise ConfigError(
-            f"{path} is no PEM file of a private key without password, followed by its certificates: leave it out for "
-            f"this computer's own"
+            f"{path} must hold a private key without password, and its certificates, as PEM: leave it out for this "
+            f"computer's own"
         ) from None
     if chain[0].public_key() != key.public_key():
         raise ConfigError(f"{path}: the first certificate is not that of the private key: put the signer's first")
