@@ -265,3 +265,20 @@ def test_the_page_gives_no_file_of_the_servers(place: Path, tmp_path: Path) -> N
         assert server.get("/v1/models/houses/translate").json()["error"]["code"] == "bad_method"
         answer = server.get("/")
         assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        for forged in ("/etc/passwd", str(place / "a.png")):
+            said = ask_the_page(server, {"path": forged, "meta": {"_type": "gradio.FileData"}}, 1, 0, "", None, 0)
+            assert '"success":false' in said
+            assert forged not in said
+        kept = {path.name for path in (tmp_path / "server/page").rglob("*")}
+        assert not kept & {"passwd", "a.png"}
+
+
+def ask_the_page(server: Server, *values: object) -> str:
+    """What the button Translate says to these values, as a program that forges them would send them."""
+    config = server.get("/config").json()
+    (button,) = (one["id"] for one in config["components"] if one["props"].get("elem_id") == "translate")
+    (event,) = (one["id"] for one in config["dependencies"] if [button, "click"] in one["targets"])
+    asked = {"data": values, "fn_index": event, "session_hash": "forged"}
+    server.post("/gradio_api/queue/join", json=asked).raise_for_status()
+    with server.stream("GET", "/gradio_api/queue/data", params={"session_hash": "forged"}) as events:
+        return next(line for line in events.iter_lines() if "process_completed" in line)

@@ -43,6 +43,7 @@ def mount_page(app: FastAPI, engine: Engine, store: Store, *, limit_mb: float) -
     os.environ["GRADIO_TEMP_DIR"] = str(cache.resolve())
     history = History(store)
     blocks = build(engine, history, app.state.jobs)
+    blocks.has_launched = True  # or a visitor may name any file of the server's as the picture: see _check_allowed
     blocks.queue(max_size=32, default_concurrency_limit=8, api_open=False)
     font = ["system-ui", "sans-serif"]
     theme = gr.themes.Soft(primary_hue="teal", neutral_hue="slate", font=font, font_mono=["ui-monospace", "monospace"])
@@ -53,7 +54,7 @@ def mount_page(app: FastAPI, engine: Engine, store: Store, *, limit_mb: float) -
         footer_links=[],
         run_history=False,
         allowed_paths=[str(Path(history.place).resolve())],
-        show_error=True,
+        show_error=False,  # what we say is shown; what libraries say may name files
         max_file_size=f"{limit_mb:.0f}mb",
         ssr_mode=False,
         enable_monitoring=False,
