@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +17,11 @@ from small import SMALL
 
 from diptych import images
 from diptych.card import Card, Side
+from diptych.errors import DataError
 from diptych.legend import Legend
 from diptych.methods import find
 from diptych.provenance import read_settings, verify
+from diptych.serve.page import drawing
 from diptych.testing import bundle
 from diptych.translator import Translator
 
@@ -124,24 +127,96 @@ def test_one_can_draw_by_keyboard(browser: object, tmp_path: Path) -> None:
         reach(page, "#canvas canvas")
         page.keyboard.press("ArrowDown")
         ids = drawn(page, server, lambda: page.keyboard.press("Shift+ArrowRight"))
-        assert (ids[136, 132], ids[40, 132]) == (2, 0)
+        assert (ids[136, 132], ids[40, 132]) == (1, 0)
         page.keyboard.press("Control+z")
         page.click("#translate")
         page.get_by_text("There is no picture yet").wait_for()
 
 
-def test_a_picture_given_right_after_a_stroke_stays(browser: object, tmp_path: Path) -> None:
+def test_what_one_sees_is_translated_a_drawing_or_a_picture(browser: object, tmp_path: Path) -> None:
     painter(tmp_path / "painter", LEGEND)
-    (tmp_path / "map.png").write_bytes(images.encode(np.full((64, 64, 1), 1, np.uint8), "PNG"))
+    (tmp_path / "map.png").write_bytes(images.encode(np.full((64, 64, 1), 2, np.uint8), "PNG"))
     with serving(tmp_path / "server", tmp_path / "painter") as server, opened(browser, server) as page:
-        give_in_tab(page, tmp_path / "map.png")
+        drawing = drawn(page, server, lambda: stroke(page))
+        page.get_by_role("tab", name="Give a picture").click()
+        give(page, tmp_path / "map.png")
+        assert drawn(page, server, lambda: page.click("#translate")).shape == (64, 64)
         page.get_by_role("tab", name="Draw").click()
-        drawn(page, server, lambda: stroke(page))
-        assert page.locator("#picture img").count() == 0, "a picture makes room for what is drawn"
-        stroke(page, 30)
-        give_in_tab(page, tmp_path / "map.png")
-        page.wait_for_timeout(1500)
+        assert (drawn(page, server, lambda: page.click("#translate")) == drawing).all()
+        page.locator("#history button:has(img)").nth(1).click()
+        page.get_by_role("tab", name="Give a picture", selected=True).wait_for()
         assert page.locator("#picture img").count() == 1
+        assert not page.locator("#again").is_visible(), "no label map comes out"
+
+
+def test_a_stroke_takes_the_place_of_the_one_before_in_the_history(browser: object, tmp_path: Path) -> None:
+    painter(tmp_path / "painter", LEGEND)
+    with serving(tmp_path / "server", tmp_path / "painter") as server, opened(browser, server) as page:
+        for shift in (0, 30, 60):
+            drawn(page, server, lambda shift=shift: stroke(page, shift))
+        assert page.locator("#history button:has(img)").count() == 1
+        drawn(page, server, lambda: page.click("#translate"))
+        page.locator("#canvas").get_by_text("Clear").click()
+        drawn(page, server, lambda: stroke(page))
+        assert page.locator("#history button:has(img)").count() == 3
+        assert len([path for path in (tmp_path / "server/history").iterdir() if path.name != "models"]) == 3
+        page.locator("#canvas").get_by_text("Undo").click()
+        page.wait_for_timeout(700)
+        assert page.get_by_text("There is no picture yet").count() == 0, "nothing was asked for"
+
+
+def test_another_finger_and_keys_do_not_meddle_with_a_stroke_and_its_paint_ends_at_the_edge(
+    browser: object, tmp_path: Path
+) -> None:
+    painter(tmp_path / "painter", LEGEND)
+    with serving(tmp_path / "server", tmp_path / "painter") as server, opened(browser, server) as page:
+        page.wait_for_selector("#canvas canvas")
+
+        def meddled() -> None:
+            points = [("down", 1, 128, 128), ("down", 2, 20, 20), ("move", 2, 40, 200), ("up", 2, 40, 200)]
+            points += [("move", 1, 400, 128), ("move", 1, 400, 250), ("move", 1, 128, 250), ("up", 1, 128, 250)]
+            for kind, finger, x, y in points:
+                page.locator("#canvas canvas").press("Control+z")
+                page.evaluate(POINTER, [kind, finger, x, y])
+
+        ids = drawn(page, server, meddled)
+        assert (ids[128, 200], ids[250, 200], ids[20, 20], ids[120, 30], ids[190, 254]) == (1, 1, 0, 0, 0)
+        assert page.locator("#canvas").get_by_text("Undo").is_enabled()
+
+
+POINTER = """([kind, pointerId, x, y]) => {
+  const canvas = document.querySelector("#canvas canvas"), box = canvas.getBoundingClientRect();
+  canvas.setPointerCapture = () => {};  // these fingers are made up
+  const at = { clientX: box.left + (x * box.width) / 256, clientY: box.top + (y * box.height) / 256 };
+  canvas.dispatchEvent(new PointerEvent(`pointer${kind}`, { pointerId, button: 0, ...at }));
+}"""
+
+
+def test_a_drawing_is_still_there_when_its_model_is_chosen_again(browser: object, place: Path, tmp_path: Path) -> None:
+    painter(tmp_path / "painter", LEGEND)
+    both = (tmp_path / "painter", place / "houses")
+    with serving(tmp_path / "server", *both) as server, opened(browser, server) as page:
+        before = drawn(page, server, lambda: stroke(page))
+        for name in ("houses", "painter"):
+            page.click("#model input")
+            page.get_by_role("option", name=name).click()
+        page.wait_for_selector("#canvas canvas")
+        page.wait_for_timeout(300)
+        after = drawn(page, server, lambda: stroke(page, 40))
+        assert (after[before == 1] == 1).all()
+        assert (after == 1).sum() > (before == 1).sum()
+
+
+def test_forged_drawings_are_refused_in_words() -> None:
+    side, start = Side(name="labels", channels=3, legend=LEGEND), "data:image/png;base64,"
+    others = [
+        start + base64.b64encode(images.encode(np.zeros((size, size, 3), np.uint8), format)).decode()
+        for format, size in (("PNG", 255), ("JPEG", 256), ("PNG", 4096))
+    ]
+    for forged in ("x", 5, {"a": 1}, f"{start}!!", start + "A" * 2_000_000, *others):
+        with pytest.raises(DataError, match="draw it again"):
+            drawing.drawn(forged, side)
+    assert drawing.drawn("", side) is None
 
 
 def test_lines_are_drawn_for_models_of_lines_and_names_of_classes_do_nothing(browser: object, tmp_path: Path) -> None:
@@ -181,11 +256,6 @@ def drawn(page: object, server: Server, work: object) -> np.ndarray:
     )
     source = page.locator("#slider img").first.get_attribute("src")
     return images.read(server.get(source).content, indices=True).array[..., 0]
-
-
-def give_in_tab(page: object, picture: Path) -> None:
-    page.get_by_role("tab", name="Give a picture").click()
-    give(page, picture)
 
 
 PAINT = {"sky": (70, 130, 180), "wall": (190, 153, 153), "grass": (107, 142, 35)}

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, create_engine, event, func, select, update
+from sqlalchemy import JSON, ForeignKey, Select, create_engine, delete, event, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
@@ -164,18 +164,31 @@ class Store:
         with self.session() as session:
             return list(session.scalars(select(Feedback).order_by(Feedback.created)))
 
-    def history(self, limit: int = 100) -> list[Past]:
-        """The latest translations on the page, newest first."""
+    def history(self, model: str, limit: int) -> list[Past]:
+        """A model's latest translations on the page, newest first."""
         with self.session() as session:
-            return list(session.scalars(select(Past).order_by(Past.created.desc(), Past.id).limit(limit)))
+            return list(session.scalars(latest_of(model).limit(limit)))
 
-    def forget_history(self, keep: int) -> list[str]:
-        """Remove all but the latest translations; the ids of those removed."""
+    def past(self, id: str) -> Past | None:
         with self.session() as session:
-            old = list(session.scalars(select(Past).order_by(Past.created.desc(), Past.id).offset(keep)))
+            return session.get(Past, id)
+
+    def forget_history(self, model: str, keep: int) -> list[str]:
+        """Remove all but a model's latest translations; the ids of those removed."""
+        with self.session() as session:
+            old = list(session.scalars(latest_of(model).offset(keep)))
             for past in old:
                 session.delete(past)
             return [past.id for past in old]
+
+    def forget(self, id: str) -> None:
+        """Remove one translation, if it is there."""
+        with self.session() as session:
+            session.execute(delete(Past).where(Past.id == id))
+
+
+def latest_of(model: str) -> Select[tuple[Past]]:
+    return select(Past).where(Past.model == model).order_by(Past.created.desc(), Past.id)
 
 
 def new_id() -> str:

@@ -2,7 +2,7 @@
 //
 // Gradio runs this once for each canvas, with `element` (where it goes), `props` (what Python gave) and `trigger`.
 // props.side: pixels of a side. props.paper: the colour that it begins with. props.paints: [{name, colour}].
-// props.value becomes the drawing as a PNG in a data URL after each stroke, "" while nothing is drawn.
+// props.value is the drawing as a PNG in a data URL, "" while nothing is drawn; "input" happens at each change.
 
 const KEPT = 40; // steps that can be undone
 const { side, paper, paints } = props;
@@ -17,7 +17,7 @@ function make(tag, attributes = {}, ...children) {
 
 const group = `paint-${Math.random().toString(36).slice(2)}`;
 const choices = paints.map(({ name, colour }, number) => {
-  const radio = make("input", { type: "radio", name: group, value: colour, checked: number === paints.length - 1 });
+  const radio = make("input", { type: "radio", name: group, value: colour, checked: number === 1 || paints.length === 1 });
   const swatch = make("i");
   swatch.style.background = colour;
   return make("label", { className: "paint", title: name }, radio, swatch, make("span", { textContent: name }));
@@ -58,6 +58,7 @@ const colour = () => palette.querySelector(":checked").value;
 
 const past = [];
 let last = null; // the pixel where the present stroke is, while there is one
+let hand = null; // the finger, pen or mouse that makes it
 let spot = { x: side >> 1, y: side >> 1 };
 
 function remember() {
@@ -68,7 +69,17 @@ function remember() {
 function finish() {
   undo.disabled = clear.disabled = past.length === 0;
   props.value = past.length ? canvas.toDataURL("image/png") : "";
-  if (past.length) trigger("input");
+  trigger("input");
+}
+
+if (props.value) { // the canvas is made anew when the page shows it again
+  const before = new Image();
+  before.onload = () => {
+    remember();
+    ink.drawImage(before, 0, 0);
+    undo.disabled = clear.disabled = false;
+  };
+  before.src = props.value;
 }
 
 function dot({ x, y }) {
@@ -112,10 +123,15 @@ function fill({ x, y }) {
   ink.putImageData(image, 0, 0);
 }
 
-function place(event) {
+function within({ x, y }) {
+  const inside = (value) => Math.min(Math.max(value, 0), side - 1);
+  return { x: inside(x), y: inside(y) };
+}
+
+function place(event) { // which may be outside: what is there paints nothing
   const box = canvas.getBoundingClientRect();
-  const within = (share) => Math.min(Math.max(Math.floor(share * side), 0), side - 1);
-  return { x: within((event.clientX - box.left) / box.width), y: within((event.clientY - box.top) / box.height) };
+  const pixel = (share) => Math.floor(share * side);
+  return { x: pixel((event.clientX - box.left) / box.width), y: pixel((event.clientY - box.top) / box.height) };
 }
 
 // By mouse, finger or pen
@@ -123,23 +139,26 @@ function place(event) {
 canvas.addEventListener("pointerdown", (event) => {
   if (event.button !== 0 || last) return;
   canvas.setPointerCapture(event.pointerId);
+  hand = event.pointerId;
   remember();
-  last = spot = place(event);
+  last = spot = within(place(event));
   if (fills.checked) fill(last);
   else line(last, last);
 });
 canvas.addEventListener("pointermove", (event) => {
-  if (!last || fills.checked) return;
-  for (const moved of event.getCoalescedEvents?.() ?? [event]) {
+  if (!last || event.pointerId !== hand || fills.checked) return;
+  const all = event.getCoalescedEvents?.() ?? [];
+  for (const moved of all.length ? all : [event]) {
     const next = place(moved);
     line(last, next);
-    last = spot = next;
+    last = next;
   }
+  spot = within(last);
 });
 for (const end of ["pointerup", "pointercancel"]) {
-  canvas.addEventListener(end, () => {
-    if (!last) return;
-    last = null;
+  canvas.addEventListener(end, (event) => {
+    if (!last || event.pointerId !== hand) return;
+    last = hand = null;
     finish();
   });
 }
@@ -161,6 +180,7 @@ function show() {
 }
 
 canvas.addEventListener("keydown", (event) => {
+  if (last) return;
   if (event.key === "z" && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();
     undo.click();
@@ -171,7 +191,7 @@ canvas.addEventListener("keydown", (event) => {
     event.preventDefault();
     const step = Math.max(side >> 5, 1);
     const [x, y] = MOVES[event.key].map((move, axis) => (axis ? spot.y : spot.x) + move * step);
-    const next = { x: Math.min(Math.max(x, 0), side - 1), y: Math.min(Math.max(y, 0), side - 1) };
+    const next = within({ x, y });
     if (event.shiftKey) stroke(() => line(spot, next));
     spot = next;
   }
@@ -180,10 +200,12 @@ canvas.addEventListener("keydown", (event) => {
 for (const change of ["focus", "blur", "pointerup"]) canvas.addEventListener(change, show);
 
 undo.addEventListener("click", () => {
-  if (past.length) ink.putImageData(past.pop(), 0, 0);
+  if (last || !past.length) return;
+  ink.putImageData(past.pop(), 0, 0);
   finish();
 });
 clear.addEventListener("click", () => {
+  if (last) return;
   ink.putImageData(past[0], 0, 0);
   past.length = 0;
   finish();

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -16,6 +16,9 @@ HERE = Path(__file__).parent
 SIDE = 256
 """Pixels of a new drawing."""
 START = "data:image/png;base64,"
+LARGEST = SIDE * SIDE * 4 * 2
+"""Characters of a drawing's value: more than those of one that nothing compresses."""
+FORGED = "the drawing has not arrived as the canvas makes it: draw it again"
 PEN = ((0, 0, 0), "Pen")
 PAPER = ((255, 255, 255), "Eraser")
 
@@ -28,7 +31,7 @@ def is_for(side: Side) -> bool:
 def canvas(side: Side) -> gr.HTML:
     """Where one draws with a paint for each class, on the first one's; or with a pen on white paper.
 
-    Its value is the drawing as a data URL, empty while nothing is drawn. `input` happens after each stroke.
+    Its value is the drawing as a data URL, empty while nothing is drawn. `input` happens at each change.
     """
     paints = [(known.colour, known.name) for known in side.legend.known] if side.legend else [PAPER, PEN]
     return gr.HTML(
@@ -49,18 +52,23 @@ def code(colour: tuple[int, int, int]) -> str:
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
-def drawn(value: str, side: Side) -> bytes | None:
+def drawn(value: Any, side: Side) -> bytes | None:
     """The file of what was drawn, of classes as their numbers; None where nothing is there.
 
     Raises DataError for what the canvas does not make.
     """
-    if not value:
+    if value in ("", None):
         return None
+    if not isinstance(value, str) or not value.startswith(START) or len(value) > LARGEST:
+        raise DataError(FORGED)
     try:
         data = base64.b64decode(value.removeprefix(START), validate=True)
-    except (binascii.Error, ValueError):
-        raise DataError("the drawing has not arrived as a picture: draw it again") from None
-    picture = images.read(data, limit_mp=1)
+    except ValueError:
+        raise DataError(FORGED) from None
+    header = images.header(data)
+    if (header.format, header.width, header.height) != ("PNG", SIDE, SIDE):
+        raise DataError(FORGED)
+    picture = images.read(data)
     if side.legend is None:
         return images.encode(images.match_channels(picture.visible, 1 if side.channels == 1 else 3), "PNG")
     ids = side.legend.read(picture)

@@ -14,4 +14,9 @@ async def said(work: Any) -> Any:
     try:
         return await work
     except DiptychError as error:
-        raise gr.Error(str(error), duration=10, print_exception=False) from None
+        raise sentence(str(error)) from None
+
+
+def sentence(words: str) -> gr.Error:
+    """What the page shows, and the log does not."""
+    return gr.Error(words, duration=10, print_exception=False)

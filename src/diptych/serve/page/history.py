@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from diptych.serve.engine import Answer, Served
 from diptych.serve.store import Past, Store, new_id
 
 KEPT = 200
-"""Translations that are remembered."""
+"""Translations of each model that are remembered."""
+SHOWN = 48
+"""Those that the page shows."""
 
 
 class History:
@@ -38,7 +40,8 @@ class History:
             id=id, created=time.time(), model=model, version=answer.version, controls=words, source=before, result=after
         )
         self.store.add(past)
-        self.forget()
+        for old in self.store.forget_history(model, KEPT):
+            shutil.rmtree(self.place / old, ignore_errors=True)
         return past
 
     def examples(self, served: Served) -> list[str]:
@@ -57,12 +60,13 @@ class History:
             write_bytes(self.place / name, path.read_bytes(), durable=False)
         return name
 
-    def latest(self) -> list[Past]:
-        return self.store.history(KEPT)
+    def latest(self, model: str) -> list[Past]:
+        return self.store.history(model, SHOWN)
 
-    def forget(self) -> None:
-        """Remove what is older than the last ones."""
-        for id in self.store.forget_history(KEPT):
+    def forget(self, ids: Iterable[str]) -> None:
+        """Remove what something newer has replaced."""
+        for id in ids:
+            self.store.forget(id)
             shutil.rmtree(self.place / id, ignore_errors=True)
 
     def path(self, name: str) -> str:
@@ -70,7 +74,7 @@ class History:
         return str((self.place / name).resolve())
 
     def find(self, id: str) -> Past | None:
-        return next((past for past in self.latest() if past.id == id), None)
+        return self.store.past(id)
 
 
 def suffix_of(path: Path | str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,17 @@ import gradio as gr
 from diptych import images
 from diptych.controls import Control
 from diptych.serve.engine import Engine, Served
+from diptych.serve.errors import BadControl, BadPicture
 from diptych.serve.forms import read_controls
 from diptych.serve.jobs import Jobs
 from diptych.serve.page import drawing, snippets
-from diptych.serve.page.errors import said
+from diptych.serve.page.errors import said, sentence
 from diptych.serve.page.history import History, suffix_of
 from diptych.serve.page.many import show_jobs
 from diptych.serve.store import Past
+
+MOST = 8
+"""Answers to one picture that have room side by side."""
 
 
 def build(engine: Engine, history: History, jobs: Jobs) -> gr.Blocks:
@@ -64,6 +69,16 @@ def card_of(engine: Engine, name: str) -> str:
     return engine.find(name).current.card.to_markdown().replace("<", "&lt;")
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """Where a picture comes from: it is given, or for models that one can draw for, drawn. seen: "give" or "draw"."""
+
+    picture: gr.Image
+    drawing: gr.HTML | gr.State
+    seen: gr.Textbox | gr.State
+    tabs: gr.Tabs | None = None
+
+
 class Workplace:
     """Where one model is used: input and controls on one side, results on the other."""
 
@@ -75,13 +90,13 @@ class Workplace:
         return self.engine.find(self.name)
 
     def show(self) -> None:
-        shown = self.served.current.controls
+        current = self.served.current
         with gr.Row():
             with gr.Column(min_width=300):
-                picture, canvas = self.show_inputs()
-                controls = {one.name: show_control(one) for one in shown}
+                inputs = self.show_inputs()
+                controls = {one.name: show_control(one) for one in current.controls}
                 several = "seed" in controls
-                samples = gr.Slider(1, 8, value=1, step=1, label="Answers", visible=several, elem_id="samples")
+                samples = gr.Slider(1, MOST, value=1, step=1, label="Answers", visible=several, elem_id="samples")
                 with gr.Row():
                     dice = gr.Button("Another seed", visible=several, elem_id="dice")
                     start = gr.Button("Translate", variant="primary", elem_id="translate")
@@ -90,7 +105,8 @@ class Workplace:
                 answers = gr.Gallery(label="Answers", columns=4, height="auto", visible=False, elem_id="answers")
                 with gr.Row():
                     save = gr.DownloadButton("Save the file", interactive=False, elem_id="save")
-                    again = gr.Button("Use as input", interactive=False, elem_id="again")
+                    fits = current.card.source.legend is None or current.card.target.legend is not None
+                    again = gr.Button("Use as input", interactive=False, visible=fits, elem_id="again")
                 with gr.Accordion("The same from a program", open=False):
                     shell = gr.Code(label="curl", language="shell", elem_id="curl")
                     script = gr.Code(label="Python", language="python")
@@ -99,40 +115,62 @@ class Workplace:
             object_fit="contain", allow_preview=False, interactive=False, buttons=[], fit_columns=False,
             elem_id="history",
         )  # fmt: skip
-        latest = gr.State(None)
+        latest, strokes = gr.State(None), gr.State([])
         widgets = list(controls.values())
         outputs = [slider, answers, save, again, shell, script, past, latest]
+        here = [inputs.picture, *([inputs.tabs, inputs.seen] if inputs.tabs else [])]
 
-        async def work(request: gr.Request, *values: Any) -> list[Any]:
-            return await said(self.translate(list(controls), canvas is not None, request, *values))
+        def put(path: str) -> list[Any]:
+            """Make a picture the input, and show that it is."""
+            return [path, *([gr.Tabs(selected="give"), "give"] if inputs.tabs else [])]
 
-        async def work_on_strokes(request: gr.Request, _: Any, *values: Any) -> list[Any]:
-            return await work(request, None, *values)
+        async def work(
+            request: gr.Request, path: str | None, drawn: Any, seen: str, samples: Any, *values: Any
+        ) -> list[Any]:
+            asked = self.source(None, drawn) if seen == "draw" else self.source(path, None)
+            made = self.translate(request, asked, samples, dict(zip(controls, values, strict=True)))
+            return (await said(made))[0]
 
-        inputs = [picture, *([canvas] if canvas else []), samples, *widgets]
-        start.click(work, inputs, outputs, trigger_mode="once", concurrency_limit=8)
-        if canvas is not None:  # a picture that was given before makes room for what is drawn, at once
-            canvas.input(None, None, picture, js="() => null")
-            canvas.input(work_on_strokes, inputs, outputs, trigger_mode="always_last", show_progress="hidden")
-        if several:
-            dice.click(lambda: random.randrange(2**31), None, controls["seed"])
-        again.click(lambda past: past and self.history.path(past), latest, picture)
+        async def follow(request: gr.Request, drawn: Any, before: list[str], samples: Any, *values: Any) -> list[Any]:
+            """The result of each stroke takes the place of the one before in the history."""
+            if not drawn:
+                return [*[gr.skip()] * len(outputs), []]
+            asked = self.source(None, drawn)
+            made = self.translate(request, asked, samples, dict(zip(controls, values, strict=True)), instead_of=before)
+            shown, ids = await said(made)
+            return [*shown, ids]
 
         def recall(event: gr.SelectData) -> list[Any]:
-            return self.recall(list(controls), Path(event.value["image"]["path"]).stem)
+            path, *rest = self.recall(list(controls), Path(event.value["image"]["path"]).stem)
+            return [*put(path), *rest]
 
-        past.select(recall, None, [picture, slider, save, latest, *widgets])
+        start.click(
+            work, [inputs.picture, inputs.drawing, inputs.seen, samples, *widgets], outputs,
+            trigger_mode="once", concurrency_limit=8,
+        )  # fmt: skip
+        if isinstance(inputs.drawing, gr.HTML):
+            inputs.drawing.input(
+                follow, [inputs.drawing, strokes, samples, *widgets], [*outputs, strokes],
+                trigger_mode="always_last", show_progress="hidden",
+            )  # fmt: skip
+        if several:
+            dice.click(lambda: random.randrange(2**31), None, controls["seed"])
+        again.click(lambda result: put(self.history.path(result)), latest, here)
+        past.select(recall, None, [*here, slider, save, latest, *widgets])
 
-    def show_inputs(self) -> tuple[gr.Image, gr.HTML | None]:
+    def show_inputs(self) -> Inputs:
         side = self.served.current.card.source
         if not drawing.is_for(side):
-            return self.show_picture(), None
-        with gr.Tabs():
-            with gr.Tab("Draw"):
+            return Inputs(self.show_picture(), gr.State(None), gr.State("give"))
+        seen = gr.Textbox("draw", visible="hidden")
+        with gr.Tabs() as tabs:
+            with gr.Tab("Draw", id="draw") as draw:
                 canvas = drawing.canvas(side)
-            with gr.Tab("Give a picture"):
+            with gr.Tab("Give a picture", id="give") as give:
                 picture = self.show_picture()
-        return picture, canvas
+        draw.select(None, None, seen, js="() => 'draw'")
+        give.select(None, None, seen, js="() => 'give'")
+        return Inputs(picture, canvas, seen, tabs)
 
     def show_picture(self) -> gr.Image:
         """Where a picture is given, and examples that can be chosen instead."""
@@ -156,36 +194,49 @@ class Workplace:
 
         examples.select(choose, None, picture)
 
-    async def translate(
-        self, names: list[str], has_canvas: bool, request: gr.Request | None, *values: Any
-    ) -> list[Any]:
-        """Translate what is given, or else what is drawn, once for each answer wanted."""
-        served = self.served
-        path, rest = values[0], list(values[1:])
-        drawn = drawing.drawn(rest.pop(0), served.current.card.source) if has_canvas else None
-        samples, given = int(rest[0]), dict(zip(names, rest[1:], strict=True))
-        file = Path(path).read_bytes() if path else drawn
+    async def source(self, path: str | None, drawn: Any) -> tuple[bytes, str]:
+        """The file of a picture that is given, or else of what is drawn, and its suffix. Raises BadPicture."""
+        if path:
+            return await asyncio.to_thread(Path(path).read_bytes), suffix_of(path)
+        file = await asyncio.to_thread(drawing.drawn, drawn, self.served.current.card.source)
         if file is None:
-            raise gr.Error("There is no picture yet: give one, or draw.", duration=6)
-        controls = await asyncio.to_thread(self.controls, served, given)
-        suffix = suffix_of(path) if path else ".png"
-        asked = [self.engine.translate(self.name, file, one, deadline=120) for one in seeds(controls, samples)]
+            raise BadPicture("There is no picture yet: give one, or draw.")
+        return file, ".png"
+
+    async def translate(
+        self,
+        request: gr.Request,
+        asked: Awaitable[tuple[bytes, str]],
+        samples: Any,
+        given: Mapping[str, Any],
+        *,
+        instead_of: Sequence[str] = (),
+    ) -> tuple[list[Any], list[str]]:
+        """Translate what is asked for, once for each answer wanted; what is shown, and the ids in the history.
+
+        instead_of: ids of what this replaces there.
+        """
+        file, suffix = await asked
+        controls = await asyncio.to_thread(self.controls, self.served, given)
+        each = seeds(controls, samples)
+        answers = await asyncio.gather(*(self.engine.translate(self.name, file, one, deadline=120) for one in each))
         pasts = [
             await asyncio.to_thread(self.history.add, self.name, file, suffix, one, answer)
-            for one, answer in zip(seeds(controls, samples), await asyncio.gather(*asked), strict=True)
+            for one, answer in zip(each, answers, strict=True)
         ]
+        await asyncio.to_thread(self.history.forget, instead_of)
         shown = [self.history.path(past.result) for past in pasts]
-        url = str(request.base_url).rstrip("/") if request else ""
+        url = str(request.base_url).rstrip("/")
         return [
             (visible(self.history, pasts[0].source), visible(self.history, pasts[0].result)),
-            gr.Gallery(value=shown, visible=samples > 1),
+            gr.Gallery(value=shown, visible=len(shown) > 1),
             gr.DownloadButton(value=shown[0], interactive=True),
             gr.Button(interactive=True),
             snippets.curl(url, self.name, controls),
             snippets.python(url, self.name, controls),
             thumbnails(self.history, self.name),
             pasts[0].result,
-        ]
+        ], [past.id for past in pasts]
 
     def controls(self, served: Served, given: Mapping[str, Any]) -> dict[str, Any]:
         """The controls as the engine wants them: example pictures as their files, numbers as they are."""
@@ -197,7 +248,7 @@ class Workplace:
         """An earlier translation with its picture, its result and its settings."""
         past = self.history.find(id)
         if past is None:
-            raise gr.Error("This translation is no longer kept: only the latest are.", duration=6)
+            raise sentence("This translation is no longer kept: only the latest are.")
         paths = [self.history.path(name) for name in (past.source, past.result)]
         known = {one.name: one for one in self.served.current.controls}
         values = [
@@ -212,16 +263,17 @@ def word(kind: str, value: Any) -> Any:
     """What a field of the page holds, as a form would send it."""
     if kind == "picture":
         return Path(value).read_bytes()
-    if kind in ("seed", "integer") and not isinstance(value, str):
-        return str(int(value))
-    return str(value)
+    whole = kind in ("seed", "integer") and isinstance(value, float) and value.is_integer()
+    return str(int(value) if whole else value)
 
 
-def seeds(controls: Mapping[str, Any], samples: int) -> list[dict[str, Any]]:
-    """The controls of each of several answers."""
+def seeds(controls: Mapping[str, Any], samples: Any) -> list[dict[str, Any]]:
+    """The controls of each of several answers. Raises BadControl for a number of them that there is no room for."""
+    if samples not in range(1, MOST + 1):
+        raise BadControl(f"answers: give a whole number from 1 to {MOST}")
     if samples == 1:
         return [dict(controls)]
-    return [{**controls, "seed": controls.get("seed", 0) + number} for number in range(samples)]
+    return [{**controls, "seed": controls.get("seed", 0) + number} for number in range(int(samples))]
 
 
 def show_control(control: Control) -> gr.components.Component:
@@ -248,7 +300,7 @@ def show_control(control: Control) -> gr.components.Component:
 
 def thumbnails(history: History, model: str) -> list[tuple[str, str]]:
     """A model's results in the history, newest first, each with its seed; their files are named by their ids."""
-    pasts = [past for past in history.latest() if past.model == model][:48]
+    pasts = history.latest(model)
     return [(named(Path(visible(history, past.result)), past.id), caption(past)) for past in pasts]
 
 

@@ -12,7 +12,7 @@ from typing import IO, Any
 import gradio as gr
 
 from diptych.serve.jobs import Jobs
-from diptych.serve.page.errors import said
+from diptych.serve.page.errors import said, sentence
 
 DAY = 24 * 3600.0
 
@@ -28,7 +28,7 @@ def show_jobs(jobs: Jobs, model: gr.Dropdown) -> None:
 
     async def run(name: str, paths: list[str] | None) -> AsyncIterator[list[Any]]:
         if not paths:
-            raise gr.Error("There are no pictures yet.", duration=6)
+            raise sentence("There are no pictures yet: give some.")
         id = await said(asyncio.to_thread(add_job, jobs, name, paths))
         jobs.wake.set()
         while True:
