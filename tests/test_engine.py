@@ -400,3 +400,21 @@ def test_what_is_being_done_counts_as_well_for_what_can_be_done_in_time(tmp_path
             assert (await first).data
 
     asyncio.run(check())
+
+
+def test_a_worker_that_is_idle_makes_nobody_wait_for_another(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with running(tmp_path, workers=2) as engine:
+            for size in (1024, 32):
+                await engine.translate("pix2pix", picture(size=size))
+            first = asyncio.create_task(engine.translate("pix2pix", picture(size=1024)))
+            while engine.status().running == 0:
+                await asyncio.sleep(0)
+            assert engine.expected_wait() == 0
+            second = asyncio.create_task(engine.translate("pix2pix", picture(size=1024)))
+            while engine.status().running < 2:
+                await asyncio.sleep(0)
+            assert engine.expected_wait() > 0
+            await asyncio.gather(first, second)
+
+    asyncio.run(check())

@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
+from heapq import heapify, heapreplace
 from pathlib import Path
 from typing import Any
 
@@ -239,11 +240,13 @@ class Engine:
             )
 
     def expected_wait(self) -> float:
-        """Seconds until what is being done and what waits now will be done."""
-        waiting = sum(self.pace.expect(request.model, request.pixels) for request in self.waiting)
+        """Seconds until a worker can be expected to have done all that waits now, and to begin something new."""
         now = time.monotonic()
-        running = sum(max(0.0, worker.until - now) for worker in self.workers if worker.state == "busy")
-        return (running + waiting) / max(1, len(self.workers))
+        free = [max(0.0, worker.until - now) if worker.state == "busy" else 0.0 for worker in self.workers] or [0.0]
+        heapify(free)
+        for request in self.waiting:
+            heapreplace(free, free[0] + self.pace.expect(request.model, request.pixels))
+        return free[0]
 
     async def look(self, file: bytes) -> images.Header:
         """The header of a picture file. Raises BadPicture or TooLarge."""
@@ -263,6 +266,8 @@ class Engine:
         while self.idle and (batch := self.take()):
             worker = self.idle.popleft()
             worker.state = "busy"
+            took = sum(self.pace.expect(request.model, request.pixels) for request in batch)
+            worker.until = time.monotonic() + took
             self.background(self.carry_out(worker, batch))
 
     def take(self) -> list[Waiting]:
@@ -285,7 +290,6 @@ class Engine:
         first, start = batch[0], time.monotonic()
         version = worker.held[first.model].version
         order = Batch(first.model, [request.file for request in batch], first.controls, first.format)
-        worker.until = start + len(batch) * self.pace.expect(first.model, first.pixels)
         try:
             outcomes = await worker.translate(order, hang=self.hang)
         except WorkerLost:
