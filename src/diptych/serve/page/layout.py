@@ -185,7 +185,7 @@ class Workplace:
         """Pictures that came with the model: the one that is chosen becomes the input."""
         examples = gr.Gallery(
             value=lambda: [visible(self.history, name) for name in self.history.examples(self.served)],
-            label="Examples", columns=3, height=130, object_fit="contain", allow_preview=False, interactive=False,
+            label="Examples", columns=3, height=160, object_fit="contain", allow_preview=False, interactive=False,
             buttons=[], elem_id="examples", visible=bool(self.history.examples(self.served)),
         )  # fmt: skip
 
