@@ -94,7 +94,7 @@ def test_a_file_is_used_as_a_folder_is(tmp_path: Path) -> None:
     style = ["--style", tmp_path / "style.png", "--style_strength", 0.5]
     said = diptych("export", folder, "--to", "openvino", "--domain", "the a", *style, "--out", tmp_path / "m.xml")
     assert said.code == 0, said.err
-    report = json.loads((tmp_path / "m.parity.json").read_text())
+    report = json.loads((tmp_path / "m.xml.parity.json").read_text())
     assert report["controls"]["style"] == "a picture"
     assert report["time"] > 0
     plain = ["translate", folder, tmp_path / "a.png", "--to", "the a", "--seed", 5, *style, "--out", tmp_path / "o.png"]
@@ -230,3 +230,5 @@ def test_the_fastest_way_is_found_and_what_is_missing_is_said(tmp_path: Path, mo
     assert len(list((tmp_path / "cache" / "diptych" / "exported").glob("*.onnx"))) == 1
     file = diptych("bench", small_onnx(tmp_path), "--size", 64, "--rounds", 1, "--only", "compile")
     assert "not here" in file.out
+    unknown = diptych("bench", folder, "--only", "warp")
+    assert (unknown.code, "there is no acceleration 'warp'" in unknown.err) == (2, True)

@@ -332,6 +332,9 @@ def test_what_cannot_begin_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "cannot be opened" in diptych("serve", "houses", "--store", "nonsense://x", "--port", 0).err
     (tmp_path / "bad.pem").write_text("nothing")
     assert "bad.pem must hold a private key" in diptych("serve", "houses", "--certificate", "bad.pem", "--port", 0).err
-    assert "bad.pem could not be written" in diptych("serve", "houses", "--place", "bad.pem", "--port", 0).err
+    secret = diptych("serve", "houses", "--store", "postgresql+psycopg://u:geheim@127.0.0.1:1/x", "--port", 0).err
+    assert ("cannot be opened" in secret, "geheim" in secret) == (True, False)
+    assert "'--limit-mb'" in diptych("serve", "houses", "--limit-mb", "inf", "--port", 0).err
+    assert "--place bad.pem cannot be a folder" in diptych("serve", "houses", "--place", "bad.pem", "--port", 0).err
     assert "'--limit-mb'" in diptych("serve", "houses", "--limit-mb", "-1", "--port", 0).err
     assert not [name for name in os.listdir(tmp_path) if name.endswith(".unfinished")]

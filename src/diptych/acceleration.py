@@ -37,6 +37,13 @@ ACCELERATIONS: Mapping[str, Acceleration] = {
 }
 
 
+def find(name: str) -> Acceleration:
+    """Raises ConfigError for one that there is not."""
+    if name not in ACCELERATIONS:
+        raise ConfigError(f"there is no acceleration {name!r}: there are {', '.join(ACCELERATIONS)}")
+    return ACCELERATIONS[name]
+
+
 def open_translator(
     path: Path, acceleration: str = "plain", *, device: str = "auto", snap_colours: bool = False
 ) -> Translator:
@@ -45,9 +52,7 @@ def open_translator(
     A folder that another runtime is to run is exported first, with the controls' defaults, and kept in the user's
     cache. Raises ModelError, or ConfigError for an acceleration that is not known or not of this file.
     """
-    if acceleration not in ACCELERATIONS:
-        raise ConfigError(f"there is no acceleration {acceleration!r}: there are {', '.join(ACCELERATIONS)}")
-    chosen = ACCELERATIONS[acceleration]
+    chosen = find(acceleration)
     if form := format_of(path):
         fits = not (chosen.speed.compile or (chosen.runtime and FORMATS[chosen.runtime] is not form))
         if not fits:
@@ -82,7 +87,12 @@ class Timing:
 
 
 def bench(path: Path, names: Sequence[str], *, size: int, rounds: int) -> list[Timing]:
-    """Translate one picture of `size` pixels a side by each acceleration, in turn; the first of `names` counts as 1."""
+    """Translate one picture of `size` pixels a side by each acceleration, in turn; the first of `names` counts as 1.
+
+    Raises ConfigError for a name that there is not, ModelError where none can be used.
+    """
+    for name in names:
+        find(name)
     opened: dict[str, Translator] = {}
     faults = []
     for name in names:

@@ -27,7 +27,7 @@ def export(
     Controls are fixed at what is given here, as in --style dog.jpg; --seed stays free.
     """
     from diptych.errors import ConfigError
-    from diptych.export import FORMATS, export_model
+    from diptych.export import FORMATS, export_model, parity_file
     from diptych.translator import Translator
 
     if to not in FORMATS:
@@ -38,7 +38,7 @@ def export(
     file = out or Path(f"{name}{FORMATS[to].suffix}")
     report = export_model(Translator.load(model, device="cpu"), to, file, {**controls, "to": domain})
     print(report.to_text())
-    print(f"written: {file}, and {file.with_suffix('.parity.json').name} beside it")
+    print(f"written: {file}, and {parity_file(file).name} beside it")
 
 
 def bench(

@@ -27,7 +27,9 @@ def serve(
     ] = "plain",
     memory_mb: Annotated[float | None, typer.Option(min=1, help="Room for weights in each worker.")] = None,
     limit_mp: Annotated[float, typer.Option(min=0.001, help="Largest picture accepted, in million pixels.")] = 50.0,
-    limit_mb: Annotated[float, typer.Option(min=0.001, help="Largest body of a request, in million bytes.")] = 100.0,
+    limit_mb: Annotated[
+        float, typer.Option(min=0.001, max=1e6, help="Largest body of a request, in million bytes.")
+    ] = 100.0,
     place: Annotated[Path, typer.Option(help="The server's own folder: jobs, history, feedback.")] = Path(
         "diptych-server"
     ),

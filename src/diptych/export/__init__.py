@@ -42,7 +42,7 @@ class Report:
 
     def to_text(self) -> str:
         head = f"{'size':>11}  {'largest':>9}  {'mean':>9}  lpips"
-        rows = [f"{one.size:>11}  {one.largest:9.1e}  {one.mean:9.1e}  {str(one.lpips)[:40]}" for one in self.sizes]
+        rows = [f"{one.size:>11}  {one.largest:9.1e}  {one.mean:9.1e}  {one.lpips}" for one in self.sizes]
         return "\n".join(
             [f"{self.file}, for {self.runtime}", head, *rows, f"time for a picture, torch 1: {self.time:.2f}"]
         )
@@ -91,8 +91,13 @@ def export_model(translator: Translator, runtime: str, place: Path, controls: Ma
     shown = {**fixed, **({"style": "a picture"} if style is not None else {})}
     packages = ", ".join(f"{name} {version(name)}" for name in form.packages)
     report = Report(place.name, translator.version, packages, shown, found, time)
-    write_text(place.with_suffix(".parity.json"), json.dumps(asdict(report), indent=2) + "\n")
+    write_text(parity_file(place), json.dumps(asdict(report), indent=2) + "\n")
     return report
+
+
+def parity_file(place: Path) -> Path:
+    """Where it is written how near an exported file is to its origin."""
+    return place.with_name(f"{place.name}.parity.json")
 
 
 def sizes_for(granularity: int) -> list[tuple[int, int]]:

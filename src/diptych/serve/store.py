@@ -9,12 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Select, create_engine, delete, event, func, select, update
+from sqlalchemy import JSON, ForeignKey, Select, create_engine, delete, event, func, make_url, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from diptych.errors import StorageError
-from diptych.files import storing
 
 
 class Base(DeclarativeBase):
@@ -84,8 +83,10 @@ class Store:
     def __init__(self, place: Path, url: str | None = None) -> None:
         self.place = place
         self.url = url or f"sqlite:///{place / 'diptych.sqlite'}"
-        with storing(place):
+        try:
             place.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"--place {place} cannot be a folder of the server's: {error.strerror}") from None
         try:
             self.engine = create_engine(self.url)
             if self.engine.dialect.name == "sqlite":
@@ -93,7 +94,7 @@ class Store:
             Base.metadata.create_all(self.engine)
         except (SQLAlchemyError, OSError, ModuleNotFoundError) as error:
             raise StorageError(
-                f"the store {self.url} cannot be opened ({str(error).splitlines()[0]}): a database is named as "
+                f"the store {shown(self.url)} cannot be opened ({str(error).splitlines()[0]}): a database is named as "
                 f"sqlite:////FOLDER/FILE or postgresql+psycopg://USER@HOST/NAME, whose driver must be installed"
             ) from None
 
@@ -189,6 +190,14 @@ class Store:
 
 def latest_of(model: str) -> Select[tuple[Past]]:
     return select(Past).where(Past.model == model).order_by(Past.created.desc(), Past.id)
+
+
+def shown(url: str) -> str:
+    """A URL without its password."""
+    try:
+        return make_url(url).render_as_string()
+    except SQLAlchemyError:
+        return "that is given"
 
 
 def new_id() -> str:
