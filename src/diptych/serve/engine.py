@@ -234,10 +234,8 @@ class Engine:
         wait = before + self.pace.expect(model, pixels)
         if before and wait > deadline:
             self.tally.outcomes[model, Overloaded.code] += 1
-            raise Overloaded(
-                f"it would take about {wait:.1f} seconds, more than the deadline of {deadline:g}: try again later",
-                retry_after=wait,
-            )
+            late = f"it would take about {wait:.1f} seconds, more than the deadline of {deadline:g}: try again later"
+            raise Overloaded(late, retry_after=wait)
 
     def expected_wait(self) -> float:
         """Seconds until a worker can be expected to have done all that waits now, and to begin something new."""

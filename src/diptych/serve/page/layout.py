@@ -200,7 +200,7 @@ class Workplace:
             return await asyncio.to_thread(Path(path).read_bytes), suffix_of(path)
         file = await asyncio.to_thread(drawing.drawn, drawn, self.served.current.card.source)
         if file is None:
-            raise BadPicture("There is no picture yet: give one, or draw.")
+            raise BadPicture("There is no picture yet: give one first.")
         return file, ".png"
 
     async def translate(
