@@ -15,11 +15,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
+from itertools import chain
 from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar
 
-from diptych.config import defaults, unknown
+from diptych.config import defaults, named, unknown
 from diptych.data.opening import open_data
 from diptych.errors import ConfigError, ModelError
 from diptych.evaluation.command import evaluate_folder
@@ -38,7 +39,8 @@ class Model:
 
     folder: the pictures (see `diptych data check`); or those of one domain, and in `other` those of the other. out: the
     run folder, by default `runs/METHOD-FOLDER`. options: those of the method and of the data, by their names alone:
-    `direction="b2a", size=128, width=32`. Raises ConfigError for an option that does not exist.
+    `direction="b2a", size=128, width=32`. Where both know a name the section says which: `method={"flip": True}`.
+    Raises ConfigError for an option that does not exist, or is not one alone.
 
     `translate_horse_to_zebra(image)`, with the names of the model's own domains, is `translate(image, to="zebra")`.
     """
@@ -126,12 +128,36 @@ def word(name: str) -> str:
 
 
 def sort_options(options: dict[str, Any], sections: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Put each option into the section that knows it. Raises ConfigError that names all unknown ones."""
-    known = {name: section for section, function in sections.items() for name in defaults(function)}
-    faults = [unknown(name, list(known)) for name in options if name not in known]
+    """Put each option into the section that knows it; those given under a section's name stay there.
+
+    Raises ConfigError that names all unknown ones, those that two sections know, and those given twice.
+    """
+    known = {section: set(defaults(function)) for section, function in sections.items()}
+    sorted_ = {section: own(section, options[section]) if section in options else {} for section in sections}
+    faults = [unknown(f"{section}.{name}", [f"{section}.{option}" for option in sorted(known[section])])
+              for section, some in sorted_.items() for name in some if name not in known[section]]  # fmt: skip
+    for name in options.keys() - sections.keys():
+        match [section for section in sections if name in known[section]]:
+            case []:
+                faults.append(unknown(name, sorted({*sections, *chain(*known.values())})))
+            case [section] if name in sorted_[section]:
+                faults.append(f"{name} and {section}={{{name!r}: ...}} are both given: give one of them")
+            case [section]:
+                sorted_[section][name] = options[name]
+            case several:
+                full = " and ".join(f"{section}.{name}" for section in several)
+                ways = " or ".join(f"{section}={{{name!r}: {options[name]!r}}}" for section in several)
+                faults.append(f"{name} may be {full}: say which, as in {ways}")
     if faults:
-        raise ConfigError("\n".join(faults))
-    return {section: {k: v for k, v in options.items() if known[k] == section} for section in sections}
+        raise ConfigError("\n".join(sorted(faults)))
+    return sorted_
+
+
+def own(section: str, options: Any) -> dict[str, Any]:
+    """The options given under a section's name. Raises ConfigError where they are none."""
+    if not named(options):
+        raise ConfigError(f"{section} must hold options by name, as in {section}={{'name': value}}, not {options!r}")
+    return dict(options)
 
 
 def facade(name: str) -> type[Model]:
