@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from diptych import __version__
+from diptych.errors import printable
 from diptych.legend import Legend
 
 SCHEMA_VERSION = 2
@@ -69,32 +70,32 @@ class Card(BaseModel):
 
     def to_markdown(self) -> str:
         """The model card for people (Mitchell et al. 2019)."""
-        options = "\n".join(f"- `{name}`: {value}" for name, value in self.options.items())
+        options = "\n".join(printable(f"- `{name}`: {value}") for name, value in self.options.items())
         scores = score_table(self.scores) if self.scores else "Not measured."
         seen = f"Trained on {self.images_seen} images." if self.images_seen else "Its training is not recorded."
-        data = "\n".join(f"- {name}: {value}" for name, value in self.data.items())
+        data = "\n".join(printable(f"- {name}: {value}") for name, value in self.data.items())
         return f"""# {self.title()}
 
-Turns {self.directions()}. {seen} {self.made_with}.
+Turns {self.directions()}. {seen} {printable(self.made_with)}.
 
 ## Use
 
     diptych translate THIS_FOLDER picture.png{self.choice()}
 
-- Intended use: {self.intended_use}
-- Excluded use: {self.excluded_use}
-- Licence: {self.licence}
-- Author: {self.author}
+- Intended use: {printable(self.intended_use)}
+- Excluded use: {printable(self.excluded_use)}
+- Licence: {printable(self.licence)}
+- Author: {printable(self.author)}
 
 ## Limits
 
-- {self.limits}
+- {printable(self.limits)}
 - What it produces is made up by a machine from what it saw in training: it is no record of anything real.
 
 ## Training data
 
 {data or "- not recorded"}
-- Origin: {self.data_origin}
+- Origin: {printable(self.data_origin)}
 
 ## Scores
 
@@ -107,7 +108,7 @@ Turns {self.directions()}. {seen} {self.made_with}.
 
     def title(self) -> str:
         arrow = {"b": "to", "a": "from"}.get("".join(self.ways), "and")
-        return f"{self.source.name} {arrow} {self.target.name}, by {self.method}"
+        return printable(f"{self.source.name} {arrow} {self.target.name}, by {self.method}")
 
     def directions(self) -> str:
         """What becomes what, in words."""
@@ -117,19 +118,19 @@ Turns {self.directions()}. {seen} {self.made_with}.
 
     def choice(self) -> str:
         """The option that says which way, where there are two."""
-        return f" --to {shlex.quote(self.target.name)}" if len(self.ways) > 1 else ""
+        return f" --to {shlex.quote(printable(self.target.name))}" if len(self.ways) > 1 else ""
 
 
 def describe(side: Side) -> str:
     if side.legend:
-        return f"*{side.name}* label maps ({len(side.legend.known)} classes)"
+        return f"*{printable(side.name)}* label maps ({len(side.legend.known)} classes)"
     channels = "one channel" if side.channels == 1 else f"{side.channels} channels"
-    return f"*{side.name}* pictures ({channels}, {side.dtype}, values {side.low:g} to {side.high:g})"
+    return f"*{printable(side.name)}* pictures ({channels}, {side.dtype}, values {side.low:g} to {side.high:g})"
 
 
 def score_table(scores: dict[str, Any]) -> str:
     rows = [
-        f"| {name} | {score['value']:.4f} | {score['low']:.4f} to {score['high']:.4f} | {score['count']} |"
+        f"| {printable(name)} | {score['value']:.4f} | {score['low']:.4f} to {score['high']:.4f} | {score['count']} |"
         for name, score in scores.items()
     ]
     return "\n".join(["| metric | value | 95 % interval | pictures |", "|---|---|---|---|", *rows])

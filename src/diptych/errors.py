@@ -34,6 +34,20 @@ class TrainingError(DiptychError):
     """Training cannot go on."""
 
 
+def printable(text: object) -> str:
+    r"""Text from outside as one line that steers no terminal: what does not print, newlines too, is escaped visibly.
+
+    >>> printable("a\nb \x1b[2J")
+    'a\\nb \\x1b[2J'
+    """
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in str(text))
+
+
+def printable_lines(text: str) -> str:
+    """The same of a text whose lines are our own."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def need(module: str, *, extra: str) -> ModuleType:
     """Import an optional library, or say which extra of the package brings it.
 

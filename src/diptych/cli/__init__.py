@@ -7,14 +7,16 @@ error; 128 + n stopped by signal n.
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 
 import typer
 
-from diptych.errors import DiptychError
+from diptych.errors import DiptychError, printable_lines
 
 
 def main() -> None:
     """Run the command line; a fault is one message and an exit code, never a traceback."""
+    write_anything()
     from diptych.cli import data, export, models, provenance, serve, train, translate
 
     app = typer.Typer(
@@ -37,7 +39,14 @@ def main() -> None:
         fail(f"out of memory ({reason}): try smaller pictures, a smaller batch or narrower networks")
 
 
+def write_anything() -> None:
+    """A console that lacks a sign, of code page 1252 or plain ASCII, is given its number instead of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def fail(message: str, *, code: int = 2) -> None:
-    """Print what is wrong and leave."""
-    print(f"diptych: {message}", file=sys.stderr)
+    """Print what is wrong and leave; further lines are set in, so that none passes for a message of its own."""
+    print(f"diptych: {printable_lines(message)}".replace("\n", "\n  "), file=sys.stderr)
     sys.exit(code)

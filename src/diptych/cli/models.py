@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from diptych.errors import ConfigError
+from diptych.errors import ConfigError, printable, printable_lines
 
 
 def register(app: typer.Typer) -> None:
@@ -38,7 +38,7 @@ def info(model: Annotated[Path, typer.Argument(help="A translator folder or a ru
     from diptych.model_folder import inspect_card, method_of
 
     card = inspect_card(model)
-    print(card.to_markdown())
+    print(printable_lines(card.to_markdown()))
     print(describe("controls", method_of(card, model).translate, without=("self", "x")))
 
 
@@ -54,14 +54,14 @@ def card(
     if wrong := [word for word, equals, _ in pairs if not equals]:
         raise ConfigError(f"{wrong[0]}: give a name and words, as in {wrong[0]}='...'")
     if not pairs:
-        print(inspect_card(model).to_markdown())
+        print(printable_lines(inspect_card(model).to_markdown()))
         print("To be stated by you, as in: diptych card MODEL licence='CC BY 4.0'")
         for name, about in WORDS.items():
             print(f"  {name:14} {about}")
         return
     before = read_version(model)
     for name, said in state(model, {name: said.strip() for name, _, said in pairs}).words().items():
-        print(f"{name}: {said}")
+        print(f"{name}: {printable(said)}")
     print(f"version {before} is now {read_version(model)}")
 
 
@@ -86,7 +86,7 @@ def convert(
             files, out, legend=read_legend(legend) if legend else None, names=(called[0], called[1]) if called else None
         )
         card = inspect_card(place)
-        print(f"translator: {place}\n{card.method}: {card.directions()}")
+        print(f"translator: {printable(place)}\n{card.method}: {printable(card.directions())}")
         if card.source.legend and not legend:
             print(
                 f"the files do not say what their {card.source.channels} planes mean: each is taken for a class, from "

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from diptych.errors import DataError
+from diptych.errors import DataError, printable
 
 
 def register(app: typer.Typer) -> None:
@@ -32,13 +32,13 @@ def verify(
         try:
             verdict = check(path, trust=trust or ())
         except DataError as error:
-            print(f"diptych: {path}: {str(error).removeprefix(f'{path}: ')}", file=sys.stderr)
+            print(printable(f"diptych: {path}: {str(error).removeprefix(f'{path}: ')}"), file=sys.stderr)
             code = 2
             continue
         found[str(path)] = verdict.to_dict()
         code = max(code, 0 if verdict.intact else 1)
         if not as_json:
-            print(f"{path}", *verdict.to_text().splitlines(), sep="\n  ")
+            print(printable(path), *verdict.to_text().splitlines(), sep="\n  ")
     if as_json:
         print(json.dumps(found, indent=2))
     raise typer.Exit(code)

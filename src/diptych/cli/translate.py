@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diptych.errors import ConfigError, DataError
+from diptych.errors import ConfigError, DataError, printable, printable_lines
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -132,7 +132,7 @@ def translate(
             said.update(result.notes)
             new = [f"{result.job.source}: {note}" for note in result.notes if said[note] == 1]
             for line in [result.fault] if result.fault else new:
-                progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+                progress.console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
         results = translate_files(
             translator, jobs, controls=controls, instances=instances, batch=batch, limit_mp=limit_mp, sealer=sealer,
@@ -140,10 +140,10 @@ def translate(
         )  # fmt: skip
     for note, count in said.items():
         if count > 1:
-            print(f"likewise of {count - 1} more: {note}", file=sys.stderr)
+            print(f"likewise of {count - 1} more: {printable(note)}", file=sys.stderr)
     failed = sum(1 for result in results if result.fault)
     place = results[0].written or out if len(results) == 1 else out
-    print(f"{len(results) - failed} of {len(results)} pictures translated into {place}")
+    print(f"{len(results) - failed} of {len(results)} pictures translated into {printable(place)}")
     leave(failed + failed_large, len(results) + len(large))
 
 
@@ -179,6 +179,7 @@ def translate_all_large(
 ) -> int:
     """One large TIFF after another; how many failed. A full disk stops all of them."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress
 
     from diptych import images
@@ -188,7 +189,7 @@ def translate_all_large(
     failed = 0
     with Progress(console=Console(stderr=True), transient=True) as progress, kept_interruption() as check:
         for job in jobs:
-            task = progress.add_task(f"translating {job.source.name} in tiles", total=1.0)
+            task = progress.add_task(escape(f"translating {printable(job.source.name)} in tiles"), total=1.0)
             own = own_controls(job, translator.checked(controls))
             try:
                 translate_large(
@@ -197,11 +198,11 @@ def translate_all_large(
                 )  # fmt: skip
             except DataError as error:
                 failed += 1
-                progress.console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+                progress.console.print(printable(error), markup=False, highlight=False, soft_wrap=True)
                 continue
-            print(f"{job.source} translated in tiles into {job.target}")
+            print(f"{printable(job.source)} translated in tiles into {printable(job.target)}")
             if images.header(job.source).alpha:
-                print(f"{job.source}: its alpha is left out", file=sys.stderr)
+                print(f"{printable(job.source)}: its alpha is left out", file=sys.stderr)
     return failed
 
 
@@ -310,4 +311,5 @@ def evaluate(
             size=size, limit=limit, limit_mp=limit_mp, out=place, log=records(model), reader=reading,
             progress=lambda done: progress.update(task, completed=done),
         )  # fmt: skip
-    print(json.dumps(evaluation.to_dict(), indent=2) if as_json else f"{evaluation.to_text()}\nreport: {page}")
+    said = f"{printable_lines(evaluation.to_text())}\nreport: {printable(page)}"
+    print(json.dumps(evaluation.to_dict(), indent=2) if as_json else said)

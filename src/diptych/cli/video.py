@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from diptych.errors import ConfigError, DataError
+from diptych.errors import ConfigError, DataError, printable
 
 if TYPE_CHECKING:
     from diptych.provenance import Sealer
@@ -57,6 +57,7 @@ def translate_videos(
 ) -> None:
     """Translate one video after another; a damaged one is named and does not stop the others."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from diptych.video import translate_video
@@ -65,7 +66,7 @@ def translate_videos(
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         for clip, target in targets.items():
-            task = progress.add_task(clip.name, total=None)
+            task = progress.add_task(escape(printable(clip.name)), total=None)
             try:
                 done = translate_video(
                     translator, clip, target, controls=controls, batch=batch, quality=quality, steady=steady,
@@ -73,11 +74,11 @@ def translate_videos(
                     progress=lambda count, expected, task=task: progress.update(task, completed=count, total=expected),  # type: ignore[misc]
                 )  # fmt: skip
             except DataError as error:
-                print(error, file=sys.stderr)
+                print(printable(error), file=sys.stderr)
                 faults += 1
                 continue
             for note in done.notes:
-                print(f"{clip}: {note}", file=sys.stderr)
-            print(f"{done.frames} frames translated into {done.written}\n{done.flicker.to_text()}")
+                print(printable(f"{clip}: {note}"), file=sys.stderr)
+            print(f"{done.frames} frames translated into {printable(done.written)}\n{done.flicker.to_text()}")
     if faults:
         raise typer.Exit(2 if faults == len(clips) else 1)

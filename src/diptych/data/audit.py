@@ -19,7 +19,7 @@ from diptych.data.finding import Fault
 from diptych.data.folders import Folder, Item
 from diptych.data.labels import Share, survey
 from diptych.data.recognising import recognise
-from diptych.errors import DataError
+from diptych.errors import DataError, printable
 
 AT_MOST = 10  # lines of one list
 PLURAL = {"side by side": "pairs", "two folders": "pairs", "unpaired": "pictures", "photos": "pictures"}
@@ -88,7 +88,7 @@ class Audit:
         lines += _listed("Left out", [f"{file}: {what}" for file, what in self.faults])
         lines += _listed("Exact duplicates", sorted(map(self._said, self.duplicates), key=lambda line: "(" not in line))
         lines += _listed("Blank pictures", self.blank)
-        return "\n".join([*lines, *_listed("Advice", self.advice, count=False)])
+        return "\n".join(map(printable, [*lines, *_listed("Advice", self.advice, count=False)]))
 
     def _said(self, group: tuple[str, ...]) -> str:
         where = {"across splits": group in self.leaks, "in both domains": group in self.overlaps}

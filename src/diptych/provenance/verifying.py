@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Literal
 import c2pa
 
 from diptych import images
-from diptych.errors import DataError
+from diptych.errors import DataError, printable
 from diptych.provenance import mark
 from diptych.provenance.certificate import own_authorities, root_of
 from diptych.provenance.sealing import NO_LOOKUPS, SEALABLE, TRANSLATION, UNTRUSTED, failures
@@ -67,24 +67,25 @@ class Verdict:
         return asdict(self)
 
     def to_text(self) -> str:
-        """The verdict in words."""
-        named = f"made by the model {self.model}, version {self.version}, method {self.method}"
-        controls = ", ".join(f"{name}={value}" for name, value in self.controls.items())
+        """The verdict in words; what the file says of itself stands in quotation marks, each value on one line."""
+        named = f"made by the model {quoted(self.model)}, version {quoted(self.version)}, method {quoted(self.method)}"
+        controls = ", ".join(f"{quoted(name)} = {quoted(value)}" for name, value in self.controls.items())
         said = [
             named if self.model else "made by a model" if self.by_a_model else "",
             f"with {controls}" if controls else "",
-            f"by {self.made_with}" + (f", {self.time}" if self.time else "") if self.made_with else "",
-            f"from a file whose sha256 is {self.source_sha256}" if self.source_sha256 else "",
+            f"by {quoted(self.made_with)}" + (f", {quoted(self.time)}" if self.time else "") if self.made_with else "",
+            f"from a file whose sha256 is {quoted(self.source_sha256)}" if self.source_sha256 else "",
         ]
         first = [SAYS[self.state] if any(said) or self.state != "none" else "no content credentials"]
-        first += [VOUCHED[self.signer].format(by=self.signed_by or "nobody")] if self.signer in VOUCHED else []
+        if self.signer in VOUCHED:
+            first.append(VOUCHED[self.signer].format(by=quoted(self.signed_by) if self.signed_by else "nobody"))
         last = f"its pixels are marked with the model version {self.mark}" if self.mark else ""
-        return printable("\n".join(line for line in (*first, *said, last) if line))
+        return "\n".join(line for line in (*first, *said, last) if line)
 
 
-def printable(text: str) -> str:
-    """What a stranger has written, without what would steer a terminal."""
-    return "".join(sign if sign.isprintable() or sign == "\n" else "?" for sign in text)
+def quoted(text: object) -> str:
+    """What a stranger has written, as one line that nobody takes for ours."""
+    return '"' + printable(text).replace('"', "\\x22") + '"'
 
 
 def verify(source: bytes | Path, *, trust: Sequence[Path] = ()) -> Verdict:

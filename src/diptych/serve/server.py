@@ -13,7 +13,7 @@ from dataclasses import replace
 import uvicorn
 import uvloop
 
-from diptych.errors import ConfigError
+from diptych.errors import ConfigError, printable
 from diptych.provenance.certificate import find_certificate
 from diptych.serve.app import build_app
 from diptych.serve.connection import PatientConnection
@@ -100,8 +100,8 @@ def listening(listener: socket.socket, engine: Engine, rules: Rules, *, page: bo
     """Say what is served where, and what is not as one might expect."""
     host, port = listener.getsockname()[:2]
     for name, served in engine.served.items():
-        current = served.current
-        print(f"{name}, version {current.version}: {current.card.directions()}; licence: {current.card.licence}")
+        current, card = served.current, served.current.card
+        print(printable(f"{name}, version {current.version}: {card.directions()}; licence: {card.licence}"))
     plan = engine.plan
     print(f"{engine.size} worker(s), acceleration {plan.acceleration}, {'a' if rules.token else 'no'} token needed")
     if not plan.provenance:

@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from diptych.errors import printable_lines
 from diptych.files import storing, write_text
 
 FILE = "log.jsonl"
@@ -72,7 +73,7 @@ class Log:
 
     def say(self, text: str) -> None:
         """Print a line of text as it is."""
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(printable_lines(text), markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         self.bar.stop()

@@ -22,7 +22,7 @@ from rich.progress import Progress
 
 from diptych import images
 from diptych.config import dump, merge, read_recipe
-from diptych.errors import ConfigError, ModelError, TrainingError
+from diptych.errors import ConfigError, ModelError, TrainingError, printable_lines
 from diptych.files import UNFINISHED, clean_unfinished, recover_folder, storing, write_text
 from diptych.methods.method import Method, welcome
 from diptych.model_folder import begin_from, inspect_card, stated
@@ -102,7 +102,7 @@ class Run:
         self.say(f"into {self.folder}")
 
     def say(self, text: str) -> None:
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(printable_lines(text), markup=False, highlight=False, soft_wrap=True)
 
     def claim_folder(self) -> None:
         """Make the folder this run's, and clear away what a crash left in it. Raises StorageError."""
