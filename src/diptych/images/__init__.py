@@ -6,6 +6,7 @@ Nothing is decoded before its header has passed a limit of pixels, and no decode
 
 from diptych.images.display import display_image
 from diptych.images.formats import FORMATS, LIMIT_MP, MEDIA_TYPES, SUFFIX_OF, SUFFIXES
+from diptych.images.listing import kind_of, list_pictures
 from diptych.images.picture import Header, Picture
 from diptych.images.reading import format_of, from_pillow, header, read
 from diptych.images.showing import grid
@@ -30,6 +31,8 @@ __all__ = [
     "from_unit",
     "grid",
     "header",
+    "kind_of",
+    "list_pictures",
     "match_channels",
     "read",
     "resize",

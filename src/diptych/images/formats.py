@@ -5,6 +5,7 @@ FORMATS = {
     ".png": "PNG",
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
+    **dict.fromkeys((".jfif", ".jpe", ".jif"), "JPEG"),
     ".webp": "WEBP",
     ".tif": "TIFF",
     ".tiff": "TIFF",
