@@ -10,10 +10,14 @@ from typing import Any
 
 import pytest
 import uvicorn
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
-from diptych.serve import connection, gate
+from diptych.serve import connection, gate, guesses
 from diptych.serve.connection import PatientConnection
-from diptych.serve.gate import Body, Cut, Rules
+from diptych.serve.gate import Body, Cut, Gate, Rules
+from diptych.serve.guesses import Guesses
+from diptych.serve.login import add_login
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -90,3 +94,127 @@ def test_only_the_whole_token_admits() -> None:
     assert rules.admits("sécret")
     assert not any(map(rules.admits, (None, "", "sécre", "sécrets", "secret", "Sécret")))
     assert Rules().admits(None)
+
+
+# --- What the gate lets through ---------------------------------------------------------------------------------------
+
+
+def asked(
+    rules: Rules, path: str, *, method: str = "POST", body: bytes = b"", gate: Gate | None = None, **headers: str
+) -> int:
+    """The status of the answer to a request through a gate, behind which the body is read and all is well."""
+
+    async def inside(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        await app(scope, receive, send)
+
+    parts, said = [body[at : at + 65536] for at in range(0, len(body), 65536)] or [b""], []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": parts.pop(0), "more_body": bool(parts)}
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    named = {"host": "diptych.example", **{name.replace("_", "-"): value for name, value in headers.items()}}
+    scope = {
+        "type": "http", "method": method, "path": path, "client": ("192.0.2.1", 1),
+        "headers": [(name.encode(), value.encode()) for name, value in named.items()],
+    }  # fmt: skip
+    used = gate or Gate(inside, rules, Guesses())
+    used.app = inside
+    asyncio.run(used(scope, receive, send))
+    return said[0]["status"]
+
+
+PAGES = ["/gradio_api/queue/join", "/gradio_api/run/predict", "/gradio_api/call/translate", "/login", "/v1/nothing"]
+
+
+@pytest.mark.parametrize("says", [True, False])
+@pytest.mark.parametrize("path", [*PAGES, "/v1/models/a/reload", "/v1/models/a/translate", "/v1/jobs"])
+def test_only_files_in_forms_may_be_large(path: str, says: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "LINGER", 0.01)
+    length = {"content_length": "1000001"} if says else {}
+    for kind in ("application/json", "application/x-www-form-urlencoded", ""):
+        assert asked(Rules(), path, body=bytes(1_000_001), content_type=kind, **length) == 413
+        assert asked(Rules(), path, body=bytes(999_999), content_type=kind) == 200
+    form = "multipart/form-data; boundary=x"
+    takes_files = path in ("/v1/models/a/translate", "/v1/jobs")
+    assert asked(Rules(), path, body=bytes(1_000_001), content_type=form, **length) == (200 if takes_files else 413)
+
+
+ELSEWHERE = [
+    {"sec_fetch_site": "cross-site"},
+    {"sec_fetch_site": "same-site"},
+    {"sec_fetch_site": "nonsense"},
+    {"sec_fetch_site": "same-site", "origin": "http://diptych.example:81"},
+    {"sec_fetch_site": "same-origin", "origin": "http://diptych.example:81"},
+    {"origin": "http://diptych.example:81"},
+    {"origin": "http://evil.example"},
+    {"origin": "null"},
+]
+HERE = [
+    {},
+    {"sec_fetch_site": "none"},
+    {"sec_fetch_site": "same-origin"},
+    {"sec_fetch_site": "same-origin", "origin": "null"},  # of a form, whose page tells nobody where it is
+    {"origin": "http://diptych.example"},
+    {"origin": "https://diptych.example", "sec_fetch_site": "same-origin"},
+]
+
+
+@pytest.mark.parametrize(("headers", "status"), [(one, 403) for one in ELSEWHERE] + [(one, 200) for one in HERE])
+def test_only_our_own_pages_send_anything(headers: dict[str, str], status: int) -> None:
+    for path in ("/v1/jobs", "/v1/models/a/reload", "/gradio_api/queue/join", "/login"):
+        for method in ("POST", "DELETE"):
+            assert asked(Rules(), path, method=method, **headers) == status
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"}
+
+
+@pytest.mark.parametrize("how", [bearer, lambda token: {"cookie": f"diptych_token={token}"}])
+def test_after_many_wrong_tokens_an_address_has_to_wait(how: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(guesses.time, "monotonic", lambda: clock[0])
+    rules, known = Rules(token="right"), Guesses()
+    entry = Gate(app, rules, known)
+    ask = lambda token: asked(rules, "/v1/models", method="GET", gate=entry, **how(token))  # noqa: E731
+    assert [ask(f"wrong{number}") for number in range(100)].count(401) == 20
+    assert ask("right") == 429  # or the guesser would learn it
+    assert asked(rules, "/healthz", method="GET", gate=entry) == 200
+    assert known.wait("192.0.2.2") == 0
+    clock[0] += 3
+    assert ask("right") == 200
+    clock[0] += 3600
+    assert [ask("stale") for _ in range(100)].count(401) == 100  # one guess, again and again
+
+
+def test_a_page_that_is_asked_for_is_no_way_around_that() -> None:
+    rules = Rules(token="right")
+    entry = Gate(app, rules, Guesses())
+    ask = lambda token: asked(rules, "/", method="GET", gate=entry, accept="text/html", **bearer(token))  # noqa: E731
+    assert {ask(f"wrong{number}") for number in range(30)} == {303}
+    assert ask("right") == 303
+
+
+def test_the_form_that_asks_for_the_token_counts_guesses_too() -> None:
+    pages, rules = FastAPI(), Rules(token="right")
+    add_login(pages, rules, Guesses())
+    with TestClient(pages, follow_redirects=False) as client:
+        answers = [client.post("/login", data={"token": f"wrong{number}"}).status_code for number in range(40)]
+        assert (answers.count(401), answers.count(429)) == (20, 20)
+        assert client.post("/login", data={"token": "right"}).status_code == 429
+    add_login(other := FastAPI(), rules, Guesses())
+    with TestClient(other, follow_redirects=False) as client:
+        assert client.post("/login", data={"token": "right"}).status_code == 303
+
+
+def test_a_household_of_ipv6_is_one_guesser() -> None:
+    known = Guesses()
+    for number in range(30):
+        known.wrong(f"2001:db8::{number:x}", f"wrong{number}")
+    assert known.wait("2001:db8::ffff") > 0
+    assert known.wait("2001:db8:0:1::1") == 0

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from typing import Any
 
+from diptych.serve.guesses import Guesses
+
 SLOW = 10.0
 """Seconds that a body may make no progress, and that it may take besides what its size needs."""
 PACE = 50_000
@@ -19,6 +21,11 @@ PACE = 50_000
 
 LINGER = 2.0
 """Seconds for which a body that is too large is still taken, and thrown away."""
+
+SMALL = 1_000_000
+"""Bytes of a body that is no upload, at most: it is read as a whole, and costs many times its size in memory."""
+UPLOADS = re.compile(r"/v1/(jobs|feedback|models/[^/]+/translate)|/gradio_api/upload")
+"""Paths that take files, as forms."""
 
 COOKIE = "diptych_token"
 OPEN = ("/healthz", "/readyz", "/login")
@@ -29,7 +36,7 @@ POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-acti
 
 ALWAYS = [
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
+    (b"referrer-policy", b"same-origin"),  # with no-referrer a browser does not tell where its own forms come from
     (b"x-frame-options", b"DENY"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
@@ -67,8 +74,8 @@ class Cut(Exception):
 class Gate:
     """The outermost application, around all others. closing: to be set when the server is about to end."""
 
-    def __init__(self, app: Any, rules: Rules) -> None:
-        self.app, self.rules = app, rules
+    def __init__(self, app: Any, rules: Rules, guesses: Guesses) -> None:
+        self.app, self.rules, self.guesses = app, rules, guesses
         self.closing = asyncio.Event()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -78,13 +85,13 @@ class Gate:
             return  # nothing here speaks by websocket
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         answering = Answering(send, self.policy(scope["path"]))
-        if self.wants_login(scope, headers):
-            await answering.redirect("/login")
-            return
         if refusal := self.refusal(scope, headers):
-            await answering.refuse(*refusal)
+            if refusal[0] in (401, 429) and asks_for_page(scope, headers):
+                await answering.redirect("/login")
+            else:
+                await answering.refuse(*refusal)
             return
-        limit = self.rules.job if scope["path"] == "/v1/jobs" else self.rules.body
+        limit = self.limit(scope["path"], headers)
         body = Body(receive, limit, None if scope["path"].startswith("/v1") else self.closing)
         if announced(headers) > limit:
             await answering.refuse(413, "too_large", body.too_large, meanwhile=body.discard)
@@ -94,10 +101,12 @@ class Gate:
         except Cut as cut:
             await answering.refuse(cut.status, cut.code, str(cut))
 
-    def wants_login(self, scope: Any, headers: dict[bytes, str]) -> bool:
-        """Whether a browser asks for the page and shows no token, or a wrong one."""
-        asks = scope["method"] == "GET" and scope["path"] == "/" and "text/html" in headers.get(b"accept", "")
-        return asks and not self.rules.admits(shown(headers))
+    def limit(self, path: str, headers: dict[bytes, str]) -> int:
+        """Bytes that a body may have."""
+        is_form = headers.get(b"content-type", "").lower().startswith("multipart/form-data")
+        if not (is_form and UPLOADS.fullmatch(path)):
+            return min(SMALL, self.rules.body)
+        return self.rules.job if path == "/v1/jobs" else self.rules.body
 
     def policy(self, path: str) -> str:
         return POLICY if path.startswith(("/v1", "/metrics", "/healthz", "/readyz")) else self.rules.page_policy
@@ -109,17 +118,35 @@ class Gate:
             return 421, "wrong_host", f"this server is not {host[:100]!r}: ask for {self.rules.hosts[0]}"
         if from_elsewhere(headers) and scope["method"] not in ("GET", "HEAD"):
             return 403, "cross_site", "another site's page may not send requests here"
-        if scope["path"] not in OPEN and not self.rules.admits(shown(headers)):
-            return 401, "no_token", "this needs a token: send the header `Authorization: Bearer TOKEN`"
-        return None
+        return None if self.rules.token is None else self.stranger(scope, shown(headers))
+
+    def stranger(self, scope: Any, token: str | None) -> tuple[int, str, str] | None:
+        """Why a client is not let in, by the token that it shows."""
+        address = (scope.get("client") or ("",))[0]
+        if token and (wait := self.guesses.wait(address)):
+            return 429, "too_many_guesses", f"too many wrong tokens came from where you are: wait {wait} s"
+        if scope["path"] in OPEN or self.rules.admits(token):
+            return None
+        if token:
+            self.guesses.wrong(address, token)
+        return 401, "no_token", "this needs a token: send the header `Authorization: Bearer TOKEN`"
+
+
+def asks_for_page(scope: Any, headers: dict[bytes, str]) -> bool:
+    return scope["method"] == "GET" and scope["path"] == "/" and "text/html" in headers.get(b"accept", "")
 
 
 def from_elsewhere(headers: dict[bytes, str]) -> bool:
-    """Whether a browser sends this from another site's page: new ones say so, older ones say which."""
-    origin = headers.get(b"origin")
-    if (site := headers.get(b"sec-fetch-site")) is not None:
-        return site == "cross-site"
-    return origin is not None and origin.partition("://")[2] != headers.get(b"host")
+    """Whether a browser sends this from a page that is not ours, be it another port's: new ones say so, all say whose.
+
+    Only the new ones tell that a page which hides its origin is ours.
+    """
+    site, origin = headers.get(b"sec-fetch-site"), headers.get(b"origin")
+    if site not in (None, "same-origin", "none"):
+        return True
+    if origin is None or (origin == "null" and site is not None):
+        return False
+    return origin.partition("://")[2] != headers.get(b"host")
 
 
 def shown(headers: dict[bytes, str]) -> str | None:

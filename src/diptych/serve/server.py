@@ -19,6 +19,7 @@ from diptych.serve.app import build_app
 from diptych.serve.connection import PatientConnection
 from diptych.serve.engine import Engine
 from diptych.serve.gate import Gate, Rules
+from diptych.serve.guesses import Guesses
 from diptych.serve.login import add_login
 from diptych.serve.store import Store
 
@@ -64,14 +65,14 @@ def listen(host: str, port: int) -> socket.socket:
 
 async def serve(engine: Engine, store: Store, rules: Rules, listener: socket.socket, *, page: bool) -> None:
     await engine.start()
-    app = build_app(engine, store, rules)
+    app, guesses = build_app(engine, store, rules), Guesses()
     if rules.token:
-        add_login(app, rules)
+        add_login(app, rules, guesses)
     if page:
         from diptych.serve.page import POLICY, mount_page  # takes seconds to import
 
         app, rules = mount_page(app, engine, store, limit_mb=rules.body / 1e6), replace(rules, page_policy=POLICY)
-    gate = Gate(app, rules)
+    gate = Gate(app, rules, guesses)
     config = uvicorn.Config(
         gate,
         http=PatientConnection,
