@@ -35,7 +35,8 @@ MAY_IMPORT = {
     "data": "images tasks config ahead legend",
     "metrics": "nn weights byname",
     "model_folder": "methods tasks images card config",
-    "translator": "model_folder methods tasks images card config speed legend tiling",
+    "sides": "images card legend",
+    "translator": "sides model_folder methods tasks images card config speed tiling",
     "provenance": "images card",
     "tiling": "",
     "bulk": "translator images ahead card provenance",
@@ -47,7 +48,7 @@ MAY_IMPORT = {
     "training": "methods data metrics translator model_folder weights config images nn card speed",
     "evaluation": "translator data metrics images card legend",
     "convert": "translator model_folder methods nn card legend",
-    "facade": "training evaluation translator data methods images config speed",
+    "facade": "training evaluation translator sides data methods images config speed",
     "testing": "training translator model_folder methods config card speed",
     "cli": "training evaluation translator model_folder bulk convert data methods weights config speed images card "
     "acceleration export large provenance serve tiling video",

@@ -27,11 +27,12 @@ from diptych.evaluation.command import evaluate_folder
 from diptych.evaluation.evaluate import Evaluation
 from diptych.images import Picture
 from diptych.methods import find
+from diptych.sides import Image
 from diptych.speed import Speed
 from diptych.training.recipe import Train
 from diptych.training.run import train
 from diptych.training.steady import Steady
-from diptych.translator import Image, Translator
+from diptych.translator import Translator
 
 
 class Model:

@@ -17,18 +17,15 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor
 
-from diptych import images, model_folder, tasks
+from diptych import model_folder, tasks
 from diptych.card import Card, Side
 from diptych.config import complete, defaults, schema
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
-from diptych.legend import from_planes, to_planes
 from diptych.methods.method import Method, Style, To
+from diptych.sides import Image, finished, open_picture, prepare
 from diptych.speed import Malloc, Speed, choose_device, resident
 from diptych.tiling import Network, Tiling, in_tiles
-
-Image = Any
-"""A picture, an array `H W` or `H W C`, a file's path, or a Pillow image."""
 
 SMALLEST = 16
 """Pixels a side below which some networks have nothing left after their halvings."""
@@ -354,48 +351,6 @@ def controls_of(method: type[Method]) -> dict[str, Any]:
     """The keyword arguments of a method's `translate`, with their types."""
     parameters = inspect.signature(method.translate, eval_str=True).parameters
     return {name: parameter.annotation for name, parameter in parameters.items() if name not in ("self", "x")}
-
-
-def prepare(picture: Picture, side: Side) -> Tensor:
-    """A picture as the networks want those of `side`: `C H W` in [-1, 1]; grey and colour made to match, ids planes."""
-    if side.legend:
-        return to_planes(picture.array, side.legend, picture.things)
-    array = images.match_channels(picture.array, side.channels)
-    same = array.dtype == side.dtype
-    low, high = (side.low, side.high) if same else images.value_range(array.dtype)
-    if array.dtype.kind == "f" and not (same or (array.min() >= low and array.max() <= high)):
-        raise DataError(
-            f"values from {array.min():g} to {array.max():g}: the model knows {side.dtype}, so that floats "
-            f"must lie between 0 and 1"
-        )
-    return images.to_unit(array, low, high)
-
-
-def finished(output: Tensor, side: Side) -> Picture:
-    """What the networks gave, `C H W` in [-1, 1], with the type and range of the pictures of `side`."""
-    if side.legend:
-        return from_planes(output, side.legend)
-    return Picture(images.from_unit(output, side.dtype, side.low, side.high))
-
-
-def open_picture(image: Image, *, indices: bool = False) -> Picture:
-    """Any accepted kind of image as a Picture, of palettes the indices if asked. Raises DataError or ConfigError."""
-    if isinstance(image, Picture):
-        return image
-    if isinstance(image, str | PathLike):
-        return images.read(Path(image), indices=indices)
-    if hasattr(image, "mode") and hasattr(image, "save"):  # Pillow's, without importing it here
-        return images.from_pillow(image, indices=indices)
-    if isinstance(image, np.ndarray) and image.ndim in (2, 3) and image.size:
-        array = image if image.ndim == 3 else image[..., None]
-        if indices and array.dtype.kind in "bi":
-            array = array.astype(np.uint8 if array.dtype.kind == "b" else np.float32)
-        if array.dtype.kind == "f" or array.dtype in (np.uint8, np.uint16):
-            return Picture(array.astype(np.float32) if array.dtype.kind == "f" else array)
-        raise ConfigError(f"an array of {array.dtype} has no known white: make it uint8, uint16, or float from 0 to 1")
-    raise ConfigError(
-        f"{type(image).__name__} is no picture: give a path, a Picture, a Pillow image or an array H W C, not empty"
-    )
 
 
 def mirror_pad(pictures: Tensor, multiple: int) -> Tensor:
