@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,8 +30,12 @@ def write(
     pixels: str = "yuv420p",
     sound: str | None = "aac",
     rotation: int = 0,
+    picture: Callable[[int], np.ndarray] | None = None,
 ) -> Path:
-    """Write a video of ten frames a second, or with frames at `times` in milliseconds, and a tone."""
+    """Write a video of ten frames a second, or with frames at `times` in milliseconds, and a tone.
+
+    picture: the frame of a number, `H W 3`; waves by default.
+    """
     with av.open(str(path), "w") as file:
         pictures = file.add_stream(codec, rate=10)
         pictures.width, pictures.height, pictures.pix_fmt = *size, pixels
@@ -39,7 +44,8 @@ def write(
             pictures.set_display_rotation(rotation)
         tones = file.add_stream(sound, rate=48000, layout="mono") if sound else None
         for number in range(count):
-            frame = av.VideoFrame.from_ndarray(waves(number, *size), format="rgb24")
+            array = waves(number, *size) if picture is None else picture(number)
+            frame = av.VideoFrame.from_ndarray(array, format="rgb24")
             frame.pts, frame.time_base = times[number] if times else 100 * number, THOUSANDTH
             file.mux(pictures.encode(frame))
             if tones:

@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "provenance": "images card",
     "tiling": "",
     "bulk": "translator images ahead card provenance",
-    "large": "translator tiling images card provenance",
+    "large": "translator tasks tiling images card provenance",
     "video": "translator images card provenance",
     "export": "translator model_folder methods metrics speed tiling card",
     "acceleration": "translator model_folder speed export",

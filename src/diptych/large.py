@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from diptych.errors import ConfigError, DataError, need
 from diptych.files import storing, unfinished
 from diptych.images import Picture
 from diptych.provenance import Sealer
+from diptych.tasks import Task
 from diptych.translator import Translator
 
 TYPES = {"uchar": "uint8", "ushort": "uint16", "float": "float32"}
@@ -53,9 +54,13 @@ def translate_large(
     raw, new = unfinished(target.with_suffix(".raw")), unfinished(target)
     try:
         image = vips.Image.new_from_file(str(source), access="random", fail_on="error").autorot()
-        rows = translator.rows(
-            reader(image, translator, controls, source), image.height, image.width, controls, progress=progress
-        )
+        read = reader(image, translator, controls, source)
+
+        def given(*edges: int) -> Picture:
+            return translator.given(read(*edges))
+
+        bands = translator.rows(given, image.height, image.width, controls, progress=progress)
+        rows = finished(translator.task, bands, read, image.width)
         with storing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             dtype, bands = append(rows, raw)
@@ -95,6 +100,17 @@ def reader(
         return translator.opened(Picture(np.ascontiguousarray(array), format="TIFF"), side, str(source))
 
     return region
+
+
+def finished(
+    task: Task, bands: Iterable[Picture], read: Callable[[int, int, int, int], Picture], width: int
+) -> Iterator[Picture]:
+    """The rows as the task finishes them, each with the user's picture beside it."""
+    top = 0
+    for band in bands:
+        bottom = top + band.array.shape[0]
+        yield task.finish(band, read(top, bottom, 0, width))
+        top = bottom
 
 
 def append(rows: Iterable[Picture], raw: Path) -> tuple[str, int]:

@@ -151,20 +151,25 @@ class Translator:
         """`many` with controls as `checked` gives them."""
         source, target = self.sides(controls.get("to", self.ways[0]))
         opened = (self.opened(image, source) for image in pictures)
-        for _, alike in groupby(opened, key=kind):
+        pairs = ((picture, self.given(picture)) for picture in opened)
+        for _, alike in groupby(pairs, key=lambda pair: kind(pair[1])):
             first = next(alike)
-            if self.tiling.applies(*first.array.shape[:2]):
-                yield from (self.in_tiles(picture, controls) for picture in chain([first], alike))
-                continue
             alike = chain([first], alike)
+            if self.tiling.applies(*first[1].array.shape[:2]):
+                yield from (self.task.finish(self.in_tiles(seen, controls), picture) for picture, seen in alike)
+                continue
             while some := list(islice(alike, batch)):
-                sources = torch.stack([prepare(self.task.source(picture), source) for picture in some])
-                outputs = self.batch(sources, **{**controls, **self.things(some)}).cpu()
-                for output, picture in zip(outputs, some, strict=True):
+                sources = torch.stack([prepare(seen, source) for _, seen in some])
+                outputs = self.batch(sources, **{**controls, **self.things([seen for _, seen in some])}).cpu()
+                for output, (picture, _) in zip(outputs, some, strict=True):
                     yield self.task.finish(finished(output, target), picture)
 
+    def given(self, picture: Picture) -> Picture:
+        """What the networks are given of a user's picture, by the task; a source of a pair is so already."""
+        return picture if picture.prepared else self.task.source(picture)
+
     def in_tiles(self, picture: Picture, controls: Mapping[str, Any]) -> Picture:
-        """A large picture, as `opened` gives it, with controls as `checked` gives them."""
+        """A large picture, as `given` makes it, with controls as `checked` gives them; before the task finishes it."""
         height, width = picture.array.shape[:2]
 
         def region(top: int, bottom: int, left: int, right: int) -> Picture:
@@ -172,10 +177,9 @@ class Translator:
             return replace(picture, array=picture.array[top:bottom, left:right], things=things)
 
         bands = list(self.rows(region, height, width, controls))
-        joined = replace(bands[0], array=np.concatenate([band.array for band in bands]))
-        translated = self.task.finish(joined, picture)
         statistics = "statistics of a sample" if self.tiling.mode == "approximate" else "statistics of all of it"
-        return replace(translated, notes=(*translated.notes, f"translated in tiles, with {statistics}"))
+        note = f"translated in tiles, with {statistics}"
+        return replace(bands[0], array=np.concatenate([band.array for band in bands]), notes=(note,))
 
     def rows(
         self,
@@ -186,9 +190,9 @@ class Translator:
         *,
         progress: Callable[[float], None] = lambda share: None,
     ) -> Iterator[Picture]:
-        """Translate a picture that is never there as a whole: rows of the result, from top to bottom.
+        """Translate a picture that is never there as a whole: rows of the result, from top to bottom, not finished.
 
-        region: what it shows from top to bottom and from left to right, as `opened` gives pictures. progress: hears of
+        region: what it shows from top to bottom and from left to right, as `given` makes pictures. progress: hears of
         the share that is done.
         """
         source, target = self.sides(controls.get("to", self.ways[0]))
@@ -207,7 +211,7 @@ class Translator:
 
         def network(method: Method, speed: Speed) -> Network:
             def given(shown: Picture) -> dict[str, Tensor]:
-                x = prepare(self.task.source(shown), source)[None].to(self.device)
+                x = prepare(shown, source)[None].to(self.device)
                 things = {name: one.to(self.device) for name, one in self.things([shown]).items()}
                 return {"x": speed.layout(x).clone(), **things}  # in memory of its own, which can be put away
 

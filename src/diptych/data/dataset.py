@@ -186,7 +186,7 @@ class Data:
         """
         for name, (source, target, *maps) in self._whole(self.items(split), self.read):
             things = maps[0].array if maps else None
-            yield name, replace(source, things=things), target
+            yield name, replace(source, things=things, prepared=True), target
 
     def pictures(self, split: str, side: int) -> Iterator[tuple[str, Picture]]:
         """(name, picture) of all pictures of the source side (0) or target side (1) of a split, like `pairs`."""

@@ -34,6 +34,7 @@ class Picture:
     palette: np.ndarray | None = None  # N 3 of uint8: the colours that the numbers of a single channel stand for
     ids: bool = False  # its numbers are names, of classes or of things, and are never mixed
     things: np.ndarray | None = None  # H W 1: which thing each pixel belongs to, of a label map
+    prepared: bool = False  # it is the source of a pair, as the task makes it of a user's picture
 
     @property
     def visible(self) -> np.ndarray:

@@ -23,7 +23,7 @@ class Pairs:
         alpha = None
         if image.alpha is not None and not output.ids:  # a map of ids has none
             alpha = images.convert(image.alpha, output.array.dtype)
-        return replace(output, alpha=alpha, format=image.format, notes=image.notes)
+        return replace(output, alpha=alpha, format=image.format, notes=(*image.notes, *output.notes))
 
 
 TASK = Pairs()

@@ -17,7 +17,7 @@ class Task(Protocol):
         """Source and target for training, from the pictures that are read."""
 
     def source(self, image: Picture) -> Picture:
-        """What the method is given, from a user's picture."""
+        """What the method is given, from a user's picture, or from a part of one that is translated in parts."""
 
     def finish(self, output: Picture, image: Picture) -> Picture:
-        """What the user gets, from the method's output and the user's own picture."""
+        """What the user gets, from the method's output and the user's own picture, or from the same rows of both."""

@@ -1,0 +1,24 @@
+"""A task that leaves a trace each time it is asked: 20 brighter before the network, 50 brighter after it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from diptych.images import Picture
+from diptych.tasks.pairs import Pairs
+
+BEFORE, AFTER = 20, 50
+
+
+class Counting(Pairs):
+    def pair(self, a: Picture, b: Picture) -> tuple[Picture, Picture]:
+        return self.source(a), b
+
+    def source(self, image: Picture) -> Picture:
+        return replace(image, array=image.array + BEFORE)
+
+    def finish(self, output: Picture, image: Picture) -> Picture:
+        return super().finish(replace(output, array=output.array + AFTER), image)
+
+
+TASK = Counting()
