@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -15,6 +17,19 @@ from diptych.errors import StorageError
 
 UNFINISHED = ".unfinished-"
 SUMS = "SHA256SUMS"
+LONGEST_NAME = 255
+"""Bytes that a name has at most, on nearly every system."""
+
+REMEDIES: Mapping[int, str] = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "Free some space."),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "Check the folder's permissions."),
+    **dict.fromkeys(
+        (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY),
+        "Something else has this name, or that of a folder above it: choose another.",
+    ),
+    errno.ENAMETOOLONG: f"Choose a shorter name: at most {LONGEST_NAME} bytes, where most letters but a to z have two.",
+}
+"""What to do, by what the system says."""
 
 
 class HashingFile:
@@ -41,9 +56,9 @@ def storing(path: Path) -> Iterator[None]:
             raise
         cause = error if isinstance(error, OSError) else cast(OSError, error.__context__)
         reason = cause.strerror or str(cause)
+        remedy = REMEDIES.get(cause.errno or 0, "Free some space, or check the folder's permissions.")
         raise StorageError(
-            f"{path} could not be written: {reason}; what was there before is untouched. Free some space, or check the "
-            f"folder's permissions."
+            f"{path} could not be written: {reason}; what was there before is untouched. {remedy}"
         ) from error
 
 
@@ -71,8 +86,17 @@ def atomic(path: Path, *, durable: bool = True) -> Iterator[HashingFile]:
 
 
 def unfinished(path: Path) -> Path:
-    """A new name beside `path`, for what is to become it."""
-    return path.parent / f"{UNFINISHED}{secrets.token_hex(4)}-{path.name}"
+    """A new name beside `path`, with its suffix, for what is to become it."""
+    return path.parent / marked(f"{UNFINISHED}{secrets.token_hex(4)}-", path.name)
+
+
+def marked(mark: str, name: str) -> str:
+    """`name` with a mark before it; of one that would be too long its digest and its end."""
+    whole = os.fsencode(mark + name)
+    if len(whole) <= LONGEST_NAME or len(os.fsencode(name)) > LONGEST_NAME:
+        return mark + name
+    mark += hashlib.sha256(os.fsencode(name)).hexdigest()[:8] + "-"
+    return mark + os.fsencode(name)[len(mark) - LONGEST_NAME :].decode(errors="ignore")
 
 
 def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> str:
@@ -130,13 +154,24 @@ def replace_folder(new: Path, folder: Path) -> None:
 
 def older(folder: Path) -> Path:
     """Where `folder` waits while another is put in its place."""
-    return folder.parent / f"{UNFINISHED}old-{folder.name}"
+    return folder.parent / marked(f"{UNFINISHED}old-", folder.name)
 
 
 def recover_folder(folder: Path) -> None:
     """Undo a replacement that was cut short. For the writer: a reader would disturb one that is under way."""
     if older(folder).exists() and not folder.exists():
         os.replace(older(folder), folder)
+
+
+def irregular(path: Path) -> str:
+    """What a path is, in words, where it is neither a file nor missing: to read from a pipe may never end."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # whoever opens it is told
+        return ""
+    kinds = {"a folder": stat.S_ISDIR, "a pipe": stat.S_ISFIFO, "a socket": stat.S_ISSOCK, "a file": stat.S_ISREG}
+    kind = next((kind for kind, is_one in kinds.items() if is_one(mode)), "a device")
+    return "" if kind == "a file" else kind
 
 
 def clean_unfinished(folder: Path) -> None:

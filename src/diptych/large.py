@@ -59,8 +59,8 @@ def translate_large(
         def given(*edges: int) -> Picture:
             return translator.given(read(*edges))
 
-        bands = translator.rows(given, image.height, image.width, controls, progress=progress)
-        rows = finished(translator.task, bands, read, image.width)
+        outputs = translator.rows(given, image.height, image.width, controls, progress=progress)
+        rows = finished(translator.task, outputs, read, image.width)
         with storing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             dtype, bands = append(rows, raw)
@@ -103,13 +103,13 @@ def reader(
 
 
 def finished(
-    task: Task, bands: Iterable[Picture], read: Callable[[int, int, int, int], Picture], width: int
+    task: Task, outputs: Iterable[Picture], read: Callable[[int, int, int, int], Picture], width: int
 ) -> Iterator[Picture]:
     """The rows as the task finishes them, each with the user's picture beside it."""
     top = 0
-    for band in bands:
-        bottom = top + band.array.shape[0]
-        yield task.finish(band, read(top, bottom, 0, width))
+    for output in outputs:
+        bottom = top + output.array.shape[0]
+        yield task.finish(output, read(top, bottom, 0, width))
         top = bottom
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from diptych.errors import DataError, DiptychError
+from diptych.files import irregular
 from diptych.images.formats import FORMATS, LIMIT_MP
 from diptych.images.picture import Header, Picture
 
@@ -81,6 +82,8 @@ def _opened(source: Source) -> Iterator[BinaryIO]:
     """The open file; whatever a decoder raises meanwhile becomes a DataError that names the file."""
     name = "the picture" if isinstance(source, bytes) else str(source)
     try:
+        if not isinstance(source, bytes) and (kind := irregular(Path(source))):
+            raise DataError(f"is {kind}: name a file")
         with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
             yield cast(BinaryIO, file)
     except DiptychError as error:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from diptych.errors import DataError, need
+from diptych.files import irregular
 
 SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"})
 
@@ -40,6 +41,8 @@ class Clip:
 
     def __init__(self, path: Path, *, limit_mp: float) -> None:
         self.path, self.mended = path, 0
+        if kind := irregular(path):
+            raise DataError(f"{path} is {kind}: name a file")
         with reading(path):
             self.container = need("av", extra="video").open(str(path), options=SAFE)
         try:
