@@ -15,7 +15,8 @@ from checkpoints import Malicious, assert_same_bits, written
 from torch import Tensor, nn
 
 from diptych.card import Card, Side
-from diptych.convert import convert, export, junyanz, read
+from diptych.convert import convert, export, junyanz
+from diptych.convert.opening import read
 from diptych.errors import ConfigError, ModelError
 from diptych.methods.pix2pix import Pix2Pix
 from diptych.model_folder import TRAINING, load_method
@@ -121,12 +122,6 @@ def test_a_network_that_almost_fits_is_refused_with_what_does_not() -> None:
     faults = ["model.23.bias is missing", "model.4.filt is one too many"]
     faults += ["model.7.bias is torch.float32 (1,), not", "model.1.bias is torch.int64 (2,), not"]
     assert all(part in str(fault.value) for part in faults)
-
-
-def test_a_state_dict_inside_a_training_checkpoint_is_not_guessed_at(tmp_path: Path) -> None:
-    path = written({"epoch": 3, "state_dict": state("unet batch")}, tmp_path / "checkpoint.pth")
-    with pytest.raises(ModelError, match=r"checkpoint.pth.*no state dict.*epoch, state_dict"):
-        convert([path], tmp_path / "model")
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".pkl", ".safetensors"])

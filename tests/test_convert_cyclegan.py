@@ -14,7 +14,8 @@ from commands import diptych
 from torch import nn
 
 from diptych.card import Card, Side
-from diptych.convert import LAYOUTS, convert, export, junyanz, read
+from diptych.convert import convert, export, junyanz
+from diptych.convert.opening import read
 from diptych.errors import ConfigError, ModelError
 from diptych.methods.cyclegan import CycleGAN
 from diptych.model_folder import TRAINING, load_method
@@ -157,13 +158,6 @@ def test_a_layout_holds_its_own_methods_alone(tmp_path: Path) -> None:
     model = convert(cyclegan(tmp_path, "G_A"), tmp_path / "model")
     with pytest.raises(ModelError, match=r"made by cyclegan; cut can hold cut, fastcut"):
         export(model, "cut", tmp_path / "back")
-
-
-def test_a_file_of_no_layout_is_answered_by_all_of_them(tmp_path: Path) -> None:
-    path = written({"conv1.weight": torch.zeros(4, 3, 3, 3)}, tmp_path / "vgg.pth")
-    with pytest.raises(ModelError, match=r"(?s)vgg.pth.*CycleGAN.*MUNIT") as fault:
-        convert([path], tmp_path / "model")
-    assert str(fault.value).count("conv1.weight") == len(LAYOUTS)
 
 
 def test_networks_that_blur_are_not_written_as_others() -> None:

@@ -115,7 +115,7 @@ def test_a_tensor_too_many_is_refused() -> None:
             lambda unit, munit: {"x": {"a": unit["gen_00000000.pt"]["a"], "b": munit["gen_00000000.pt"]["b"]}},
             "one generator is UNIT's, the other MUNIT's",
         ),
-        (lambda unit, munit: {"x": unit["gen_00000000.pt"] | {"c": {}}}, "holds a and b, this one a, b, c"),
+        (lambda unit, munit: {"x": unit["gen_00000000.pt"] | {"c": unit["gen_00000000.pt"]["a"]}}, "these are more"),
     ],
 )
 def test_files_that_do_not_belong_together_are_refused(tmp_path: Path, content: Any, fault: str) -> None:

@@ -269,9 +269,25 @@ class Undrawn(TorchFunctionMode):
 
 def parse_weights(path: Path, data: bytes) -> dict[str, Tensor]:
     try:
-        return safetensors.torch.load(data)
+        state = safetensors.torch.load(data)
     except SafetensorError as error:
         raise ModelError(f"{path} is no safetensors file: {error}") from None
+    if bad := infinite(state):
+        raise ModelError(
+            f"{path}: {bad} holds NaN or infinity, which would make black pictures: its training had failed; take an "
+            f"earlier model of it"
+        )
+    return state
+
+
+def infinite(state: Mapping[str, Tensor]) -> str | None:
+    """The first tensor that holds NaN or infinity. A sum shows it in a tenth of the time that a look at each takes."""
+    for name, tensor in state.items():
+        if tensor.is_floating_point():
+            total = tensor.sum(dtype=torch.promote_types(tensor.dtype, torch.float32))
+            if not total.isfinite() and not tensor.isfinite().all():  # a sum may overflow
+                return name
+    return None
 
 
 def fill(method: Method, state: dict[str, Tensor], path: Path | str) -> None:

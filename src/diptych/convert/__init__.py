@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
@@ -13,7 +13,8 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from diptych.card import Card, Side
-from diptych.convert import bicyclegan, cut, junyanz, munit, pix2pixhd, spade
+from diptych.convert import bicyclegan, cut, junyanz, munit, pix2pixhd, spade, states
+from diptych.convert.opening import SUFFIXES, Content, networks
 from diptych.errors import ConfigError, ModelError
 from diptych.files import atomic
 from diptych.legend import Legend
@@ -51,7 +52,6 @@ LAYOUTS: dict[str, Layout] = {
     "spade": spade,
 }
 """Tried in turn: the first that knows all files of a model is its layout."""
-SUFFIXES = (".pth", ".pt", ".safetensors")
 
 
 def convert(
@@ -63,7 +63,8 @@ def convert(
 ) -> Path:
     """Make the translator folder `out` from all files of one model, or from some of them, in any order.
 
-    files: state dicts as `torch.save` (.pth, .pt) or safetensors wrote them. The networks are recognised by their
+    files: state dicts as `torch.save` (.pth, .pt, .ckpt) or safetensors wrote them, alone, or several in what a
+    training saved; the content decides, not the suffix. The networks are recognised by their
     keys and shapes; file names only tell those apart that are alike, as G_A and G_B. Discriminators are kept beside
     the translator, for further training. Where a generator is missing, the translator works one way only.
     legend: what label maps mean, which files do not say; without it each plane is a class, 0, 1 ... With one plane more
@@ -76,7 +77,7 @@ def convert(
     out = Path(out)
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise ModelError(f"{out} exists, and nothing is overwritten: choose another --out, or remove it")
-    method, options, absent = assemble({Path(file): open_file(Path(file)) for file in files})
+    method, options, absent = assemble(opened(files))
     source, target = inputs(method)
     card = Card(
         method=type(method).__module__.rpartition(".")[2],
@@ -103,27 +104,63 @@ def side(
     return Side(name=called or name, channels=planes, legend=legend)
 
 
-def assemble(contents: Mapping[Path, Mapping[str, Any]]) -> tuple[Method, dict[str, Any], tuple[str, ...]]:
-    """What the first layout that knows all files makes of them. Raises ModelError that says why none does."""
-    if len({path.stem for path in contents}) < len(contents):
-        raise ModelError("files are told apart by their names: give each another one")
-    faults = []
+def opened(files: Iterable[str | PathLike[str]]) -> dict[Path, Content]:
+    """The networks in all files. Raises ModelError where two cannot be told apart."""
+    found: dict[Path, Content] = {}
+    for file in files:
+        for path, content in open_networks(Path(file)).items():
+            if path.stem in {other.stem for other in found}:
+                raise ModelError("files are told apart by their names: give each another one")
+            found[path] = content
+    return found
+
+
+def open_networks(path: Path) -> dict[Path, Content]:
+    """The networks in a file, by paths that tell them apart. Raises ModelError that names it."""
+    if path.is_dir():
+        files = [str(file) for file in sorted(path.iterdir()) if file.suffix.lower() in SUFFIXES]
+        if files and not (path / CARD).exists():
+            raise ModelError(f"{path}: it is a folder: give its files, {' '.join(files)}")
+        raise ModelError(
+            f"{path}: it is a folder; to write it in another project's layout: --to {' or '.join(LAYOUTS)}"
+        )
+    return networks(path, known=lambda content: any(not isinstance(found, ModelError) for found in tried(content)))
+
+
+def tried(content: Content) -> Iterator[dict[str, nn.Module] | ModelError]:
+    """What each layout makes of a network's content, or what it says is wrong."""
     for layout in LAYOUTS.values():
         try:
-            networks = {path: open_networks(layout, path, content) for path, content in contents.items()}
+            yield layout.networks(content)
         except ModelError as error:
-            faults.append(str(error))
-        else:
-            return layout.assemble({path.stem: found for path, found in networks.items()})
-    raise ModelError("\n".join(faults))
+            yield error
 
 
-def open_networks(layout: Layout, path: Path, content: Mapping[str, Any]) -> dict[str, nn.Module]:
-    """The networks in a file. Raises ModelError that names it."""
-    try:
-        return layout.networks(content)
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from None
+def assemble(contents: Mapping[Path, Content]) -> tuple[Method, dict[str, Any], tuple[str, ...]]:
+    """What the first layout that knows all networks makes of them. Raises ModelError that says why none does."""
+    made = {path: dict(zip(LAYOUTS, tried(content), strict=True)) for path, content in contents.items()}
+    for name, layout in LAYOUTS.items():
+        found = {path.stem: by[name] for path, by in made.items()}
+        if not any(isinstance(networks, ModelError) for networks in found.values()):
+            return layout.assemble(cast(dict[str, dict[str, nn.Module]], found))
+    for path, by in made.items():
+        faults = [fault for fault in by.values() if isinstance(fault, ModelError)]
+        if len(faults) == len(by):
+            raise ModelError(f"{path}: {likely(faults, contents[path])}")
+    kinds = {path.name: next(name for name in by if not isinstance(by[name], ModelError)) for path, by in made.items()}
+    raise ModelError(f"not one model's: {', '.join(f'{file} is of {name}' for file, name in kinds.items())}")
+
+
+def likely(faults: Sequence[ModelError], content: Content) -> str:
+    """What is wrong with a network that no layout knows, in the words of the one that it resembles most."""
+    near = [fault for fault in faults if isinstance(fault, states.Unlike)]
+    if near:
+        return str(min(near, key=lambda fault: fault.faults))
+    some = ", ".join(list(content)[:5])
+    return (
+        f"no known network has these {len(content)} keys: {some} ...; known are those of "
+        f"{', '.join(LAYOUTS)}; docs/model-folder.md lists their files"
+    )
 
 
 def export(model: str | PathLike[str], to: str, out: str | PathLike[str]) -> list[Path]:
@@ -166,39 +203,6 @@ def refuse_existing(out: Path, files: Iterable[Path]) -> None:
         raise ModelError(f"{out} is a file, not a folder: choose another --out, or end it in {', '.join(SUFFIXES)}")
     if taken := [str(path) for path in files if path.exists()]:
         raise ModelError(f"{', '.join(taken)} exists, and nothing is overwritten: choose another --out, or remove it")
-
-
-def open_file(path: Path) -> dict[str, Any]:
-    """What is in the file. Raises ModelError that names it."""
-    try:
-        return read(path)
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from None
-
-
-def read(path: Path) -> dict[str, Any]:
-    """The tensors in a file of `torch.save` or safetensors, or the state dicts; nothing in it is executed."""
-    if path.is_dir():
-        files = [str(file) for file in sorted(path.iterdir()) if file.suffix.lower() in SUFFIXES]
-        if files and not (path / CARD).exists():
-            raise ModelError(f"it is a folder: give its files, {' '.join(files)}")
-        raise ModelError(f"it is a folder; to write it in another project's layout: --to {' or '.join(LAYOUTS)}")
-    if not path.is_file():
-        raise ModelError("there is no such file")
-    try:
-        if path.suffix.lower() == ".safetensors":
-            return safetensors.torch.load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # what a damaged file raises cannot be foreseen
-        raise ModelError(
-            "it is damaged, or holds more than tensors, which could run code: nothing in it was executed. "
-            "Save network.state_dict() again in the project that wrote it"
-        ) from error
-    if not isinstance(content, dict) or not (is_state(content) or all(map(is_state, content.values()))):
-        first = ", ".join(map(str, list(content)[:5])) if isinstance(content, dict) else type(content).__name__
-        known = "; ".join(layout.FAMILIES for layout in LAYOUTS.values())
-        raise ModelError(f"it is no state dict of tensors but holds {first}; known are those {known}")
-    return content
 
 
 def is_state(content: Any) -> bool:

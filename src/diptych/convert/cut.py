@@ -114,7 +114,9 @@ def network(state: State) -> nn.Module:
     found = {key: state.pop(key) for key in list(state) if key.endswith(".filt")}
     states.check(found, blurs, kind.__name__, FAMILIES)
     if changed := [key for key, kernel in blurs.items() if not torch.equal(found[key].float(), kernel)]:
-        raise ModelError(f"{changed[0]} is not the blur that CUT is published with; with another it cannot be rebuilt")
+        raise states.Unlike(
+            f"{changed[0]} is not the blur that CUT is published with; with another it cannot be rebuilt", 1
+        )
     return states.filled(built, state, names, FAMILIES)
 
 

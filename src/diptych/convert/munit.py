@@ -116,6 +116,7 @@ def network(state: State) -> nn.Module:
 
     Raises ModelError when it is none of `FAMILIES`, or when a tensor is missing, left over or of another shape.
     """
+    state = states.bare(state)
     kind, options = recognise(state)
     built = states.hollow(kind, options)
     wanted = tensors(built)

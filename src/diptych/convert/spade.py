@@ -100,6 +100,7 @@ def network(state: State) -> nn.Module:
 
     Raises ModelError when it is none of `FAMILIES`, or when a tensor is missing, left over or of another shape.
     """
+    state = normalised(state)
     kind, options = recognise(state)
     built = states.hollow(kind, options)
     states.check(state, parted(built, built.state_dict()), kind.__name__, FAMILIES)
@@ -109,6 +110,14 @@ def network(state: State) -> nn.Module:
     whole = {ours: halves[0].clone() if len(halves) == 1 else torch.cat(halves) for ours, halves in loaded.items()}
     built.load_state_dict(whole, assign=True)
     return built
+
+
+def normalised(state: State) -> dict[str, Tensor]:
+    """`state` without wrappers, and with the counters of batch norms, which synchronised ones lack."""
+    clean = states.bare(state)
+    for key in [key for key in clean if key.endswith(".running_mean")]:
+        clean.setdefault(f"{key.removesuffix('running_mean')}num_batches_tracked", torch.tensor(0))
+    return clean
 
 
 def recognise(state: State) -> tuple[type[nn.Module], dict[str, Any]]:
@@ -121,7 +130,7 @@ def recognise(state: State) -> tuple[type[nn.Module], dict[str, Any]]:
             try:
                 kind, seen = options(shapes)
             except (KeyError, ValueError) as error:
-                raise ModelError(f"this resembles a network of SPADE, but {error} is missing or odd") from None
+                raise states.Unlike(f"this resembles a network of SPADE, but {error} is missing or odd", 1) from None
             return kind, seen | spectral
     raise states.unknown(state, FAMILIES)
 

@@ -16,6 +16,19 @@ from diptych.nn.norms import BatchNorm, InstanceNorm
 State = Mapping[str, Tensor]
 Layers = Iterable[tuple[str, str]]
 """Our layers and theirs, by their names, in their order."""
+PARAMETRIZED = {
+    r"\.parametrizations\.weight\.original$": ".weight_orig",
+    r"\.parametrizations\.weight\.0\._([uv])$": r".weight_\1",
+}
+"""Keys of a spectral norm by today's torch, and what they were."""
+
+
+class Unlike(ModelError):
+    """A state dict resembles a network but is none. faults: how many of its tensors do not fit."""
+
+    def __init__(self, message: str, faults: int) -> None:
+        super().__init__(message)
+        self.faults = faults
 
 
 # Recognising
@@ -24,20 +37,33 @@ Layers = Iterable[tuple[str, str]]
 def normalised(state: State) -> dict[str, Tensor]:
     """`state` as today's version would have saved it.
 
-    Undone are the prefix of DataParallel, the counters that batch norms lacked before PyTorch 0.4.1, and the running
+    Undone are wrappers (see `bare`), the counters that batch norms lacked before PyTorch 0.4.1, and the running
     statistics that instance norms (no weights) had until then, which nothing used. Raises ModelError when `state` holds
     other things than tensors.
     """
     if not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise ModelError(f"it is no state dict but holds {', '.join(map(str, list(state)[:5]))}")
-    prefix = "module." if all(key.startswith("module.") for key in state) else ""
-    clean = {key.removeprefix(prefix): tensor for key, tensor in state.items()}
+    clean = bare(state)
     for layer in [key.removesuffix("running_mean") for key in clean if key.endswith(".running_mean")]:
         if f"{layer}weight" in clean:
             clean.setdefault(f"{layer}num_batches_tracked", torch.tensor(0))
         else:
             for statistic in ("running_mean", "running_var", "num_batches_tracked"):
                 clean.pop(layer + statistic, None)
+    return clean
+
+
+def bare(state: State) -> dict[str, Tensor]:
+    """`state` with the keys that the network has by itself.
+
+    Undone are `_orig_mod` of torch.compile, the prefix `module` of DataParallel, and the names of
+    torch.nn.utils.parametrizations.spectral_norm, which become those of torch.nn.utils.spectral_norm.
+    """
+    clean = {re.sub(r"(^|\.)_orig_mod(?=\.)", "", key).removeprefix("."): tensor for key, tensor in state.items()}
+    while clean and all(key.startswith("module.") for key in clean):
+        clean = {key.removeprefix("module."): tensor for key, tensor in clean.items()}
+    for pattern, old in PARAMETRIZED.items():
+        clean = {re.sub(pattern, old, key): tensor for key, tensor in clean.items()}
     return clean
 
 
@@ -82,7 +108,7 @@ def check(state: State, wanted: State, kind: str, families: str) -> None:
             faults.append(f"{key} is {theirs.dtype} {tuple(theirs.shape)}, not {ours.dtype} {tuple(ours.shape)}")
     if faults:
         some = "; ".join(sorted(faults)[:4]) + (f"; {len(faults)} faults in all" if len(faults) > 4 else "")
-        raise ModelError(f"this resembles a {kind}, but {some}. Known networks are those {families}")
+        raise Unlike(f"this resembles a {kind}, but {some}. Known networks are those {families}", len(faults))
 
 
 def hollow(kind: type[nn.Module], options: Mapping[str, Any]) -> nn.Module:

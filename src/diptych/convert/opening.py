@@ -1,0 +1,120 @@
+"""Checkpoint files to the state dicts of networks, whatever wrapped them; nothing in a file is executed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from diptych.convert.states import bare
+from diptych.errors import ModelError
+from diptych.model_folder import infinite
+
+Content = dict[str, Any]
+"""A state dict; or the state dicts `a` and `b`, as files of UNIT and MUNIT are."""
+SUFFIXES = (".pth", ".pt", ".safetensors")
+
+WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "net", "network", "params", "weights")
+"""Keys that say nothing of which network is below them."""
+LFS, HTML = b"version https://git-lfs", b"<"
+AVERAGED = ("{}_ema", "ema_{}", "{}_EMA")
+"""What the moving average of a network's weights is called beside them."""
+
+
+def read(path: Path) -> Content:
+    """What is in a file of `torch.save` or safetensors, whatever its suffix. Raises ModelError."""
+    if not path.is_file():
+        raise ModelError("there is no such file")
+    with path.open("rb") as file:
+        start = file.read(64)
+    if start.startswith(LFS):
+        raise ModelError("it is a git-LFS pointer, not the file itself: run `git lfs pull` in its repository")
+    if start.lstrip()[:1] == HTML:
+        raise ModelError("it is a web page, not a checkpoint: download the file itself")
+    try:
+        if start[8:9] == b"{":  # a header of JSON behind its length
+            return safetensors.torch.load_file(path)
+        with path.open("rb") as file:  # given its path, torch would heed the suffix
+            content = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # what a damaged file raises cannot be foreseen
+        held = re.search(r"GLOBAL ([\w.]+)", str(error))
+        what = f" ({held[1]})" if held else ""
+        raise ModelError(
+            f"it is damaged, or holds more than tensors{what}, which could run code: nothing in it was executed. "
+            f"Save network.state_dict() again in the project that wrote it"
+        ) from error
+    if not isinstance(content, dict):
+        raise ModelError(f"it is no state dict of tensors but holds {type(content).__name__}")
+    return content
+
+
+def networks(path: Path, known: Callable[[Content], bool]) -> dict[Path, Content]:
+    """The state dicts in a file, by the file's path; where there are several, by paths that end in their names.
+
+    What wraps them is taken off: of a training's checkpoint the counters and optimisers, and the weights whose moving
+    averages are there too; of a Lightning module the networks' names. known: whether a content is that of a network.
+
+    Raises ModelError that names the file when it cannot be read, or holds no tensors or numbers that are not finite.
+    """
+    try:
+        content = read(path)
+        states = list(named(content))
+        if not states:
+            first = ", ".join(map(str, list(content)[:5])) or "nothing"
+            raise ModelError(f"it is no state dict of tensors but holds {first}")
+        found = {joined(name, inner): part for name, state in states for inner, part in parts(state, known)}
+        for state in found.values():
+            refuse_infinite(state)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
+    return {path.with_name(joined(path.stem, name) + path.suffix): state for name, state in found.items()}
+
+
+def named(content: Mapping[Any, Any]) -> Iterator[tuple[str, Content]]:
+    """The state dicts in what may be a training's checkpoint, by the names that tell them apart."""
+    inner = {str(key): value for key, value in content.items() if isinstance(value, Mapping)}
+    if not inner:
+        state = {key: value for key, value in content.items() if isinstance(value, Tensor)}
+        yield from [("", state)] if state else []
+    elif set(inner) == {"a", "b"}:
+        yield "", {domain: dict(state) for domain, state in inner.items()}
+    else:
+        for key, value in inner.items():
+            optimiser = {"state", "param_groups"} <= value.keys()
+            if not optimiser and not any(form.format(key) in inner for form in AVERAGED):
+                yield from ((joined("" if key in WRAPPERS else key, below), state) for below, state in named(value))
+
+
+def joined(*names: str) -> str:
+    return "_".join(filter(None, names))
+
+
+def parts(content: Content, known: Callable[[Content], bool]) -> list[tuple[str, Content]]:
+    """The networks in a state dict: itself; or those below its keys' first words, as a module that held them wrote it.
+
+    What lies beside known networks, such as a loss's, is left out.
+    """
+    if not all(isinstance(value, Tensor) for value in content.values()):
+        return [("", {domain: bare(state) for domain, state in content.items()})]
+    state = bare(content)
+    if known(state):
+        return [("", state)]
+    groups: dict[str, Content] = {}
+    for key, tensor in state.items():
+        first, _, rest = key.partition(".")
+        groups.setdefault(first, {})[rest] = tensor
+    below = [(name, pair) for name, group in groups.items() if "" not in group for pair in parts(group, known)]
+    found = [(joined(name, inner), part) for name, (inner, part) in below if known(part)]
+    return found or [("", state)]
+
+
+def refuse_infinite(content: Content) -> None:
+    """Raises ModelError where a weight is no finite number."""
+    for state in content.values() if any(isinstance(value, Mapping) for value in content.values()) else [content]:
+        if bad := infinite(state):
+            raise ModelError(f"{bad} holds NaN or infinity: its training had failed; take an earlier checkpoint")
