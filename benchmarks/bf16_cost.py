@@ -9,7 +9,7 @@ import argparse
 
 from diptych.evaluation.command import open_for
 from diptych.evaluation.evaluate import evaluate
-from diptych.speed import Speed
+from diptych.runtime.speed import Speed
 from diptych.translator import Translator
 
 

@@ -18,7 +18,7 @@ from diptych import images
 from diptych.data.opening import open_data
 from diptych.evaluation.evaluate import evaluate
 from diptych.methods import find
-from diptych.speed import Speed
+from diptych.runtime.speed import Speed
 from diptych.training import snapshot
 from diptych.training.recipe import Recipe, Train
 from diptych.training.trainer import Trainer

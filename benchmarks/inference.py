@@ -21,7 +21,7 @@ from diptych.card import Card, Side
 from diptych.config import assignments
 from diptych.methods import find
 from diptych.methods.method import inputs
-from diptych.speed import PLAIN, Speed
+from diptych.runtime.speed import PLAIN, Speed
 from diptych.testing import channels_of
 from diptych.translator import Translator
 

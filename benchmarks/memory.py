@@ -14,7 +14,7 @@ import torch
 from timing import NORM
 
 from diptych.methods import find
-from diptych.speed import Speed
+from diptych.runtime.speed import Speed
 from diptych.training.estimate import training_bytes
 from diptych.training.trainer import Trainer
 

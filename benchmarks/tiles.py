@@ -27,7 +27,7 @@ from diptych.card import Card, Side
 from diptych.images import Picture
 from diptych.large import translate_large
 from diptych.methods.cyclegan import CycleGAN
-from diptych.speed import Speed
+from diptych.runtime.speed import Speed
 from diptych.tiling import Tiling
 from diptych.translator import Translator
 

@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from diptych.config import assignments
 from diptych.methods import find
 from diptych.methods.method import Method
-from diptych.speed import PLAIN, Speed
+from diptych.runtime.speed import PLAIN, Speed
 from diptych.training.trainer import Trainer
 
 Build = Callable[[], Method]

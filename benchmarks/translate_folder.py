@@ -19,7 +19,7 @@ from timing import elapsed, machine, median
 
 from diptych import images
 from diptych.data.samples import street
-from diptych.speed import Speed
+from diptych.runtime.speed import Speed
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from diptych.methods.method import Adam, Method
-from diptych.speed import PLAIN
+from diptych.runtime.speed import PLAIN
 from diptych.training.trainer import Trainer
 
 TESTS = Path(__file__).parent

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from diptych.methods.method import Method
-from diptych.speed import PLAIN
+from diptych.runtime.speed import PLAIN
 from diptych.training.trainer import Trainer
 
 M = TypeVar("M", bound=Method)

@@ -17,7 +17,7 @@ from diptych.errors import ConfigError
 from diptych.methods.bicyclegan import BicycleGAN, through
 from diptych.nn.code_encoder import CodeEncoder, MeanConv2d
 from diptych.nn.coded_unet import CodedUNet, beside
-from diptych.speed import PLAIN, Speed
+from diptych.runtime.speed import PLAIN, Speed
 from diptych.testing import bundle, take_gradients
 from diptych.training.trainer import Trainer
 

@@ -21,7 +21,7 @@ from diptych.nn.image_encoder import ImageEncoder
 from diptych.nn.multiscale import MultiScaleFeatures
 from diptych.nn.spade import DOUBLED, SpatialGenerator
 from diptych.nn.spectral import follow
-from diptych.speed import PLAIN
+from diptych.runtime.speed import PLAIN
 from diptych.training.trainer import Trainer
 
 PARTS = {"SPADEGenerator": "G", "MultiscaleDiscriminator": "D", "ConvEncoder": "E"}

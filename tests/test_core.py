@@ -17,7 +17,8 @@ from diptych.errors import ConfigError, DataError
 from diptych.methods import find
 from diptych.methods.method import Adam, Method, Step
 from diptych.nn.ema import Average
-from diptych.speed import PLAIN, Speed, choose_device
+from diptych.runtime.device import choose_device
+from diptych.runtime.speed import PLAIN, Speed
 from diptych.testing import CHECKS, batch, begin, bundle, check_method
 from diptych.training import schedule
 from diptych.training.estimate import training_bytes

@@ -22,7 +22,7 @@ from diptych.nn.generators import FeatureResNet
 from diptych.nn.norms import InstanceNorm
 from diptych.nn.ops.blur import BlurDown, BlurUp
 from diptych.nn.ops.instance_norm import instance_norm
-from diptych.speed import Speed
+from diptych.runtime.speed import Speed
 from diptych.training.trainer import Trainer
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]

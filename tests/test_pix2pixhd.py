@@ -19,7 +19,7 @@ from diptych.model_folder import begin_from
 from diptych.nn.coarse_to_fine import CoarseToFine
 from diptych.nn.instances import FeatureEncoder, classes_of, instance_means
 from diptych.nn.multiscale import MultiScaleFeatures, feature_matching
-from diptych.speed import Speed
+from diptych.runtime.speed import Speed
 from diptych.testing import batch, begin, planes
 from diptych.training.estimate import training_bytes
 from diptych.training.steady import Steady

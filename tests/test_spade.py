@@ -18,7 +18,7 @@ from diptych.nn.ops.unstretch import unstretch
 from diptych.nn.perceptual import VGG, VGGDistance
 from diptych.nn.spade import BatchNorm, InstanceNorm, SpatialGenerator
 from diptych.nn.spectral import BoundedConv2d
-from diptych.speed import PLAIN, Speed
+from diptych.runtime.speed import PLAIN, Speed
 from diptych.testing import batch, begin
 
 CODE = {"encoder": True, "style_channels": 8, "start_height": 2, "start_width": 2}

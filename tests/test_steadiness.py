@@ -12,7 +12,7 @@ from small import SMALL
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from diptych.methods import find, names
-from diptych.speed import PLAIN, Speed
+from diptych.runtime.speed import PLAIN, Speed
 from diptych.testing import batch, begin
 from diptych.training.trainer import Trainer
 

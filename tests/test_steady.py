@@ -25,7 +25,7 @@ from diptych.model_folder import load_method
 from diptych.nn.diffaugment import colour, cutout, diffaugment, translation
 from diptych.nn.gan import slope_penalty
 from diptych.nn.spectral import SpectralNorm
-from diptych.speed import PLAIN, Speed
+from diptych.runtime.speed import PLAIN, Speed
 from diptych.testing import EveryDrawAlike, assert_equal, batch, begin, resuming_equals_going_on, take_gradients
 from diptych.training import steady as module
 from diptych.training.steady import Steady, plain_state

@@ -22,7 +22,7 @@ from diptych.images import Picture
 from diptych.methods import find, names
 from diptych.methods.method import Style
 from diptych.provenance import verify
-from diptych.speed import Speed
+from diptych.runtime.speed import Speed
 from diptych.testing import bundle
 from diptych.tiling import Network, Tiling, in_tiles
 from diptych.tiling.grid import spans

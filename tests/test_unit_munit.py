@@ -17,7 +17,7 @@ from diptych.nn.multiscale import MultiScale
 from diptych.nn.norms import LayerNorm
 from diptych.nn.ops.instance_norm import adaptive_instance_norm, instance_norm
 from diptych.nn.perceptual import VGG, DomainInvariant
-from diptych.speed import PLAIN, called
+from diptych.runtime.speed import PLAIN, called
 from diptych.training.trainer import Trainer
 
 SIZE = 32

@@ -11,7 +11,7 @@ from torch import Tensor
 from diptych.errors import ConfigError
 from diptych.methods.vae import VAE
 from diptych.nn.gaussian import Gaussian
-from diptych.speed import PLAIN
+from diptych.runtime.speed import PLAIN
 from diptych.testing import batch, begin, bundle
 from diptych.training.trainer import Trainer
 

@@ -13,7 +13,7 @@ from diptych.errors import ConfigError, DiptychError, ModelError
 from diptych.export import FORMATS, export_model, format_of, open_exported
 from diptych.export.comparing import interleaved, scene
 from diptych.model_folder import read_version
-from diptych.speed import Speed
+from diptych.runtime.speed import Speed
 from diptych.translator import Translator
 
 

@@ -27,8 +27,8 @@ from diptych.evaluation.command import evaluate_folder
 from diptych.evaluation.evaluate import Evaluation
 from diptych.images import Picture
 from diptych.methods import find
+from diptych.runtime.speed import Speed
 from diptych.sides import Image
-from diptych.speed import Speed
 from diptych.training.recipe import Train
 from diptych.training.run import train
 from diptych.training.steady import Steady

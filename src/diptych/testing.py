@@ -23,7 +23,7 @@ from diptych.card import Card, Side
 from diptych.config import schema
 from diptych.methods.method import Method, inputs, parameters
 from diptych.model_folder import split_state
-from diptych.speed import PLAIN, Speed
+from diptych.runtime.speed import PLAIN, Speed
 from diptych.training.trainer import Trainer
 from diptych.translator import Translator
 

@@ -23,8 +23,10 @@ from diptych.config import complete, defaults, schema
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
 from diptych.methods.method import Method, Style, To
+from diptych.runtime.device import choose_device
+from diptych.runtime.memory import Malloc, resident
+from diptych.runtime.speed import Speed
 from diptych.sides import Image, finished, open_picture, prepare
-from diptych.speed import Malloc, Speed, choose_device, resident
 from diptych.tiling import Network, Tiling, in_tiles
 
 SMALLEST = 16

@@ -20,7 +20,7 @@ from diptych.export.formats import Run, format_of
 from diptych.export.graph import draws_of
 from diptych.methods.method import Method, To
 from diptych.model_folder import build, read_card
-from diptych.speed import PLAIN
+from diptych.runtime.speed import PLAIN
 from diptych.tiling import Tiling
 from diptych.translator import Translator
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from diptych.methods.method import Method, parameters
-from diptych.speed import Speed
+from diptych.runtime.speed import Speed
 from diptych.training.steady import Steady
 
 STATE_BYTES = 16

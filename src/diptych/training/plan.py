@@ -17,7 +17,7 @@ from diptych.data.opening import open_data
 from diptych.errors import ConfigError, WeightsError
 from diptych.methods import find
 from diptych.methods.method import Method, inputs, parameters
-from diptych.speed import choose_device
+from diptych.runtime.device import choose_device
 from diptych.training import processes
 from diptych.training.estimate import training_bytes
 from diptych.training.recipe import Best, Recipe, channel_options

@@ -14,7 +14,7 @@ from diptych.errors import ConfigError
 from diptych.methods import find
 from diptych.methods.method import Method, Schedule, inputs
 from diptych.model_folder import inspect_card
-from diptych.speed import Speed
+from diptych.runtime.speed import Speed
 from diptych.training.steady import Steady
 
 Count = Annotated[int, Ge(0)]

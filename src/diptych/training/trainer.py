@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from diptych.errors import TrainingError
 from diptych.methods.method import Method, Schedule, Step, parameters
 from diptych.nn.ema import Average
-from diptych.speed import Speed
+from diptych.runtime.speed import Speed
 from diptych.training import processes
 from diptych.training.schedule import factor
 from diptych.training.steady import Steady

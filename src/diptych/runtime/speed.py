@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import copy
-import ctypes
-import mmap
-import sys
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from diptych.errors import ConfigError
 from diptych.methods.method import Method
-
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX, M_ARENA_MAX = -1, -2, -4, -8  # malloc.h
+from diptych.runtime.memory import Malloc
 
 
 @dataclass(frozen=True)
@@ -90,40 +84,6 @@ def called(network: nn.Module) -> list[nn.Module]:
     return [network]
 
 
-class Malloc:
-    """What glibc does with large blocks that are freed; other C libraries are left alone."""
-
-    @classmethod
-    def keep(cls) -> None:
-        """Keep them for the next step or picture, or each faults in all its pages anew."""
-        cls.set((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, 2**28), (M_ARENA_MAX, 1))
-
-    @staticmethod
-    def hand_back(above: float) -> None:
-        """Hand freed memory back to the system where the process has more than `above` bytes.
-
-        Between blocks of ever other sizes small ones stay, and the holes would add up.
-        """
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-        if trim is not None and resident() > above:
-            trim(0)
-
-    @staticmethod
-    def set(*parameters: tuple[int, int]) -> None:
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-        if mallopt is not None:  # musl has none
-            for parameter, value in parameters:
-                mallopt(parameter, value)
-
-
-def resident() -> float:
-    """Bytes of main memory that the process has; 0 on another system than Linux."""
-    try:
-        return float(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE
-    except OSError:
-        return 0.0
-
-
 def recompute(network: nn.Module) -> None:
     """Let `network` keep nothing but its inputs for the backward pass (Chen et al. 2016)."""
     forward = network.forward
@@ -156,15 +116,3 @@ class Unchanged:
 
 
 PLAIN = Speed(bf16=False, channels_last=False, compile=False, fused=False, keep_memory=False)
-
-
-def choose_device(name: str = "auto") -> torch.device:
-    """The device called `name`; `auto` is the first GPU, or else the processor. Raises ConfigError for one not here."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:  # AssertionError: torch was built without it
-        raise ConfigError(
-            f"the device {name!r} cannot be used: {str(error).splitlines()[0]}; try auto or cpu"
-        ) from None
