@@ -112,6 +112,15 @@ def test_the_networks_of_a_training_may_be_in_one_file(tmp_path: Path, family: s
     assert_becomes_the_same(tmp_path, family, {"last.ckpt": content})
 
 
+@pytest.mark.parametrize("names", [("netG_A2B", "netG_B2A"), ("G_AB", "G_BA"), ("G_A", "G_B")])
+def test_generators_are_told_apart_by_the_direction_in_their_names(tmp_path: Path, names: tuple[str, str]) -> None:
+    files = checkpoints("cyclegan")
+    content = dict(zip(names, [files["latest_net_G_A.pth"], files["latest_net_G_B.pth"]], strict=True))
+    found = weights(convert([written(content, tmp_path / "last.pth")], tmp_path / "model"))
+    wanted = weights(convert(saved(tmp_path / "files", files), tmp_path / "wanted"))
+    assert all(torch.equal(found[key], wanted[key]) for key in wanted if key.partition(".")[0] in ("ab", "ba"))
+
+
 def test_averaged_weights_are_taken_where_they_lie_beside_the_others(tmp_path: Path) -> None:
     good = checkpoints("pix2pix")["latest_net_G.pth"]
     raw = {key: x * 2 for key, x in good.items()}

@@ -298,6 +298,7 @@ def test_a_model_to_import_is_taken_for_one_to_export(tmp_path: Path) -> None:
     [
         ({"latest_net_G": "resnet instance"}, "pix2pix"),
         ({"horse2zebra_G_A": "resnet instance"}, "cyclegan"),
+        ({"netG_A2B": "resnet instance"}, "cyclegan"),
         ({"latest_net_G": "resnet instance", "latest_net_D": "patch instance"}, "pix2pix"),
         ({"x": "resnet instance dropout", "y": "patch one"}, "cyclegan"),
         ({"latest_net_G_A": "unet batch"}, "pix2pix"),

@@ -27,6 +27,8 @@ FILES: dict[type[Method], dict[str, str]] = {
     CycleGAN: {"G_A": "ab", "G_B": "ba", "D_A": "d_b", "D_B": "d_a"},  # their D_A judges what G_A makes
 }
 """Their names for our parts."""
+BACK = ("_B", "_BA", "_B2A")
+"""How the names of the networks end that translate from b to a, and of their discriminators."""
 
 FAMILIES = (
     "of junyanz/pytorch-CycleGAN-and-pix2pix: U-Net generators (unet_32 to unet_512), ResNet generators "
@@ -185,7 +187,7 @@ def resnet(blocks: int, *, dropout: bool) -> Iterator[tuple[str, str]]:
 def unpaired(networks: Mapping[str, nn.Module]) -> bool:
     """Whether networks, by the stems of their files, are CycleGAN's and not pix2pix's."""
     resnets = [stem for stem, network in networks.items() if isinstance(network, ResNet)]
-    if any(stem.endswith(("_A", "_B")) for stem in resnets):
+    if any(stem.endswith(("_A", "_AB", "_A2B", *BACK)) for stem in resnets):
         return True
     patches = [network for network in networks.values() if isinstance(network, PatchGAN)]
     if len(resnets) != 1 or not patches:
@@ -196,14 +198,14 @@ def unpaired(networks: Mapping[str, nn.Module]) -> bool:
 
 
 def roles(networks: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
-    """CycleGAN's parts, by the stems of their files: ab and d_b unless they end in _B.
+    """CycleGAN's parts, by the stems of their files: ab and d_b unless they end as in `BACK`.
 
     Raises ModelError when two are taken for one.
     """
     parts: dict[str, nn.Module] = {}
     for stem, network in networks.items():
         kind = "G" if isinstance(network, UNet | ResNet) else "D"
-        theirs = f"{kind}_{'B' if stem.endswith('_B') else 'A'}"
+        theirs = f"{kind}_{'B' if stem.endswith(BACK) else 'A'}"
         part = FILES[CycleGAN][theirs]
         if part in parts:
             raise ModelError(f"two files are taken for {theirs}: let their names end in {kind}_A and {kind}_B")
