@@ -11,6 +11,7 @@ import torch
 from odd.encoder import Encoder
 from odd.sampler import Sampler
 from odd.three_optimisers import ThreeOptimisers
+from odd.worded import Worded
 from torch import nn
 
 from diptych.errors import ConfigError, DataError
@@ -28,7 +29,7 @@ SMALL = {"generator": "unet_32", "width": 4, "discriminator_width": 4, "discrimi
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("method", [ThreeOptimisers, Encoder, Sampler], ids=lambda method: method.__name__)
+@pytest.mark.parametrize("method", [ThreeOptimisers, Encoder, Sampler, Worded], ids=lambda method: method.__name__)
 def test_methods_unlike_pix2pix_pass_the_battery(method, check):
     check(method, {})
 

@@ -49,9 +49,9 @@ MAY_IMPORT = {
     "evaluation": "translator data metrics images card legend",
     "convert": "translator model_folder methods nn card legend",
     "facade": "training evaluation translator sides data methods images config runtime",
-    "testing": "training translator model_folder methods config card runtime",
+    "testing": "training translator model_folder methods config controls images card runtime",
     "cli": "training evaluation translator model_folder bulk convert data methods weights config runtime images card "
-    "acceleration export large provenance serve tiling video",
+    "acceleration controls export large provenance serve tiling video",
     "__init__": "facade translator images methods",
     "__main__": "cli",
 }

@@ -10,11 +10,13 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from diptych.card import Card
-from diptych.config import complete, schema
+from diptych.config import complete, parse, schema
 from diptych.errors import ConfigError
 from diptych.methods.method import Instances, Method, Seed, Strength, Style, To
 
-Kind = Literal["picture", "seed", "strength", "choice", "integer", "number", "switch"]
+Kind = Literal["picture", "seed", "strength", "choice", "integer", "number", "switch", "text"]
+WORDS: tuple[Kind, ...] = ("picture", "choice", "text")
+"""The kinds whose value a command line gives as it is: a file's name, or words."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,12 @@ def control(name: str, annotation: Any, default: Any, said: str) -> Control:
     inner, low, high, optional = unwrapped(annotation)
     if get_origin(inner) is Literal:
         return Control(name, "choice", default, tuple(map(str, get_args(inner))), optional=optional, help=said)
-    kinds: dict[Any, Kind] = {bool: "switch", int: "integer", float: "number"}
+    kinds: dict[Any, Kind] = {bool: "switch", int: "integer", float: "number", str: "text"}
+    if inner not in kinds:
+        raise ConfigError(
+            f"the control {name} is of the type {annotation}, which no form can show: make it a picture (Style), a "
+            f"Literal, bool, int, float or str, or one of these or None"
+        )
     return Control(name, kinds[inner], default, low=low, high=high, optional=optional, help=said)
 
 
@@ -112,6 +119,22 @@ def read_word(name: str, word: Any, kind: Kind) -> Any:
             raise ConfigError(f"{name} = {word[:40]!r}: give a whole number")
         return int(word)
     return word
+
+
+def read_words(annotations: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, Any]:
+    """What a command line says of controls with these types, as values: of words themselves, of others as YAML.
+
+    Raises ConfigError for what is not YAML; what is no control, or does not suit its type, is refused elsewhere.
+    """
+    return {
+        name: word if name == "to" or kind_of(name, annotations.get(name, str)) in WORDS else parse(word, f"--{name}")
+        for name, word in words.items()
+    }
+
+
+def kind_of(name: str, annotation: Any) -> Kind:
+    """The kind of the control that has this type. Raises ConfigError."""
+    return control(name, annotation, None, "").kind
 
 
 class Form:

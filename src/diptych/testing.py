@@ -15,12 +15,15 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from diptych.card import Card, Side
 from diptych.config import schema
+from diptych.controls import Form
+from diptych.images import Picture
 from diptych.methods.method import Method, inputs, parameters
 from diptych.model_folder import split_state
 from diptych.runtime.speed import PLAIN, Speed
@@ -197,6 +200,24 @@ def it_trains_in_bfloat16(method: type[Method], options: Options) -> None:
         assert abs(exact - rounded) <= 0.1 * abs(exact) + 0.05, f"{name}: {exact} became {rounded}"
 
 
+def every_control_can_be_shown_and_used(method: type[Method], options: Options) -> None:
+    """Forms can show every control, each takes its own default, words take words, and examples take pictures."""
+    translator = bundle(method, options)
+    form = Form(translator.method, translator.card)
+    assert {one.name for one in form.controls if one.kind == "picture"} <= translator.examples | {"instances"}
+    picture = torch.rand(1, translator.card.source.channels, SIZE, SIZE) * 2 - 1
+    for one in form.controls:
+        value = one.default
+        if one.name in translator.examples:
+            channels = translator.sides(translator.towards())[1].channels
+            value = Picture(np.full((SIZE, SIZE, channels), 128, np.uint8))
+        elif one.kind in ("seed", "strength", "text", "choice") and value is not None:
+            value = form.read({one.name: str(value)})[one.name]
+        if value is not None:
+            result = translator.batch(picture, **translator.checked({one.name: value}))
+            assert result.shape[-2:] == picture.shape[-2:], f"with {one.name} the size is another"
+
+
 CHECKS: tuple[Callable[[type[Method], Options], None], ...] = (
     options_are_a_schema,
     groups_hold_every_parameter_once,
@@ -209,6 +230,7 @@ CHECKS: tuple[Callable[[type[Method], Options], None], ...] = (
     translation_keeps_size_and_is_pure,
     neighbours_in_a_batch_do_not_matter,
     a_saved_translator_is_the_same,
+    every_control_can_be_shown_and_used,
     recomputing_changes_nothing,
     it_trains_in_bfloat16,
 )

@@ -87,6 +87,11 @@ class Translator:
         """The controls that the method has, with their types."""
         return controls_of(type(self.method))
 
+    @property
+    def examples(self) -> set[str]:
+        """The controls that take a picture of the domain translated to, as an example."""
+        return {name for name, kind in self.controls.items() if kind == Style}
+
     @cached_property
     def schema(self) -> type[BaseModel]:
         """What the controls are checked against. It takes a while to make."""
@@ -145,7 +150,7 @@ class Translator:
         known = defaults(type(self.method).translate)
         if "chance" in known and not controls.get("chance"):
             raise ConfigError("every answer would be the same without chance: give a chance above 0, as in chance=0.5")
-        given = [name for name in ("style", "towards") if controls.get(name) is not None]
+        given = [name for name in (*sorted(self.examples), "towards") if controls.get(name) is not None]
         if given and controls.get("style_strength", known.get("style_strength")) == 1.0:
             raise ConfigError(f"every answer would be that of {given[0]} alone: give a style_strength below 1")
 
@@ -300,7 +305,7 @@ class Translator:
         if "to" in known:
             given["to"] = to
         side = self.sides(to)[1]
-        for name in [name for name, kind in known.items() if kind == Style and given.get(name) is not None]:
+        for name in [name for name in self.examples if given.get(name) is not None]:
             if not isinstance(given[name], Tensor):
                 example = prepare(self.opened(given[name], side), side)
                 given[name] = mirror_pad(example[None], self.method.granularity)

@@ -26,17 +26,19 @@ def export(
 
     Controls are fixed at what is given here, as in --style dog.jpg; --seed stays free.
     """
+    from diptych.controls import read_words
     from diptych.errors import ConfigError
     from diptych.export import FORMATS, export_model, parity_file
     from diptych.translator import Translator
 
     if to not in FORMATS:
         raise ConfigError(f"--to {to}: there are {' and '.join(FORMATS)}; the domain translated to is --domain")
-    controls = sort_out_controls(arguments or [])
+    words = sort_out_controls(arguments or [])
     place = model.resolve()
     name = place.parent.name if (place.parent / "recipe.yaml").exists() else place.name
     file = out or Path(f"{name}{FORMATS[to].suffix}")
-    report = export_model(Translator.load(model, device="cpu"), to, file, {**controls, "to": domain})
+    translator = Translator.load(model, device="cpu")
+    report = export_model(translator, to, file, {**read_words(translator.controls, words), "to": domain})
     print(report.to_text())
     print(f"written: {file}, and {parity_file(file).name} beside it")
 

@@ -81,14 +81,16 @@ def translate(
 
     from diptych.bulk import Result, plan, translate_files
     from diptych.cli.video import are_videos, translate_videos
+    from diptych.controls import read_words
     from diptych.images import can_hold
     from diptych.provenance import Sealer
 
-    paths, controls = sort_out(arguments)
+    paths, words = sort_out(arguments)
     videos = are_videos(paths, samples=samples > 1, instances=instances is not None, mark=mark)
     if steady and not videos:
         raise ConfigError("--steady is for videos: leave it out for pictures")
     translator = load(model, device, bf16, compile, snap_colours)
+    controls = read_words(translator.controls, words)
     if translator.tiling.mode != "off":
         translator.tiling = read_tiling(tiling, tile)
     elif tiling not in ("auto", "off"):
@@ -232,27 +234,25 @@ def kept_interruption() -> Iterator[Callable[[], None]]:
         signal.signal(signal.SIGINT, before)
 
 
-def sort_out(arguments: list[str]) -> tuple[list[Path], dict[str, Any]]:
-    """The pictures, and the controls: `--name value`, `--name=value`. Raises ConfigError for one without a value."""
+def sort_out(arguments: list[str]) -> tuple[list[Path], dict[str, str]]:
+    """The pictures, and the controls as words: `--name value`, `--name=value`. Raises ConfigError."""
     paths, controls = parted_arguments(arguments)
     if not paths:
         raise ConfigError("no picture is given: name files or folders")
     return paths, controls
 
 
-def sort_out_controls(arguments: list[str]) -> dict[str, Any]:
-    """The controls alone. Raises ConfigError for anything else."""
+def sort_out_controls(arguments: list[str]) -> dict[str, str]:
+    """The controls alone, as words. Raises ConfigError for anything else."""
     paths, controls = parted_arguments(arguments)
     if paths:
         raise ConfigError(f"{paths[0]} is neither a control nor its value")
     return controls
 
 
-def parted_arguments(arguments: list[str]) -> tuple[list[Path], dict[str, Any]]:
-    from diptych.config import parse
-
+def parted_arguments(arguments: list[str]) -> tuple[list[Path], dict[str, str]]:
     paths: list[Path] = []
-    controls: dict[str, Any] = {}
+    controls: dict[str, str] = {}
     words = iter(arguments)
     for word in words:
         if not word.startswith("--"):
@@ -262,7 +262,7 @@ def parted_arguments(arguments: list[str]) -> tuple[list[Path], dict[str, Any]]:
         text = value if equals else next(words, None)
         if text is None:
             raise ConfigError(f"{word} needs a value, as in {word} 7")
-        controls[name.replace("-", "_")] = text if name in ("to", "style") else parse(text, word)
+        controls[name.replace("-", "_")] = text
     return paths, controls
 
 

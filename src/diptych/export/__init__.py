@@ -71,11 +71,11 @@ def export_model(translator: Translator, runtime: str, place: Path, controls: Ma
     channels = translator.sides(to)[0].channels
     program = trace(method, given, sizes_for(method.granularity), channels)
     card = one_way(translator.card, to)
-    style = given.get("style")
+    pictures = {name: tuple(value.shape) for name, value in given.items() if isinstance(value, torch.Tensor)}
     fixed = {name: value for name, value in given.items() if name != "seed" and not isinstance(value, torch.Tensor)}
     info = Info(
         card=card.model_dump(mode="json"), version=translator.version, controls=fixed,
-        style=None if style is None else tuple(style.shape),
+        pictures=pictures,
     )  # fmt: skip
     with storing(place):
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +88,7 @@ def export_model(translator: Translator, runtime: str, place: Path, controls: Ma
         for suffix in (form.suffix, ".bin"):
             place.with_suffix(suffix).unlink(missing_ok=True)
         raise
-    shown = {**fixed, **({"style": "a picture"} if style is not None else {})}
+    shown = {**fixed, **dict.fromkeys(pictures, "a picture")}
     packages = ", ".join(f"{name} {version(name)}" for name in form.packages)
     report = Report(place.name, translator.version, packages, shown, found, time)
     write_text(parity_file(place), json.dumps(asdict(report), indent=2) + "\n")

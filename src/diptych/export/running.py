@@ -28,7 +28,8 @@ from diptych.translator import Translator
 class Info(BaseModel):
     """What an exported file says of itself.
 
-    controls: those of `translate`, fixed when it was made, without `seed`. style: the shape of the picture that was.
+    controls: those of `translate`, fixed when it was made, without `seed`. pictures: the shapes of those that were
+    pictures; style: of the one of that name, in files from before.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -36,6 +37,7 @@ class Info(BaseModel):
     card: dict[str, Any]
     version: str
     controls: dict[str, Any]
+    pictures: dict[str, tuple[int, ...]] = {}
     style: tuple[int, int, int, int] | None = None
 
 
@@ -54,8 +56,8 @@ def exported(method: Method, info: Info, run: Run) -> Method:
     @lru_cache(maxsize=16)
     def drawn(shape: tuple[int, ...], seed: tuple[tuple[str, int], ...]) -> list[np.ndarray]:
         controls = {**info.controls, **dict(seed)}
-        if info.style:
-            controls["style"] = torch.empty(info.style, device="meta")
+        shapes = {"style": info.style, **info.pictures} if info.style else info.pictures
+        controls |= {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
         x = torch.empty(1, *shape, device="meta")
         return [one.numpy() for one in draws_of(partial(kind.translate, method), x, controls)]
 

@@ -14,7 +14,14 @@ from diptych.model_folder import examples
 from diptych.serve import errors
 from diptych.serve.engine import Engine, Served
 
-TYPES = {"seed": "integer", "integer": "integer", "strength": "number", "number": "number", "switch": "boolean"}
+TYPES = {
+    "seed": "integer",
+    "integer": "integer",
+    "strength": "number",
+    "number": "number",
+    "switch": "boolean",
+    "text": "string",
+}
 FORMAT_NAMES = sorted(suffix[1:] for suffix in FORMATS)
 
 

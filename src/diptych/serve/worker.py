@@ -160,10 +160,11 @@ class Translation:
         self.translator, self.sealer, self.batch, self.limit_mp = translator, sealer, batch, limit_mp
         self.each: Callable[..., Iterator[Any]] = pool.map if len(batch.files) > 1 else map
         given = dict(batch.controls)
-        things, style = given.pop("instances", None), given.get("style")
+        things = given.pop("instances", None)
         self.source, self.target = translator.sides(translator.towards(given.get("to")))
-        if style is not None:
-            given["style"] = self.example(style, "the style picture", indices=self.target.legend is not None)
+        for name in translator.examples & given.keys():
+            if given[name] is not None:
+                given[name] = self.example(given[name], f"the {name} picture", indices=self.target.legend is not None)
         self.things = None if things is None else self.example(things, "the map of instances", indices=True)
         self.controls = translator.checked(given)
         self.seconds: dict[str, float] = {}

@@ -292,6 +292,8 @@ def show_control(control: Control) -> gr.components.Component:
             return gr.Radio(list(control.choices), value=control.default, label=label, info=help)
         case "switch":
             return gr.Checkbox(control.default, label=label, info=help)
+        case "text":
+            return gr.Textbox(control.default, label=label, info=help, max_lines=1)
         case "integer":
             return gr.Number(control.default, label=label, info=help, precision=0, minimum=control.low)
         case _:
