@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from fitting import fit, scenes
+from pictures import side_by_side
+from runs import recipe, train
 from small import SMALL
 from torch import Tensor
 
@@ -151,3 +154,10 @@ def test_the_perceptual_network_is_neither_trained_nor_saved() -> None:
     assert trainer.losses()["G.perceptual"] > 0
     with pytest.raises(ConfigError, match="the target has 5 channels: set it to 0"):
         CVAE(target_channels=5, perceptual=1.0)
+
+
+def test_classes_without_labels_are_refused_before_a_training_starts(tmp_path: Path) -> None:
+    given = recipe(side_by_side(tmp_path / "pairs", 4, 64), images=2)
+    given |= {"method": {"name": "cvae", **SMALL["cvae"], "classes": 3}}
+    with pytest.raises(ConfigError, match=r"method\.classes = 3: diptych train has no labels to give to cvae"):
+        train(given, tmp_path / "run", dry_run=True)

@@ -6,12 +6,16 @@ error; 128 + n stopped by signal n.
 
 from __future__ import annotations
 
+import re
 import sys
 from io import TextIOWrapper
 
 import typer
 
 from diptych.errors import DiptychError, printable_lines
+
+OUT_OF_MEMORY = re.compile("out of memory|not enough memory|can't allocate memory", re.IGNORECASE)
+"""What torch's own errors say, of graphics cards and of processors."""
 
 
 def main() -> None:
@@ -33,7 +37,7 @@ def main() -> None:
     except DiptychError as error:
         fail(str(error))
     except (MemoryError, RuntimeError) as error:
-        if not (isinstance(error, MemoryError) or "memory" in str(error)):
+        if not (isinstance(error, MemoryError) or OUT_OF_MEMORY.search(str(error))):
             raise
         reason = str(error).splitlines()[0] if str(error) else "no more to be had"
         fail(f"out of memory ({reason}): try smaller pictures, a smaller batch or narrower networks")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,7 @@ from diptych.data.loader import Batches
 from diptych.data.opening import open_data
 from diptych.errors import ConfigError, WeightsError
 from diptych.methods import find
-from diptych.methods.method import Method, inputs, parameters
+from diptych.methods.method import Method, inputs, parameters, welcome
 from diptych.runtime.device import choose_device
 from diptych.training import processes
 from diptych.training.estimate import training_bytes
@@ -83,21 +84,40 @@ class Plan:
         every = {name: max(1, self.images // PARTS[name]) if n is None else n for name, n in asked.items()}
         return {name: images for name, images in every.items() if images}
 
-    def memory(self) -> int:
-        """Estimated bytes of each process."""
+    def memory(self) -> int | None:
+        """Estimated bytes of each process; None for a method whose steps cannot be taken on tensors that hold nothing.
+
+        Raises ConfigError for pictures too small for the networks; any other error in `steps` is its author's to see.
+        """
         train, speed, (height, width) = self.recipe.train, self.recipe.speed, self.data.augment.size
         each = train.batch // processes.count()
         if speed.recompute and train.micro_batch:
             each = min(each, train.micro_batch)
-        sides = zip(self.inputs, self.data.channels, strict=True)
-        shapes = {side: (each, channels, height, width) for side, channels in sides}
         try:
-            return training_bytes(self.blank, shapes, speed=speed, steady=self.recipe.steady)
+            return self.count_bytes(each, 1)
         except (RuntimeError, ValueError) as error:
-            raise ConfigError(
-                f"{self.recipe.name} with these options cannot take pictures of {width}x{height} "
-                f"({str(error).splitlines()[0]}): choose larger pictures, or networks with fewer layers"
-            ) from None
+            if self.takes_larger(each):
+                raise ConfigError(
+                    f"{self.recipe.name} with these options cannot take pictures of {width}x{height} "
+                    f"({first_line(error)}): choose larger pictures, or networks with fewer layers"
+                ) from None
+            if isinstance(error, NotImplementedError) or "meta" in str(error):
+                return None
+            raise
+
+    def count_bytes(self, each: int, larger: int) -> int:
+        """Bytes for so many pictures in a process, with sides so many times as long as they are."""
+        height, width = self.data.augment.size
+        sides = zip(self.inputs, self.data.channels, strict=True)
+        shapes = {side: (each, channels, larger * height, larger * width) for side, channels in sides}
+        return training_bytes(self.blank, shapes, speed=self.recipe.speed, steady=self.recipe.steady)
+
+    def takes_larger(self, each: int) -> bool:
+        """Whether it is the size of the pictures that the steps fail on: larger ones, on paper, do not."""
+        for larger in (4, 64, 1024):
+            with suppress(Exception):
+                return self.count_bytes(each, larger) > 0
+        return False
 
     def lines(self) -> list[str]:
         """What will be trained on what, how big it is, and what is noteworthy about the data."""
@@ -111,7 +131,7 @@ class Plan:
             *(f"  {note}" for note in data.notes),
             f"parameters: {', '.join(counts)}; pictures {width}x{height}, {self.channels()}, "
             f"{self.data.bytes_of(self.inputs) / 1e3:.0f} kB from the loader for each",
-            f"memory: about {self.memory() / 1e9:.1f} GB and the libraries; speed: {speed}",
+            f"memory: {memory_words(self.memory())}; speed: {speed}",
             *([f"steady: {steady}"] if steady else []),
             f"{self.images} images in batches of {recipe.train.batch}, {self.kept()}",
         ]
@@ -141,6 +161,16 @@ class Plan:
         return "the last weights are kept" if best == "last" or not self.data.val else f"the best by {best} are kept"
 
 
+def memory_words(needed: int | None) -> str:
+    if needed is None:
+        return "not known beforehand for this method"
+    return f"about {needed / 1e9:.1f} GB and the libraries"
+
+
+def first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
 def labels(recipe: Recipe) -> str | None:
     """Which side is of label maps: as asked, or as the method needs it."""
     (needed,) = find(recipe.name).labels or (None,)
@@ -159,6 +189,11 @@ def complete(recipe: Recipe, data: Data, inputs: tuple[str, ...]) -> Recipe:
         raise ConfigError(
             f"{recipe.name} needs label maps as its {', '.join(missing)}, and data.labels={recipe.data['labels']} is "
             f"the other side: turn data.direction"
+        )
+    if recipe.method.get("classes") and "label" in welcome(find(recipe.name)):
+        raise ConfigError(
+            f"method.classes = {recipe.method['classes']}: diptych train has no labels to give to {recipe.name}, and "
+            f"without them it would learn none: leave it out (in Python, a Trainer's batches may hold `label`)"
         )
     method = {**recipe.method, **found}
     files = [name for name in ("folder", "a", "b", "legend") if isinstance(recipe.data[name], str)]
