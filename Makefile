@@ -31,7 +31,7 @@ demo: env
 	diptych data check demo/street
 	diptych train recipes/street.yaml --data demo/street --out demo/run
 	diptych evaluate demo/run --data demo/street
-	diptych translate demo/run demo/street/test/labels --out demo/translated
+	diptych translate demo/run demo/street/test/labels --out demo/translated --overwrite
 	@echo
 	@echo "report with pictures and scores   demo/run/report.html"
 	@echo "translated pictures               demo/translated/"

@@ -105,7 +105,7 @@ def test_what_is_no_file_is_refused_and_not_waited_for(
 
 
 @pytest.mark.parametrize("make", [pipe, listening, device])
-@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.mp4"])
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.mp4", "a", "a.dcm"])
 def test_translate_leaves_with_2_for_what_is_no_file(
     make: Callable[[Path], Path], name: str, translator: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,7 +39,8 @@ MAY_IMPORT = {
     "translator": "sides model_folder methods tasks images card config runtime tiling",
     "provenance": "images card",
     "tiling": "",
-    "bulk": "translator images ahead card provenance",
+    "places": "images",
+    "bulk": "places translator images ahead card provenance",
     "large": "translator tasks tiling images card provenance",
     "video": "translator images card provenance",
     "export": "translator model_folder methods metrics runtime tiling card",
@@ -51,7 +52,7 @@ MAY_IMPORT = {
     "facade": "training evaluation translator sides data methods images config runtime",
     "testing": "training translator model_folder methods config controls images card runtime",
     "cli": "training evaluation translator model_folder bulk convert data methods weights config runtime images card "
-    "acceleration controls export large provenance serve tiling video",
+    "acceleration controls export large provenance serve tiling video places",
     "__init__": "facade translator images methods",
     "__main__": "cli",
 }

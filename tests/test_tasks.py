@@ -14,11 +14,12 @@ from odd.same import Same
 from pictures import save
 
 from diptych import images
-from diptych.bulk import plan, translate_files
+from diptych.bulk import translate_files
 from diptych.evaluation.command import open_for, score
 from diptych.evaluation.examples import examples
 from diptych.images import Picture
 from diptych.large import translate_large
+from diptych.places import plan
 from diptych.serve.worker import Batch, Done, Translation
 from diptych.testing import bundle
 from diptych.tiling import Tiling
@@ -64,7 +65,7 @@ def large(place: Path) -> np.ndarray:
 
 def bulk(place: Path) -> np.ndarray:
     sources = [save(place / "in" / f"{number}.png", grey()) for number in range(3)]
-    results = translate_files(counting(), plan(sources, place / "out"), controls={}, batch=2)
+    results = translate_files(counting(), plan(sources, place / "out").jobs, controls={}, batch=2)
     return np.concatenate([images.read(result.written).array for result in results])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,97 +16,25 @@ from diptych.card import Side
 from diptych.errors import ConfigError, DataError, DiptychError
 from diptych.files import write_bytes
 from diptych.images import Picture
+from diptych.places import Job
 from diptych.translator import Translator
 
 if TYPE_CHECKING:
     from diptych.provenance import Sealer
 
-
-@dataclass(frozen=True)
-class Job:
-    """One file to translate, and where the result goes; of several answers to it, which one."""
-
-    source: Path
-    target: Path
-    notes: tuple[str, ...] = ()
-    sample: int = 0
+UNREADABLE, UNTRANSLATED, UNWRITTEN = "unreadable file", "untranslated picture", "unwritten result"
+"""Kinds of faults."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a job: the file written, or the fault; and notes on how the picture was read."""
+    """What became of a job: the file written, or the fault and of what kind; and notes on how the picture was read."""
 
     job: Job
     written: Path | None = None
     fault: str = ""
+    kind: str = ""
     notes: tuple[str, ...] = ()
-
-
-def plan(
-    inputs: Iterable[Path], out: Path, *, samples: int = 1, fits: Callable[[str], bool] = lambda suffix: True
-) -> list[Job]:
-    """Find the pictures in files and folders, and the place of each result; of several answers, NAME-1, NAME-2 ...
-
-    Below `out` a folder's own structure is kept; one file may also go to a file, when `out` ends like a picture. Where
-    a format cannot hold the results, by `fits(suffix)`, the result becomes a .png, else a .tif, under a free name.
-    Raises DataError when there is nothing to translate, ConfigError when results would replace one another or inputs.
-    """
-    inputs = list(inputs)
-    if len(inputs) == 1 and inputs[0].is_file() and out.suffix.lower() in images.SUFFIXES:
-        jobs = [Job(inputs[0], out)]
-    elif out.is_file():
-        raise ConfigError(f"{out} is a file: give a folder for the results")
-    else:
-        jobs = [Job(path, out / relative) for given in inputs for path, relative in pictures(given)]
-    if not jobs:
-        endings = " ".join(sorted(images.SUFFIXES))
-        raise DataError(f"no pictures in {', '.join(map(str, inputs))}: pictures are files ending in {endings}")
-    if samples > 1:
-        jobs = [numbered(job, sample) for sample in range(samples) for job in jobs]
-    return place(
-        [job for job in jobs if fits(job.target.suffix)], [job for job in jobs if not fits(job.target.suffix)], fits
-    )
-
-
-def place(direct: list[Job], others: list[Job], fits: Callable[[str], bool]) -> list[Job]:
-    """The jobs with final places; `others` need another format. None falls on another or on a source."""
-    sources = {job.source.resolve() for job in (*direct, *others)}
-    places: dict[Path, Path] = {}
-    for job in direct:
-        target = job.target.resolve()
-        if target in sources:
-            raise ConfigError(f"{job.target} is one of the pictures to translate: choose another --out")
-        if target in places:
-            raise ConfigError(f"{job.source} and {places[target]} would both become {job.target}: translate them apart")
-        places[target] = job.source
-    moved = []
-    for job in others:
-        suffix = ".png" if fits(".png") else ".tif"
-        names = (job.target.with_suffix(suffix), job.target.with_name(job.target.name + suffix))
-        free = [name for name in names if name.resolve() not in (sources | places.keys()) and not name.exists()]
-        if not free:
-            raise ConfigError(f"{job.target.suffix} cannot hold the result for {job.source}, and {names[-1]} exists")
-        places[free[0].resolve()] = job.source
-        note = f"written as {free[0].name}: {job.target.suffix} cannot hold it"
-        moved.append(replace(job, target=free[0], notes=(note,)))
-    return sorted([*direct, *moved], key=lambda job: (job.sample, job.source))
-
-
-def numbered(job: Job, sample: int) -> Job:
-    target = job.target
-    return replace(job, target=target.with_name(f"{target.stem}-{sample + 1}{target.suffix}"), sample=sample)
-
-
-def pictures(given: Path) -> Iterator[tuple[Path, Path]]:
-    """The pictures at `given`, each with its path relative to it."""
-    if given.is_dir():
-        for path in sorted(given.rglob("*")):
-            if path.suffix.lower() in images.SUFFIXES and path.is_file():
-                yield path, path.relative_to(given)
-    elif given.exists():
-        yield given, Path(given.name)
-    else:
-        raise DataError(f"{given} does not exist")
 
 
 def translate_files(
@@ -183,7 +111,7 @@ def alike(
     group: list[tuple[Job, Picture]] = []
     for job, picture in opened:
         if isinstance(picture, str):
-            done(Result(job, fault=picture))
+            done(Result(job, fault=picture, kind=UNREADABLE))
             continue
         if group and (len(group) == batch or kind(*group[0]) != kind(job, picture)):
             yield group
@@ -211,7 +139,8 @@ def translated(
         raise
     except (DiptychError, RuntimeError, MemoryError) as error:
         if len(group) == 1:
-            done(Result(group[0][0], fault=f"{group[0][0].source} could not be translated: {error}"))
+            fault = f"{group[0][0].source} could not be translated: {error}"
+            done(Result(group[0][0], fault=fault, kind=UNTRANSLATED))
             return []
         return [pair for one in group for pair in translated(translator, [one], controls, done)]
     return [(job, output) for (job, _), output in zip(group, outputs, strict=True)]
@@ -233,6 +162,6 @@ def write(job: Job, picture: Picture, controls: Mapping[str, Any], sealer: Seale
         write_bytes(job.target, data, durable=False)
         return Result(job, written=job.target, notes=(*notes, *sealer.notes(picture, format)))
     except DataError as error:
-        return Result(job, fault=str(error) if sealer is None else f"{job.target}: {error}")
+        return Result(job, fault=str(error) if sealer is None else f"{job.target}: {error}", kind=UNWRITTEN)
     except (DiptychError, OSError) as error:
-        return Result(job, fault=str(error))
+        return Result(job, fault=str(error), kind=UNWRITTEN)

@@ -25,7 +25,7 @@ SUFFIXES = (".tif", ".tiff")
 
 def is_large(path: Path, limit_mp: float) -> bool:
     """Whether a file is a TIFF of more pixels than are decoded at once. Raises DataError where it is no picture."""
-    if path.suffix.lower() not in SUFFIXES:
+    if images.FORMATS.get(path.suffix.lower(), "TIFF") != "TIFF":
         return False
     header = images.header(path)
     return header.format == "TIFF" and header.width * header.height * max(1, header.channels / 4) > 1e6 * limit_mp

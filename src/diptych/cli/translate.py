@@ -19,7 +19,8 @@ from diptych.errors import ConfigError, DataError, printable, printable_lines
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from diptych.bulk import Job
+    from diptych.images.listing import Entry
+    from diptych.places import Job
     from diptych.provenance import Sealer
     from diptych.tiling import Tiling
     from diptych.translator import Translator
@@ -71,6 +72,7 @@ def translate(
         str, typer.Option(help="Of large pictures: auto, exact, approximate, off; see docs/large-pictures.md.")
     ] = "auto",
     tile: Annotated[int, typer.Option(min=64, help="Pixels a side of the tiles of large pictures.")] = 768,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are where results go.")] = False,
 ) -> None:
     """Translate pictures of any size, or videos: same size and format out. One bad file does not stop the others.
 
@@ -79,10 +81,11 @@ def translate(
     from rich.console import Console
     from rich.progress import Progress
 
-    from diptych.bulk import Result, plan, translate_files
+    from diptych.bulk import Result, translate_files
     from diptych.cli.video import are_videos, translate_videos
     from diptych.controls import read_words
     from diptych.images import can_hold
+    from diptych.places import plan
     from diptych.provenance import Sealer
 
     paths, words = sort_out(arguments)
@@ -108,21 +111,25 @@ def translate(
     if videos:
         translate_videos(
             translator, paths, out, controls=controls, batch=batch, steady=steady, quality=quality, limit_mp=limit_mp,
-            sealer=sealer,
+            sealer=sealer, overwrite=overwrite,
         )  # fmt: skip
         return
     target = translator.sides(translator.towards(controls.get("to")))[1]
     channels, ids = (1, True) if target.legend else (target.channels, False)
-    jobs = plan(paths, out, samples=samples, fits=lambda suffix: can_hold(suffix, target.dtype, channels, ids=ids))
+
+    def fits(suffix: str, alpha: bool) -> bool:
+        return can_hold(suffix, target.dtype, channels, alpha=alpha and not ids, ids=ids)
+
+    jobs, left_out = plan(paths, out, samples=samples, fits=fits, overwrite=overwrite)
     jobs, large = parted(jobs, limit_mp)
     if large and (instances is not None or mark or translator.tiling.mode == "off"):
         given = "--instances" if instances is not None else "--mark" if mark else "pictures as a whole"
         raise ConfigError(f"{large[0].source} is translated in parts, above --limit-mp {limit_mp:g}: not with {given}")
     if large and samples > 1:
         translator.check_several(controls)
-    failed_large = translate_all_large(translator, large, controls, sealer)
+    failed = translate_all_large(translator, large, controls, sealer)
     if not jobs:
-        leave(failed_large, len(large))
+        leave(failed, len(large), left_out)
         return
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("translating", total=len(jobs))
@@ -143,16 +150,21 @@ def translate(
     for note, count in said.items():
         if count > 1:
             print(f"likewise of {count - 1} more: {printable(note)}", file=sys.stderr)
-    failed = sum(1 for result in results if result.fault)
     place = results[0].written or out if len(results) == 1 else out
-    print(f"{len(results) - failed} of {len(results)} pictures translated into {printable(place)}")
-    leave(failed + failed_large, len(results) + len(large))
+    translated = [result for result in results if not result.fault]
+    print(f"{len(translated)} of {len(results)} pictures translated into {printable(place)}")
+    leave([*failed, *(result.kind for result in results if result.fault)], len(results) + len(large), left_out)
 
 
-def leave(failed: int, count: int) -> None:
-    """Leave with 1 where some pictures failed, 2 where all did."""
+def leave(failed: list[str], count: int, left_out: list[Entry]) -> None:
+    """Say of what kinds faults and what was left out are; leave with 1 where some pictures failed, 2 where all did."""
+    from diptych.images.listing import counted
+
+    if left_out:
+        print(f"left out: {printable(counted(entry.kind for entry in left_out))}", file=sys.stderr)
     if failed:
-        raise typer.Exit(2 if failed == count else 1)
+        print(f"failed: {counted(failed)}", file=sys.stderr)
+        raise typer.Exit(2 if len(failed) == count else 1)
 
 
 def read_tiling(mode: str, size: int) -> Tiling:
@@ -178,17 +190,17 @@ def parted(jobs: list[Job], limit_mp: float) -> tuple[list[Job], list[Job]]:
 
 def translate_all_large(
     translator: Translator, jobs: list[Job], controls: dict[str, Any], sealer: Sealer | None
-) -> int:
-    """One large TIFF after another; how many failed. A full disk stops all of them."""
+) -> list[str]:
+    """One large TIFF after another; of what kinds those are that failed. A full disk stops all of them."""
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import Progress
 
     from diptych import images
-    from diptych.bulk import own_controls
+    from diptych.bulk import UNTRANSLATED, own_controls
     from diptych.large import translate_large
 
-    failed = 0
+    failed = []
     with Progress(console=Console(stderr=True), transient=True) as progress, kept_interruption() as check:
         for job in jobs:
             task = progress.add_task(escape(f"translating {printable(job.source.name)} in tiles"), total=1.0)
@@ -199,7 +211,7 @@ def translate_all_large(
                     progress=partial(share_done, progress, task, check),
                 )  # fmt: skip
             except DataError as error:
-                failed += 1
+                failed.append(UNTRANSLATED)
                 progress.console.print(printable(error), markup=False, highlight=False, soft_wrap=True)
                 continue
             print(f"{printable(job.source)} translated in tiles into {printable(job.target)}")

@@ -30,16 +30,19 @@ def are_videos(paths: list[Path], **for_pictures: bool) -> bool:
     return True
 
 
-def places(clips: list[Path], out: Path) -> dict[Path, Path]:
-    """Where each result goes: to the file `out`, or into the folder under its own name, of AVIs as .mp4."""
+def places(clips: list[Path], out: Path, *, overwrite: bool) -> dict[Path, Path]:
+    """Where each result goes: to the file `out`, or into the folder under its own name, of AVIs as .mp4.
+
+    Raises ConfigError where it would replace another result, a source or, unless asked to, another file.
+    """
+    from diptych.places import refuse_clashes
     from diptych.video import SUFFIXES
 
     if len(clips) == 1 and out.suffix.lower() in SUFFIXES:
-        return {clips[0]: out}
-    targets = {clip: out / (f"{clip.stem}.mp4" if clip.suffix.lower() == ".avi" else clip.name) for clip in clips}
-    for clip, target in targets.items():
-        if list(targets.values()).count(target) > 1:
-            raise ConfigError(f"{clip} and another video would both become {target}: translate them apart")
+        targets = {clips[0]: out}
+    else:
+        targets = {clip: out / (f"{clip.stem}.mp4" if clip.suffix.lower() == ".avi" else clip.name) for clip in clips}
+    refuse_clashes(list(targets.items()), overwrite=overwrite)
     return targets
 
 
@@ -54,6 +57,7 @@ def translate_videos(
     quality: int,
     limit_mp: float,
     sealer: Sealer | None,
+    overwrite: bool,
 ) -> None:
     """Translate one video after another; a damaged one is named and does not stop the others."""
     from rich.console import Console
@@ -62,7 +66,7 @@ def translate_videos(
 
     from diptych.video import translate_video
 
-    targets, faults = places(clips, out), 0
+    targets, faults = places(clips, out, overwrite=overwrite), 0
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         for clip, target in targets.items():

@@ -11,7 +11,7 @@ from PIL import Image
 
 from diptych.errors import DataError
 from diptych.files import write_bytes
-from diptych.images.formats import FORMATS, SUFFIXES
+from diptych.images.formats import FORMATS, SUFFIX_OF, SUFFIXES
 from diptych.images.values import match_channels
 
 _EIGHT, _SIXTEEN, _ALL = ("uint8",), ("uint8", "uint16"), ("uint8", "uint16", "float32")
@@ -55,10 +55,11 @@ def write(
     return path
 
 
-def can_hold(suffix: str, dtype: np.dtype | str, channels: int, *, ids: bool = False) -> bool:
+def can_hold(suffix: str, dtype: np.dtype | str, channels: int, *, alpha: bool = False, ids: bool = False) -> bool:
     """Whether the format of files that end in `suffix` has room for such pictures; of ids, it must keep every bit."""
-    dtypes, counts, _ = _HOLDS[FORMATS[suffix.lower()]]
-    return np.dtype(dtype).name in dtypes and channels in counts and not (ids and FORMATS[suffix.lower()] in _LOSSY)
+    dtypes, counts, transparent = _HOLDS[FORMATS[suffix.lower()]]
+    roomy = np.dtype(dtype).name in dtypes and channels in counts and (transparent or not alpha)
+    return roomy and not (ids and FORMATS[suffix.lower()] in _LOSSY)
 
 
 def encode(
@@ -89,8 +90,7 @@ def encode(
 
 def _check_it_fits(array: np.ndarray, alpha: np.ndarray | None, format: str) -> None:
     def fits(name: str) -> bool:
-        dtypes, channels, transparent = _HOLDS[name]
-        return array.dtype.name in dtypes and array.shape[2] in channels and (alpha is None or transparent)
+        return can_hold(SUFFIX_OF[name], array.dtype, array.shape[2], alpha=alpha is not None)
 
     if not fits(format):
         what = f"{array.shape[2]} channel(s) of {array.dtype}" + (" with alpha" if alpha is not None else "")
