@@ -282,7 +282,7 @@ def test_the_exit_code_tells_the_worst(model: Path, pictures: Path, tmp_path: Pa
     assert diptych("translate", model, pictures / "a.png", "--out", written).code == 0
     said = diptych("verify", written)
     assert said.code == 0
-    assert "intact: unchanged since it was signed\n  signed by this computer" in said.out
+    assert "intact: no pixel and no word has changed since it was signed\n  signed by this computer" in said.out
     assert diptych("verify", written, pictures / "a.png").code == 1
     damaged = bytearray(written.read_bytes())
     damaged[-40] ^= 1

@@ -17,13 +17,16 @@ from diptych.provenance import mark
 from diptych.provenance.certificate import own_authorities, root_of
 from diptych.provenance.sealing import NO_LOOKUPS, SEALABLE, TRANSLATION, UNTRUSTED, failures
 from diptych.provenance.settings import MADE_BY_A_MODEL, read_settings
+from diptych.provenance.uncovered import uncovered
 
 State = Literal["intact", "changed", "expired", "none"]
 Signer = Literal["this computer", "trusted", "unknown", "nobody"]
 
+STRAY = "stray"
+"""Under which a manifest store has what our own check of it has found."""
 EXPIRED = {"signingCredential.expired", "claimSignature.outsideValidity"}
 SAYS = {
-    "intact": "intact: unchanged since it was signed",
+    "intact": "intact: no pixel and no word has changed since it was signed",
     "changed": "CHANGED since it was signed, in its pixels or in what it says: what follows was said of another file",
     "expired": "unchanged, but the certificate has expired since: nobody can tell whether it was signed before",
     "none": "no content credentials: what follows may have been written by anybody",
@@ -43,7 +46,8 @@ class Verdict:
     unchanged, but the certificate has run out since; none: it has no credentials. signer: this computer; trusted, by an
     authority that was given; unknown; nobody. The rest is what the file says, and is worth what its state and signer
     are: made_with, model, version, method, controls, time, the sha256 of what was translated. by_a_model: whether it
-    says that a model made it. mark: the version that the pixels are marked with.
+    says that a model made it. mark: the version that the pixels are marked with. stray: what is in the file and covered
+    by no signature, where there is anything: such a file counts as changed.
     """
 
     state: State
@@ -58,6 +62,7 @@ class Verdict:
     time: str = ""
     by_a_model: bool = False
     mark: str = ""
+    stray: str = ""
 
     @property
     def intact(self) -> bool:
@@ -77,6 +82,7 @@ class Verdict:
             f"from a file whose sha256 is {quoted(self.source_sha256)}" if self.source_sha256 else "",
         ]
         first = [SAYS[self.state] if any(said) or self.state != "none" else "no content credentials"]
+        first += [f"it has {printable(self.stray)}, which no signature covers"] if self.stray else []
         if self.signer in VOUCHED:
             first.append(VOUCHED[self.signer].format(by=quoted(self.signed_by) if self.signed_by else "nobody"))
         last = f"its pixels are marked with the model version {self.mark}" if self.mark else ""
@@ -128,7 +134,7 @@ def judged(file: BinaryIO, format: str, anchors: bytes, unsigned: dict[str, Any]
         signer = "unknown"
         if anchors and UNTRUSTED not in failures(found := credentials(file, format, anchors) or {}):
             store, signer = found, "trusted"
-    return verdict(state_of(store), signer, active(store), {}, marked)
+    return verdict(state_of(store), signer, active(store), {}, marked, store.get(STRAY, ""))
 
 
 def credentials(file: BinaryIO, format: str, anchors: bytes) -> dict[str, Any] | None:
@@ -140,14 +146,17 @@ def credentials(file: BinaryIO, format: str, anchors: bytes) -> dict[str, Any] |
         context = c2pa.Context.from_dict({**NO_LOOKUPS, **trusting})
         file.seek(0)
         with c2pa.Reader(SEALABLE[format], file, context=context) as reader:
-            return json.loads(reader.json())
+            store = json.loads(reader.json())
+            details = json.loads(reader.detailed_json())
+            hashed = active(details).get("assertion_store", {})
+            return {**store, STRAY: uncovered(file, format, hashed)}
     except (c2pa.C2paError, ValueError) as error:
         return None if "ManifestNotFound" in f"{type(error).__name__}: {error}" else {}
 
 
 def state_of(store: dict[str, Any]) -> State:
     faults = failures(store) - {UNTRUSTED}
-    if not store or faults - EXPIRED:
+    if not store or faults - EXPIRED or store[STRAY]:
         return "changed"
     return "expired" if faults else "intact"
 
@@ -157,7 +166,14 @@ def active(store: dict[str, Any]) -> dict[str, Any]:
     return store.get("manifests", {}).get(store.get("active_manifest"), {})
 
 
-def verdict(state: State, signer: Signer, manifest: dict[str, Any], unsigned: dict[str, Any], marked: str) -> Verdict:
+def verdict(
+    state: State,
+    signer: Signer,
+    manifest: dict[str, Any],
+    unsigned: dict[str, Any],
+    marked: str,
+    stray: str = "",
+) -> Verdict:
     """The verdict, with what the manifest claims, or without one what the plain metadata says."""
     said = {entry.get("label"): entry.get("data") for entry in manifest.get("assertions", [])}
     actions = [
@@ -179,6 +195,7 @@ def verdict(state: State, signer: Signer, manifest: dict[str, Any], unsigned: di
         time=next((str(action["when"]) for action in actions if "when" in action), ""),
         by_a_model=bool(unsigned) or any(action.get("digitalSourceType") == MADE_BY_A_MODEL for action in actions),
         mark=marked,
+        stray=stray,
     )
 
 
