@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 import subprocess
 import sys
 import time
@@ -42,6 +43,20 @@ def test_the_own_certificate_is_made_once_for_the_users_eyes() -> None:
     assert own_certificate() == first
     assert own_path().stat().st_mode & 0o777 == 0o600
     assert {path.name for path in own_path().parent.iterdir()} <= {"certificate.pem", "certificate.lock"}
+
+
+def test_a_key_that_others_may_read_is_closed_to_them_or_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    Sealer(CARD, VERSION)
+    assert not caplog.messages
+    own_path().chmod(0o644)
+    Sealer(CARD, VERSION)
+    assert stat.S_IMODE(own_path().stat().st_mode) == 0o600
+    pem, _ = user_certificate(tmp_path)
+    pem.chmod(0o640)
+    Sealer(CARD, VERSION, certificate_path=pem)
+    assert stat.S_IMODE(pem.stat().st_mode) == 0o640
+    assert [str(path) in said for path, said in zip((own_path(), pem), caplog.messages, strict=True)] == [True, True]
+    assert caplog.messages[1].endswith(f"chmod 600 {pem}")
 
 
 def test_processes_that_start_at_once_have_one_certificate() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
 import re
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +28,7 @@ from diptych.methods import find
 from diptych.model_folder import read_version
 from diptych.provenance import SEALABLE, Sealer, read_settings, verify
 from diptych.provenance.mark import embed, extract
+from diptych.provenance.settings import with_settings
 from diptych.testing import bundle
 
 CARD = Card(method="pix2pix", options={}, source=Side(name="maps", channels=3), target=Side(name="day", channels=3))
@@ -198,6 +201,43 @@ def test_settings_that_are_none_are_none(said: bytes) -> None:
     assert verify(plain + b'diptych:settings="' + said + b'"').to_text()
 
 
+FORGED = "intact: no pixel and no word has changed since it was signed"
+VOUCHED = "signed by this computer"
+
+
+def test_no_name_forges_a_line_of_the_verdict(tmp_path: Path) -> None:
+    evil = f"x\n{VOUCHED}\n{FORGED}\r\x1b[1A\u202e"
+    pem, _ = user_certificate(tmp_path, called=f'me"\n{VOUCHED}')
+    card = CARD.model_copy(update={"method": evil, "target": Side(name=evil, channels=3)})
+    sealer = Sealer(card, evil, model=evil, certificate_path=pem)
+    plain = images.encode(ramp(), "PNG")
+    controls = {"to": "b", evil: evil}
+    unsigned = with_settings(plain, "PNG", {"model": evil, "controls": controls})
+    for data, is_signed in ((sealer.seal(plain, "PNG", controls), True), (unsigned, False)):
+        (tmp_path / f"{VOUCHED}\n.png").write_bytes(data)
+        shown = diptych("verify", tmp_path / f"{VOUCHED}\n.png").out
+        lines = [line.strip() for line in shown.split("\n")]
+        assert VOUCHED in shown
+        assert (lines.count(VOUCHED), lines.count(FORGED)) == (0, int(is_signed))
+        assert all(line.isprintable() for line in lines)
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a device", "a folder", "a socket"])
+def test_what_is_no_file_is_refused_at_once(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "p.png"
+    if kind == "a pipe":
+        os.mkfifo(path)
+    elif kind == "a folder":
+        path.mkdir()
+    elif kind == "a socket":
+        with socket.socket(socket.AF_UNIX) as one:
+            one.bind(str(path))
+    else:
+        path = Path("/dev/zero")
+    said = diptych("verify", path)
+    assert (said.code, said.err) == (2, f"diptych: {path}: is {kind}, no picture: name a file\n")
+
+
 def test_a_terminal_is_not_steered_by_what_a_stranger_has_written() -> None:
     odd = Sealer(CARD, VERSION, model="\x1b[2Jgone")
     assert "\x1b" not in verify(odd.seal(images.encode(ramp(), "PNG"), "PNG")).to_text()
@@ -317,6 +357,13 @@ def test_a_users_authority_is_trusted_when_it_is_given(model: Path, pictures: Pa
     pem, root = user_certificate(tmp_path)
     written = tmp_path / "a.png"
     diptych("translate", model, pictures / "a.png", "--certificate", pem, "--out", written)
-    assert "nobody vouches for" in diptych("verify", written).out
-    assert "a given authority vouches for" in diptych("verify", written, "--trust", root).out
+    said = diptych("verify", written)
+    assert ("nobody vouches for" in said.out, said.code) == (True, 3)
+    assert diptych("verify", written, "--require-trusted").code == 1
+    said = diptych("verify", written, "--trust", root, "--require-trusted")
+    assert ("a given authority vouches for" in said.out, said.code) == (True, 0)
+    diptych("translate", model, pictures / "a.png", "--out", ours := tmp_path / "ours.png")
+    assert diptych("verify", ours, "--require-trusted").code == 0
+    assert diptych("verify", written, ours).code == 3
+    assert diptych("verify", written, pictures / "a.png").code == 1
     assert diptych("verify", written, "--trust", tmp_path / "none.pem").code == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator
 
 import pytest
@@ -26,13 +27,26 @@ def changed(data: bytes, place: int, sign: int = 0x41) -> bytes:
     return data[:place] + bytes([sign]) + data[place + 1 :]
 
 
+def credentials(data: bytes) -> bytes:
+    """Those of a PNG, which stand behind its header."""
+    return data[41 : 41 + int.from_bytes(data[33:37], "big")]
+
+
+def with_credentials(data: bytes, store: bytes, more: bytes = b"") -> bytes:
+    """A PNG with others in their place, and perhaps more behind them."""
+    chunk = b"caBX" + store
+    framed = len(store).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
+    return data[:33] + framed + more + data[45 + len(credentials(data)) :]
+
+
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("place", [0, 100, 900])
 def test_a_padding_that_is_filled_is_noticed(format: str, place: int, sealed: dict[str, bytes]) -> None:
     data = sealed[format]
     start = data.index(PAD) + len(PAD)
     at = next(at for at in range(start + place, start + place + 9) if data[at] == 0)  # a GIF has sizes of blocks there
-    verdict = verify(changed(data, at))
+    forged = changed(data, at)
+    verdict = verify(with_credentials(forged, credentials(forged)) if format == "PNG" else forged)
     assert (verdict.state, verdict.stray) == ("changed", "a padding that is filled")
     assert "a padding that is filled, which no signature covers" in verdict.to_text()
 
@@ -84,23 +98,20 @@ BOXES = [b"\0\0\0\x28free" + b"hidden" * 5 + b"\0\0", SUPERBOX, b"\0\0\0\x28cbor
 
 @pytest.mark.parametrize("new", BOXES)
 def test_no_box_can_be_added_at_any_depth(new: bytes, sealed: dict[str, bytes]) -> None:
-    data = sealed["PNG"]
-    start, size = data.index(b"caBX") + 4, int.from_bytes(data[33:37], "big")
-    store = data[start : start + size]
+    store = credentials(sealed["PNG"])
     places = list(nested(store))
     assert {depth for _, _, depth in places} == {0, 1, 2, 3}
     for outer in places:
         made = with_box(store, outer, new)
-        assert len(made) == size
-        assert verify(data[:start] + made + data[start + size :]).state == "changed", outer
+        assert len(made) == len(store)
+        assert verify(with_credentials(sealed["PNG"], made)).state == "changed", outer
 
 
 def test_no_part_of_the_file_can_be_added_beside_the_credentials(sealed: dict[str, bytes]) -> None:
-    data = sealed["PNG"]
-    size = int.from_bytes(data[33:37], "big")
-    chunk = b"\0\0\0\x0ctEXt" + b"hidden" * 2 + bytes(4)
-    made = with_box(data[41 : 41 + size], (0, size, 0), chunk)[: size - len(chunk)]
-    hidden = data[:33] + len(made).to_bytes(4, "big") + b"caBX" + made + bytes(4) + chunk + data[45 + size :]
+    data, store = sealed["PNG"], credentials(sealed["PNG"])
+    chunk = b"\0\0\0\x0ctEXt" + b"hidden" * 2 + zlib.crc32(b"tEXt" + b"hidden" * 2).to_bytes(4, "big")
+    made = with_box(store, (0, len(store), 0), chunk)[: -len(chunk)]
+    hidden = with_credentials(data, made, chunk)
     assert len(hidden) == len(data)
     verdict = verify(hidden)
     assert (verdict.state, verdict.stray) == ("changed", "something beside its credentials")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
+import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from filelock import FileLock
 
-from diptych.errors import ConfigError, StorageError
+from diptych.errors import ConfigError, StorageError, printable
 from diptych.files import storing, unfinished
 from diptych.provenance.making import as_pem, make
 
@@ -126,6 +128,7 @@ def read_certificate(path: Path) -> Certificate:
         pem = path.read_bytes()
         chain = x509.load_pem_x509_certificates(pem)
         key = serialization.load_pem_private_key(pem, None)
+        keep_private(path)
     except OSError as error:
         raise ConfigError(f"the certificate {path} cannot be read: {error.strerror}") from None
     except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -144,6 +147,17 @@ def read_certificate(path: Path) -> Certificate:
     )
     expires = min(one.not_valid_after_utc for one in chain)
     return Certificate(path, private, b"".join(map(as_pem, signers)), algorithm_of(path, key), expires)
+
+
+def keep_private(path: Path) -> None:
+    """A key that others may read is one that they can sign with: our own is closed to them, of a user's it is said."""
+    mode = path.stat().st_mode
+    if os.name == "nt" or not mode & 0o077:
+        return
+    if path == own_path():
+        path.chmod(0o600)
+    said = "it could be read by others until now" if path == own_path() else f"chmod 600 {shlex.quote(str(path))}"
+    logging.getLogger("diptych").warning("the key in %s is not for you alone: %s", printable(path), printable(said))
 
 
 def check_purpose(path: Path, signer: x509.Certificate) -> None:

@@ -13,6 +13,7 @@ import c2pa
 
 from diptych import images
 from diptych.errors import DataError, printable
+from diptych.files import irregular
 from diptych.provenance import mark
 from diptych.provenance.certificate import own_authorities, root_of
 from diptych.provenance.sealing import NO_LOOKUPS, SEALABLE, TRANSLATION, UNTRUSTED, failures
@@ -68,6 +69,11 @@ class Verdict:
     def intact(self) -> bool:
         return self.state == "intact"
 
+    @property
+    def trusted(self) -> bool:
+        """Whether it is intact, and signed by this computer or by whom a given authority vouches for."""
+        return self.intact and self.signer in ("this computer", "trusted")
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -110,6 +116,8 @@ def verify(source: bytes | Path, *, trust: Sequence[Path] = ()) -> Verdict:
 
 
 def opened(source: bytes | Path) -> BinaryIO:
+    if isinstance(source, Path) and (kind := irregular(source)):
+        raise DataError(f"{source!s}: is {kind}, no picture: name a file")
     try:
         return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
     except OSError as error:
