@@ -143,24 +143,17 @@ def test_nothing_is_left_out_in_silence(tmp_path: Path) -> None:
     folder = recognise(tmp_path)
     assert len(folder.splits["train"]) == 6
     assert {str(folder.relative(path)): what.partition(":")[0] for path, what in folder.faults} == {
-        "preview.png": "lies outside train/, val/ or test/",
+        "preview.png": "is called like a preview",
         "extra/1.png": "lies outside train/, val/ or test/",
         "train/label/1.ppm": "is .ppm, which is not read",
         "train/beside.png": "lies outside the folders of the sides",
-        "train/label/bremen": "is a folder too deep to be looked into",
-        "one/two/1.png": "lies below two folders that are no split",
+        "train/label/bremen/1.png": "lies in a folder of its own, while most pictures lie beside that folder",
+        "one/two/1.png": "lies outside train/, val/ or test/",
         "train/photo/dangling.png": "is a link to what is gone",
         "train/loop": "is a link to what is gone",
         "train/photo/4.png": "is no file, though called like a picture",
     }
     assert sum("(and 2 more there)" in fault.what for fault in folder.faults) == 2
-
-
-def test_pictures_that_all_lie_too_deep_are_said_to(tmp_path: Path) -> None:
-    for side in ("labels", "photos"):
-        save(tmp_path / side / "train" / "bremen" / "1.png")
-    with pytest.raises(DataError, match=r"holds no pictures: .*left out: labels/train/bremen is a folder too deep"):
-        recognise(tmp_path)
 
 
 def test_files_cut_short_are_left_out_of_training_and_evaluation(tmp_path: Path) -> None:

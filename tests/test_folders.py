@@ -98,7 +98,9 @@ def test_photos_have_no_direction(tmp_path: Path) -> None:
 
 
 def test_an_unknown_kind_names_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="kind=foo is unknown: use one of auto, side by side, two folders, unpaired"):
+    with pytest.raises(
+        ConfigError, match="kind=foo is unknown: use one of auto, side by side, two folders, one folder, "
+    ):
         check(side_by_side(tmp_path), kind="foo")
 
 

@@ -176,10 +176,10 @@ def test_pictures_that_lie_deeper_are_named(tmp_path: Path) -> None:
     save(tmp_path / "train" / "cats" / "old" / "1.png")
     save(tmp_path / "train" / "cats" / "old" / "older" / "1.png")
     folder = recognise(a=tmp_path / "train" / "cats", b=tmp_path / "train" / "dogs")
-    assert {str(folder.relative(path)): what.partition(":")[0] for path, what in folder.faults} == {
-        "cats/old/1.png": "lies in a folder that is no split",
-        "cats/old/older": "is a folder too deep to be looked into",
-    }
+    ((path, what),) = folder.faults
+    assert str(folder.relative(path)) == "cats/old/1.png"
+    assert "lies in a folder of its own, while most pictures lie beside that folder" in what
+    assert "(and 1 more there)" in what
 
 
 @pytest.mark.parametrize("given", [{}, {"a": "x"}, {"b": "x"}, {"folder": "x", "a": "x", "b": "y"}])

@@ -23,8 +23,10 @@ def check(
     folder: Annotated[Path | None, typer.Argument(help="The pictures; or give two folders by --a and --b.")] = None,
     a: Annotated[Path | None, typer.Option(help="Folder of one kind of pictures.")] = None,
     b: Annotated[Path | None, typer.Option(help="Folder of the other kind.")] = None,
-    kind: Annotated[str, typer.Option(help="auto, 'side by side', 'two folders', unpaired or photos.")] = "auto",
-    direction: Annotated[str, typer.Option(help="Of three or more folders, the two to look at: labels2day.")] = "a2b",
+    kind: Annotated[str, typer.Option(help="auto, or a layout, as data.kind in training.")] = "auto",
+    direction: Annotated[
+        str, typer.Option(help="As in training; of more folders, the two to look at: labels2day.")
+    ] = "auto",
     labels: Annotated[str | None, typer.Option(help="The side whose pictures are label maps, by its name.")] = None,
     legend: Annotated[str | None, typer.Option(help="What they mean; by default legend.yaml in the folder.")] = None,
     snap_colours: Annotated[

@@ -22,10 +22,17 @@ from diptych.data.recognising import recognise
 from diptych.errors import DataError, printable
 
 AT_MOST = 10  # lines of one list
-PLURAL = {"side by side": "pairs", "two folders": "pairs", "unpaired": "pictures", "photos": "pictures"}
+PLURAL = {
+    "side by side": "pairs",
+    "two folders": "pairs",
+    "one folder": "pairs",
+    "unpaired": "pictures",
+    "photos": "pictures",
+}
 TITLE = {
     "side by side": "pairs, side by side in one file",
     "two folders": "pairs, by name in two folders",
+    "one folder": "pairs, by name in one folder",
     "unpaired": "two kinds of pictures, unpaired",
     "photos": "photos, without partners",
 }
@@ -62,6 +69,7 @@ class Audit:
     counts: dict[str, tuple[int, ...]]  # by split: pairs, or the pictures of each domain
     domains: tuple[Domain, ...]
     faults: tuple[tuple[str, str], ...]  # file, what is wrong with it
+    left_out: str  # files that are no pictures, counted by kind
     truth: dict[str, int]  # by split of an unpaired folder: pairs by name, to score with
     duplicates: tuple[tuple[str, ...], ...]  # groups of files with the same pixels
     leaks: tuple[tuple[str, ...], ...]  # those of them that lie in more than one split
@@ -85,6 +93,7 @@ class Audit:
         lines += [f"  {domain.name:<{width}} {_described(domain)}" for domain in self.domains]
         lines += [_shared(share) for share in self.classes]
         lines += _listed("Converted in reading", self.notes)
+        lines += [f"Left out by kind: {self.left_out}"] if self.left_out else []
         lines += _listed("Left out", [f"{file}: {what}" for file, what in self.faults])
         lines += _listed("Exact duplicates", sorted(map(self._said, self.duplicates), key=lambda line: "(" not in line))
         lines += _listed("Blank pictures", self.blank)
@@ -102,7 +111,7 @@ def check(
     a: Path | str | None = None,
     b: Path | str | None = None,
     kind: str = "auto",
-    direction: str = "a2b",
+    direction: str = "auto",
     labels: str | None = None,
     legend: str | None = None,
     snap_colours: bool = False,
@@ -117,7 +126,7 @@ def check(
     legend, ConfigError for an unknown kind.
     """
     folder = recognise(root, a=a, b=b, kind=kind, direction=direction, labels=labels, limit_mp=limit_mp)
-    folder.reverses(direction)  # refuses an unknown one, as training does
+    folder.reverses(folder.direction)  # refuses an unknown one, as training does
     seen, faults = _look(folder, limit_mp, progress)
     folder = _without(folder, faults)
     if not any(folder.items()):
@@ -135,6 +144,7 @@ def check(
         counts=_counts(folder),
         domains=domains,
         faults=tuple((str(folder.relative(path)), what) for path, what in folder.faults),
+        left_out=folder.left_out,
         truth={split: len(pairs) for split, pairs in folder.truth.items() if pairs},
         duplicates=_relative(folder, copies),
         leaks=_relative(folder, leaks),
@@ -234,6 +244,9 @@ def _advice(
     folder: Folder, domains: Sequence[Domain], leaks: Sequence[object], overlaps: Sequence[object]
 ) -> Iterable[str]:
     train, paired = folder.splits.get("train", ()), folder.paired
+    yield from folder.remarks
+    if folder.kind == "side by side":
+        yield "each picture is cut into two halves: if they are whole photos, set data.kind=photos and data.task=itself"
     if folder.missing:
         yield f"there is no picture of {' or '.join(folder.missing)} that can be used: put some there"
     if leaks:
@@ -249,10 +262,8 @@ def _advice(
         yield "there is no val/: 5 % of train/ (at most 50 pairs) will be held out for validation"
     if paired and train and (least := min(min(folder.size(item.a)) for item in train)) < 256:
         yield f"the smallest side of a training picture is {least}: {_size_advice(least)}"
-    if folder.kind == "two folders" and len({folder.size(item.a) for item in train}) > 1:
+    if folder.kind in ("two folders", "one folder") and len({folder.size(item.a) for item in train}) > 1:
         yield "sizes differ: data.resize=short keeps every picture's aspect, the default makes all of them square"
-    if folder.kind == "unpaired" and _same_names(folder):
-        yield "the names of the two kinds match: if they are pairs, say so by data.kind='two folders'"
     for side, domain in enumerate(domains):
         if set(domain.dtypes) == {"uint8"} and domain.high < 64 and side != folder.labels:
             yield (
@@ -271,12 +282,6 @@ def _size_advice(least: int) -> str:
     if not fitting:
         return "too small for the networks, which take 32 and more; data.enlarge=true enlarges all to data.size"
     return f"data.size={fitting[0]} method.generator=unet_{fitting[0]}, or data.enlarge=true"
-
-
-def _same_names(folder: Folder) -> bool:
-    a, b = ({item.name for item in table.get("train", ())} for table in (folder.splits, folder.second))
-    said = {name for name in a & b if not name.isdigit()}  # numbers match by themselves
-    return bool(said) and 2 * len(said) >= min(len(a), len(b))
 
 
 # --- Saying it -------------------------------------------------------------------------------------------------------

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import NamedTuple
 
 from diptych import images
 from diptych.ahead import ahead
 from diptych.errors import DataError
-from diptych.images import Header
+from diptych.images import Header, listing
 
 LEGEND = "legend.yaml"
 """The file of a data set that says what its label maps mean."""
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+LETTERED = re.compile("(train|val|test)([A-Z])")
+MOVE = "move it there if it belongs there"
+BELOW = "lies in a folder of its own, while most pictures lie beside that folder: move it there if it belongs to them"
+SILENT = ("system", "hidden")  # kinds that are counted, and not named
+WHY = {
+    "empty folder": "is an empty folder",
+    "unreadable folder": "cannot be looked into: check its permissions",
+    "unreadable file": "cannot be read: check its permissions",
+    "broken link": "is a link to what is gone: replace or remove it",
+    "circular link": "is a link that leads back to a folder above it: remove it",
+    "misnamed folder": "is no file, though called like a picture: rename it",
+    "preview": "is called like a preview: if it is data, rename it",
+    "preview folder": "is called like a folder of previews: if they are data, rename it",
+}
 
+Parts = tuple[str, ...]  # split, domain, either may be "", and folders further below; or the folders of a path
 Place = tuple[str, str]  # split, domain; either may be ""
 Files = dict[Place, list[Path]]  # an empty list: the folder is there, but nothing in it can be used
 Roots = Mapping[str, Path]  # one folder as {"": folder}, or one for each domain, by the domain's name
@@ -30,26 +44,40 @@ class Fault(NamedTuple):
     what: str
 
 
-def find(root: Path) -> tuple[Files, list[Fault]]:
+class Found(NamedTuple):
+    """The pictures by place, their names, and what is left out: the faults, and the kinds of all that is no picture.
+
+    names: inside a picture's place and without suffix: "0001", or below further folders "bern/0001". lettered: the
+    domains are those of trainA and trainB, which is how pictures without pairs are laid out.
+    """
+
+    files: Files
+    names: dict[Path, str]
+    faults: list[Fault]
+    kinds: list[str]
+    lettered: bool = False
+
+
+def find(root: Path) -> Found:
     """The pictures of one folder that holds all domains. Raises DataError where there are none."""
-    files, reasons = _look(root, 2, _place, "lies below two folders that are no split: call one of them")
-    files, strays = _without_strays(files)
-    faults = _summed_up(reasons | strays)
-    _refuse_empty(root, files, faults, {"": root})
-    return {(split or "train", domain): paths for (split, domain), paths in files.items()}, faults
+    found = _look(root, _place)
+    lettered = any(LETTERED.fullmatch(path.name) for path in root.iterdir())
+    _refuse_empty(root, found, {"": root})
+    files = {(split or "train", domain): paths for (split, domain), paths in found.files.items()}
+    return found._replace(files=files, lettered=lettered)
 
 
-def find_domains(roots: Roots) -> tuple[Files, list[Fault]]:
+def find_domains(roots: Roots) -> Found:
     """The pictures of folders that hold one domain each. Raises DataError where one of them has none."""
-    files: Files = {}
-    faults: list[Fault] = []
+    everything = Found({}, {}, [], [])
     for domain, root in roots.items():
-        found, reasons = _look(root, 1, _split, "lies in a folder that is no split: call it")
-        found, strays = _without_strays(found)
-        faults += (here := _summed_up(reasons | strays))
-        _refuse_empty(root, found, here, roots)
-        files |= {(split or "train", domain): paths for (split, _), paths in found.items()}
-    return files, faults
+        found = _look(root, _split)
+        _refuse_empty(root, found, roots)
+        everything.files.update({(split or "train", domain): paths for (split, _), paths in found.files.items()})
+        everything.names.update(found.names)
+        everything.faults.extend(found.faults)
+        everything.kinds.extend(found.kinds)
+    return everything
 
 
 def read_headers(files: Files, limit_mp: float) -> tuple[dict[Path, Header], list[Fault]]:
@@ -82,97 +110,103 @@ def summary(faults: Sequence[Fault], roots: Roots) -> str:
     return "; ".join(f"{relative(path, roots)} {what}" for path, what in faults[:3]) + more
 
 
-def _look(
-    root: Path, depth: int, place: Callable[[tuple[str, ...]], Place | None], elsewhere: str
-) -> tuple[Files, dict[Path, str]]:
+def _look(root: Path, place: Callable[[Parts], Parts]) -> Found:
     """All usable files by place, and of the others what is wrong with them."""
     if not root.is_dir():
         what = "is a file, not a folder of pictures" if root.exists() else "does not exist"
         raise DataError(f"{root} {what}: give a folder of pictures")
-    files: Files = defaultdict(list)
-    reasons: dict[Path, str] = {}
-    for path, fault in sorted(_walk(root, depth)):
-        here = place(path.relative_to(root).parts[: None if fault and path.is_dir() else -1])
-        fault = fault or _unusable(path) or ("" if here else f"{elsewhere} train, val or test")
-        if fault:
-            reasons[path] = fault
-        if here:
-            files[here] += [] if fault else [path]
-    return files, reasons
+    files: dict[Parts, list[Path]] = defaultdict(list)
+    wrong: dict[Path, tuple[Parts, str]] = {}
+    entries = [entry for entry in sorted(listing.walk(root)) if entry.path.name != LEGEND]
+    for path, kind in entries:
+        parts = path.relative_to(root).parts
+        here = place(parts if kind.endswith(" folder") else parts[:-1])
+        if not kind:
+            files[here].append(path)
+        elif kind.split()[0] not in SILENT:
+            wrong[path] = here[:2], _why(kind)
+            if not kind.startswith("preview"):
+                files[here[:2]] += []
+    strays = _strays(files)
+    for here, what in strays.items():
+        wrong |= dict.fromkeys(files.pop(here), (here[:2], what))
+    kept: Files = defaultdict(list)
+    for here, paths in files.items():
+        kept[here[0], here[1]] += paths
+    names = {path: "/".join((*here[2:], path.stem)) for here, paths in files.items() for path in paths}
+    kinds = [kind for _, kind in entries if kind and kind != "empty folder"]
+    return Found({place: sorted(paths) for place, paths in kept.items()}, names, _summed_up(wrong), kinds)
 
 
-def _walk(folder: Path, depth: int) -> Iterator[tuple[Path, str]]:
-    """Every file, with what is wrong with it or ""; also the folders that are empty or not looked into."""
-    with os.scandir(folder) as scan:
-        entries = [entry for entry in scan if not entry.name.startswith(".") and entry.name != LEGEND]
-    if not entries:
-        yield folder, "is an empty folder"
-    for entry in entries:
-        path = Path(entry.path)
-        if entry.is_symlink() and not path.exists():
-            yield path, "is a link to what is gone: replace or remove it"
-        elif entry.is_file():
-            yield path, ""
-        elif path.suffix.lower() in images.SUFFIXES:
-            yield path, "is no file, though called like a picture: rename it"
-        elif entry.is_dir() and depth:
-            yield from _walk(path, depth - 1)
-        elif entry.is_dir():
-            yield path, "is a folder too deep to be looked into: move its pictures into the folder above it"
+def _why(kind: str) -> str:
+    if kind in WHY:
+        return WHY[kind]
+    if kind in ("FIFO", "socket", "device"):
+        return f"is a {kind}, not a file: remove it"
+    suffix = "without a suffix" if kind == "suffixless file" else kind
+    return f"is {suffix}, which is not read: if it is a picture, convert it to PNG or TIFF"
 
 
-def _unusable(path: Path) -> str:
-    if (suffix := path.suffix.lower()) in images.SUFFIXES:
-        return ""
-    return f"is {suffix or 'without a suffix'}, which is not read: if it is a picture, convert it to PNG or TIFF"
-
-
-def _summed_up(reasons: dict[Path, str]) -> list[Fault]:
-    """One fault for all files (or folders) in one folder that have the same one."""
-    alike: dict[tuple[Path, str], list[Path]] = defaultdict(list)
-    for path, what in reasons.items():
-        alike[path.parent, what].append(path)
+def _summed_up(wrong: Mapping[Path, tuple[Parts, str]]) -> list[Fault]:
+    """One fault for all files (or folders) of one place that have the same one."""
+    alike: dict[tuple[Parts, str], list[Path]] = defaultdict(list)
+    for path, (here, what) in sorted(wrong.items()):
+        alike[here, what].append(path)
     return [
         Fault(paths[0], f"{what} (and {len(paths) - 1} more there)" if len(paths) > 1 else what)
         for (_, what), paths in alike.items()
     ]
 
 
-def _place(parts: tuple[str, ...]) -> Place | None:
-    """Split and domain from the folders' names, in either order: train/photo, photo/train, trainA, train, photo."""
+def _place(parts: Parts) -> Parts:
+    """Split, domain, and further folders, from the folders' names: train/photo, photo/train/bern, trainA, photo."""
     split = domain = ""
+    further: list[str] = []
     for part in parts:
         if part.lower() in SPLITS and not split:
             split = SPLITS[part.lower()]
-        elif (match := re.fullmatch(r"(train|val|test)([A-Z])", part)) and not split and not domain:
+        elif (match := LETTERED.fullmatch(part)) and not split and not domain:
             split, domain = match.groups()
         elif not domain:
             domain = part
         else:
-            return None
-    return split, domain
+            further.append(part)
+    return (split, domain, *further)
 
 
-def _split(parts: tuple[str, ...]) -> Place | None:
-    """The split, inside the folder of one domain."""
-    if not parts:
-        return "", ""
-    return (SPLITS[parts[0].lower()], "") if len(parts) == 1 and parts[0].lower() in SPLITS else None
+def _split(parts: Parts) -> Parts:
+    """The split, no domain, and further folders, inside the folder of one domain."""
+    at = next((n for n, part in enumerate(parts) if part.lower() in SPLITS), None)
+    return ("", "", *parts) if at is None else (SPLITS[parts[at].lower()], "", *parts[:at], *parts[at + 1 :])
 
 
-def _without_strays(files: Files) -> tuple[Files, dict[Path, str]]:
-    """Pictures beside the folders of splits or domains (a preview, say) belong to none: say so of each."""
-    strays: dict[Path, str] = {}
-    for position, folders in enumerate(("train/, val/ or test/", "the folders of the sides")):
-        if any(place[position] for place, paths in files.items() if paths):
-            beside = [path for place, paths in files.items() if not place[position] for path in paths]
-            strays |= dict.fromkeys(beside, f"lies outside {folders}: move it there if it belongs there")
-            files = {place: paths for place, paths in files.items() if place[position]}
-    return files, strays
+def _strays(files: Mapping[Parts, Sized]) -> dict[Parts, str]:
+    """The places that do not belong to the data, and why: beside splits or domains, or below most pictures."""
+
+    def count(some: Iterable[Parts]) -> int:
+        return sum(len(files[here]) for here in some)
+
+    strays: dict[Parts, str] = {}
+    if any(here[0] == "train" and files[here] for here in files):
+        strays = {here: f"lies outside train/, val/ or test/: {MOVE}" for here in files if not here[0]}
+    rest = [here for here in files if here not in strays]
+    beside, inside = ([here for here in rest if bool(here[1]) == sides] for sides in (False, True))
+    lone = len({here[1] for here in inside if files[here]}) == 1
+    if count(beside) > count(inside) - lone:
+        strays |= dict.fromkeys(inside, BELOW)
+    elif count(inside):
+        strays |= dict.fromkeys(beside, f"lies outside the folders of the sides: {MOVE}")
+    for domain in {here[1] for here in rest if here not in strays}:
+        above, below = (
+            [here for here in rest if here[1] == domain and (len(here) > 2) == deep] for deep in (False, True)
+        )
+        if count(above) >= count(below):
+            strays |= dict.fromkeys(below, BELOW)
+    return strays
 
 
-def _refuse_empty(root: Path, files: Files, faults: Sequence[Fault], roots: Roots) -> None:
-    if not any(files.values()):
-        left_out = [fault for fault in faults if fault.path != root]
+def _refuse_empty(root: Path, found: Found, roots: Roots) -> None:
+    if not any(found.files.values()):
+        left_out = [fault for fault in found.faults if fault.path != root]
         there = f"; left out: {summary(left_out, roots)}" if left_out else ""
         raise DataError(f"{root} holds no pictures: put {' '.join(sorted(images.SUFFIXES))} there{there}")

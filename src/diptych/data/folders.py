@@ -14,7 +14,8 @@ from diptych.data.finding import Fault, Roots
 from diptych.errors import DataError
 from diptych.images import Header
 
-Kind = Literal["side by side", "two folders", "unpaired", "photos", "photos twice"]
+Kind = Literal["side by side", "two folders", "one folder", "unpaired", "photos", "photos twice"]
+PAIRED = ("side by side", "two folders", "one folder", "photos twice")
 HELD_OUT_AT_MOST = 50
 
 
@@ -59,6 +60,9 @@ class Folder:
     channels: tuple[int, int] = (0, 0)  # of a and b, as most of their pictures have them
     dtypes: tuple[str, str] = ("", "")
     labels: int | None = None  # the domain (0: a, 1: b) whose pictures are label maps
+    direction: str = "a2b"  # as asked; of "auto", what it came to
+    remarks: tuple[str, ...] = ()  # sentences on how it was recognised: the direction, names that nearly fit
+    left_out: str = ""  # files that are no pictures, counted by kind
 
     @property
     def place(self) -> str:
@@ -68,7 +72,7 @@ class Folder:
     @property
     def paired(self) -> bool:
         """Whether every item is a pair, be it of a picture and itself."""
-        return self.kind in ("side by side", "two folders", "photos twice")
+        return self.kind in PAIRED
 
     def pairs(self, split: str) -> tuple[Item, ...]:
         """The pairs of a split: to learn from as well, unless the folder is unpaired."""
@@ -121,7 +125,9 @@ class Folder:
 
     def notes(self) -> list[str]:
         """What a user should know: how files are converted, and which are left out."""
-        return [*self.conversions(), *(f"left out: {self.relative(path)} {what}" for path, what in self.faults)]
+        counted = [f"left out by kind: {self.left_out}"] if self.left_out else []
+        faults = [f"left out: {self.relative(path)} {what}" for path, what in self.faults]
+        return [*self.remarks, *self.conversions(), *counted, *faults]
 
     def conversions(self) -> list[str]:
         """How reading changes pictures, with an example of each."""
@@ -164,6 +170,6 @@ class Folder:
 def hold_out(items: tuple[Item, ...], share: float) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
     """Split into (train, val) by a hash of the names: the same pictures every time, on every machine."""
     count = min(HELD_OUT_AT_MOST, max(1, round(share * len(items)))) if share > 0 else 0
-    ranked = sorted(items, key=lambda item: hashlib.sha256(item.name.encode()).digest())
+    ranked = sorted(items, key=lambda item: hashlib.sha256(item.name.encode(errors="surrogateescape")).digest())
     held = {item.name for item in ranked[:count]}
     return tuple(i for i in items if i.name not in held), tuple(i for i in items if i.name in held)

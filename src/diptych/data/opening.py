@@ -35,8 +35,8 @@ def open_data(
     a: str | None = None,
     b: str | None = None,
     task: str = "pairs",
-    direction: str = "a2b",
-    kind: Literal["auto", "side by side", "two folders", "unpaired"] = "auto",
+    direction: str = "auto",
+    kind: Literal["auto", "side by side", "two folders", "one folder", "unpaired", "photos"] = "auto",
     labels: str | None = None,
     legend: str | dict[str, Any] | None = None,
     snap_colours: bool = False,
@@ -60,8 +60,10 @@ def open_data(
         a: instead of `folder`, the folder of one kind of pictures, optionally with train/, val/, test/; it names them.
         b: the folder of the other kind.
         task: what a pair is; "pairs": the two pictures as they are given.
-        direction: a2b, b2a, or the names of the two folders, as photo2label; side by side, a is the left half.
-        kind: how the folder is laid out, where that is not recognised rightly; "unpaired": equal names mean nothing.
+        direction: a2b, b2a, or the names of the two folders, as photo2label; side by side, a is the left half. "auto":
+            what the names tell, as input and output do; else a2b, which is said.
+        kind: how the folder is laid out, where that is not recognised rightly; "unpaired": equal names mean nothing;
+            "photos": each picture is for itself, whatever its shape or folder.
         labels: which side's pictures are label maps: source, target, or its name; a method that needs them asks for it.
         legend: what the label maps mean: a file, or its content; by default legend.yaml in the folder, or the numbers.
         snap_colours: of label maps whose colours have smeared, take the nearest class.
@@ -76,15 +78,16 @@ def open_data(
         cache_gb: bound of the file that keeps decoded pictures; 0 decodes them each time.
         limit_mp: refuse pictures of more million pixels.
     """
-    found = recognise(
-        folder, a=a, b=b, kind=kind, direction=direction, labels=labels, instances=instances, limit_mp=limit_mp
-    )
     pairing = tasks.find(task)
+    found = recognise(
+        folder, a=a, b=b, kind=kind, direction=direction, labels=labels, instances=instances, limit_mp=limit_mp,
+        alone=pairing.alone,
+    )  # fmt: skip
     if found.kind == "photos":
         if not pairing.alone:
             raise DataError(_one_kind_only(found))
         found = found.twice()
-    reverse = found.reverses(direction)
+    reverse = found.reverses(found.direction)
     legends = _legends(found, reverse, legend, snap_colours, instances, limit_mp)
     train, held_out = _splits(found, val)
     augment = Augment(parse_size(size), load, flip, resize, enlarge)
@@ -178,7 +181,8 @@ def _one_kind_only(found: Folder) -> str:
         )
     return (
         f"{found.place} holds single photos, not pairs: put the two of a pair side by side in one file, or into two "
-        "folders under one name; without pairs, put the two kinds of pictures into a folder each (diptych data check "
+        "folders under one name; without pairs, put the two kinds of pictures into a folder each; to learn from each "
+        "photo by itself, set data.task=itself; if it is laid out otherwise, say how by data.kind (diptych data check "
         "tells what is found)"
     )
 

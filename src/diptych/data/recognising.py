@@ -1,13 +1,15 @@
 """A folder of pictures explains itself: what it holds is recognised from names and headers, nothing is decoded.
 
-Four layouts are known, each with or without train/, val/ and test/:
+Five layouts are known, each with or without train/, val/ and test/:
 
     side by side    FOLDER[/train]/0001.jpg, twice as wide as high: left half a, right half b
     two folders     FOLDER[/train]/{photo,label}/0001.png or FOLDER/{photo,label}[/train]/0001.png, paired by name
+    one folder      FOLDER[/train]/{0001_A,0001_B}.png, or {0001.jpg,0001.png}, paired by name
     unpaired        FOLDER/{trainA,trainB,testA,testB}, or two folders whose names do not match
     photos          any other folder with pictures in it
 
 Instead of one FOLDER the two may be given, of any names and in any places: A[/train]/0001.jpg and B[/train]/0001.jpg.
+Further folders inside those of the sides belong to the names: leftImg8bit/train/bern/7.png is bern/7.
 """
 
 from __future__ import annotations
@@ -20,9 +22,10 @@ from pathlib import Path
 from typing import TypeVar, get_args
 
 from diptych import images
-from diptych.data import finding
-from diptych.data.finding import SPLITS, Fault, Files, Place, Roots
+from diptych.data import finding, layouts, pairing
+from diptych.data.finding import SPLITS, Fault, Files, Found, Roots
 from diptych.data.folders import Folder, Item, Kind, Splits
+from diptych.data.pairing import Matching
 from diptych.errors import ConfigError, DataError
 from diptych.images import Header
 
@@ -37,31 +40,36 @@ def recognise(
     a: Path | str | None = None,
     b: Path | str | None = None,
     kind: str = "auto",
-    direction: str = "a2b",
+    direction: str = "auto",
     labels: str | None = None,
     instances: str | None = None,
     limit_mp: float = images.LIMIT_MP,
+    alone: bool = False,
 ) -> Folder:
     """Find out what a folder holds, or two (`a` and `b`), from headers alone, read in threads.
 
     `kind` says it instead; `direction` (photo2label) chooses two of several domains; `labels` names the one whose
-    pictures are label maps, and `instances` a further folder, of maps of instances. Files that cannot be used are left
-    out and listed in `faults`; DataError is raised when nothing is left, ConfigError for an impossible option.
+    pictures are label maps, and `instances` a further folder, of maps of instances. alone: single photos are enough, so
+    that no photo is cut into halves. Files that cannot be used are left out and listed in `faults`; DataError is raised
+    when nothing is left, ConfigError for an impossible option.
     """
     if kind not in (kinds := ("auto", *(kind for kind in get_args(Kind) if kind != "photos twice"))):
         raise ConfigError(f"kind={kind} is unknown: use one of {', '.join(kinds)}")
     if not limit_mp > 0:
         raise ConfigError(f"limit_mp={limit_mp:g} is no limit: use a number of million pixels above 0")
     roots = _roots(root, a, b)
-    files, faults = finding.find_domains(roots) if len(roots) == 2 else finding.find(roots[""])
-    headers, unreadable = finding.read_headers(files, limit_mp)
-    faults += unreadable
-    files = {place: [path for path in paths if path in headers] for place, paths in files.items()}
-    maps = {place[0]: paths for place, paths in files.items() if place[1] == instances}
-    files = {place: paths for place, paths in files.items() if place[1] != instances}
-    folder = _arrange(roots, _choose(roots, files, direction), kind, headers, faults)
-    folder = replace(folder, headers=headers, faults=(*faults, *folder.faults))
-    folder = replace(folder, labels=None if labels is None else side_of(folder, labels, direction))
+    found = finding.find_domains(roots) if len(roots) == 2 else finding.find(roots[""])
+    headers, unreadable = finding.read_headers(found.files, limit_mp)
+    faults = [*found.faults, *unreadable]
+    files = {place: [path for path in paths if path in headers] for place, paths in found.files.items()}
+    found = found._replace(files=files, faults=faults)
+    maps = {name: path for path, name in layouts.names_of(found, instances or "").items() if instances}
+    found = found._replace(files={place: paths for place, paths in files.items() if place[1] != instances})
+    folder = _arrange(roots, found, kind, direction, headers, alone=alone)
+    left_out = images.listing.counted(found.kinds)
+    folder = replace(folder, headers=headers, faults=(*faults, *folder.faults), left_out=left_out)
+    folder = directed(folder, direction, labels)
+    folder = replace(folder, labels=None if labels is None else side_of(folder, labels, folder.direction))
     folder = _agreeing(folder if instances is None else _with_instances(folder, maps, instances))
     if not any(folder.items()):
         raise DataError(_nothing_left(folder))
@@ -121,138 +129,86 @@ def _choose(roots: Roots, files: Files, direction: str) -> Files:
                 return {place: paths for place, paths in files.items() if place[1] in (a, b)}
     raise DataError(
         f"{roots['']} holds {len(domains)} folders of pictures ({', '.join(domains)}): "
-        f"choose two by name, as direction={domains[0]}2{domains[1]}"
+        f"choose two by name, as direction={domains[0]}2{domains[1]}; or take all for photos by data.kind=photos"
     )
 
 
-def _arrange(roots: Roots, files: Files, kind: str, headers: dict[Path, Header], faults: list[Fault]) -> Folder:
+def _arrange(
+    roots: Roots, found: Found, kind: str, direction: str, headers: dict[Path, Header], *, alone: bool
+) -> Folder:
+    if kind == "photos":
+        return Folder(roots, "photos", ("photo", "photo"), layouts.all_singles(found))
+    found = found._replace(files=(files := _choose(roots, found.files, direction)))
     domains = _domains(roots, files)
     missing = tuple(sorted({domain for _, domain in files if domain} - set(domains)))
     place = " and ".join(map(str, roots.values()))
     if not domains or (missing and len(roots) == 2):
         nothing = f"no picture of {' or '.join(missing)}" if len(roots) == 2 else "none of its files"
-        raise DataError(f"{place}: {nothing} can be used: {finding.summary(faults, roots)}")
-    if len(domains) == 2:
-        if kind == "two folders" or (kind == "auto" and _are_pairs(roots, files, domains, headers)):
-            return _two_folders(roots, files, domains)
-        if kind in ("auto", "unpaired"):
-            return _unpaired(roots, files, domains, headers)
-    elif kind == "side by side" or (kind == "auto" and _mostly_twice_as_wide(headers)):
-        return _side_by_side(roots, files, headers, strict=kind == "auto")
-    elif kind in ("auto", "photos"):
-        return Folder(roots, "photos", ("photo", "photo"), _singles(files, domains[0]), missing=missing)
-    raise DataError(f"{place} is not laid out as {kind!r}: it holds {_layout(files)}")
+        raise DataError(f"{place}: {nothing} can be used: {finding.summary(found.faults, roots)}")
+    if len(domains) == 2 and kind in ("auto", "two folders", "unpaired"):
+        a, b = (layouts.names_of(found, domain) for domain in domains)
+        matching = pairing.match(a, b, beginnings=kind == "two folders")
+        if kind == "two folders" or (kind == "auto" and _are_pairs(roots, found, domains, matching, headers)):
+            return layouts.paired(roots, "two folders", (domains[0], domains[1]), a, b, matching)
+        return layouts.unpaired(roots, found, domains, headers)
+    if len(domains) == 1:
+        names, guess = layouts.names_of(found, domains[0]), kind == "auto" and not alone
+        if (kind == "one folder" or guess) and (folder := layouts.one_folder(roots, names)):
+            return folder
+        if kind == "side by side" or (guess and _mostly_twice_as_wide(headers)):
+            return layouts.side_by_side(roots, names, headers, strict=kind == "auto")
+        if kind == "auto":
+            singles = layouts.singles(names)
+            return Folder(roots, "photos", ("photo", "photo"), singles, missing=missing)
+    raise DataError(f"{place} is not laid out as {kind!r}: it holds {_layout(files)}; choose another data.kind")
 
 
 def _layout(files: Files) -> str:
     return ", ".join(f"{len(paths)} in {split}/{domain}".rstrip("/") for (split, domain), paths in files.items())
 
 
-def _are_pairs(roots: Roots, files: Files, domains: list[str], headers: dict[Path, Header]) -> bool:
+def _are_pairs(roots: Roots, found: Found, domains: list[str], matching: Matching, headers: dict[Path, Header]) -> bool:
     """Whether names pair most of the training pictures, or of all, where there are none.
 
-    Of two folders that were not put into one, more is asked for: two heaps that are numbered match by themselves.
+    Of two folders that were not put into one, more is asked for: two heaps that are numbered match by themselves. So do
+    A and B, which is what heaps are called; trainA and trainB are never pairs by their names alone.
     """
-    if all(re.fullmatch("[A-Z]", domain) for domain in domains):
+    if found.lettered:
         return False
-    training = {place: paths for place, paths in files.items() if place[0] == "train" and paths} or files
-    if len(roots) == 1:
-        return _share_of_matching_names(training, domains) >= 0.5
-    a, b = _stems(training, domains)
-    alike = [place for place in a.keys() & b.keys() if _alike(headers, a[place], b[place])]
-    return len(alike) >= 0.9 * max(len(a), len(b))
-
-
-def _alike(headers: dict[Path, Header], a: Path, b: Path) -> bool:
-    """Whether two pictures are of one size."""
-    return (headers[a].width, headers[a].height) == (headers[b].width, headers[b].height)
-
-
-def _share_of_matching_names(files: Files, domains: list[str]) -> float:
-    """Of the domain with fewer pictures, how many have a partner by name: 0 to 1."""
-    a, b = _stems(files, domains)
-    return len(a.keys() & b.keys()) / max(1, min(len(a), len(b)))
-
-
-def _stems(files: Files, domains: list[str]) -> list[dict[Place, Path]]:
-    """Of each domain, its files by split and stem."""
-    return [
-        {(split, path.stem): path for (split, of), paths in files.items() if of == domain for path in paths}
-        for domain in domains
-    ]
+    sides = [layouts.training(layouts.names_of(found, domain)) for domain in domains]
+    least, most = sorted(len(side) for side in sides)
+    most -= sum(path in side for path in matching.beside for side in sides)
+    pairs = [pair for pair in matching.pairs if pair.a in sides[0]]
+    if len(roots) == 2:
+        return sum(layouts.alike(headers, pair) for pair in pairs) >= 0.9 * max(least, most)
+    numbers = all(pair.name.isdigit() for pair in pairs)
+    if numbers and all(re.fullmatch("[A-Z]", domain) for domain in domains):
+        return len(pairs) >= 0.9 * max(least, most)
+    return bool(pairs) and len(pairs) >= 0.5 * least
 
 
 def _mostly_twice_as_wide(headers: dict[Path, Header]) -> bool:
     return 2 * sum(head.width == 2 * head.height for head in headers.values()) > len(headers)
 
 
-def _singles(files: Files, domain: str) -> Splits:
-    places = {split: paths for (split, of), paths in files.items() if of == domain}
-    return {split: tuple(Item(name, path) for name, path in _named(paths)) for split, paths in places.items()}
+# --- Which side is which ---------------------------------------------------------------------------------------------
 
 
-def _named(paths: list[Path]) -> list[tuple[str, Path]]:
-    """Each with its stem, or with its whole name where 1.png lies beside 1.jpg."""
-    stems = Counter(path.stem for path in paths)
-    return [(path.stem if stems[path.stem] == 1 else path.name, path) for path in paths]
-
-
-def _unpaired(roots: Roots, files: Files, domains: list[str], headers: dict[Path, Header]) -> Folder:
-    a, b = domains
-    truth = {split: _truth(files, domains, headers, split) for split in ("val", "test")}
-    return Folder(roots, "unpaired", (a, b), _singles(files, a), _singles(files, b), truth)
-
-
-def _truth(files: Files, domains: list[str], headers: dict[Path, Header], split: str) -> tuple[Item, ...]:
-    """The pairs of a split of an unpaired folder, where most of its names match and this says something.
-
-    Numbers that match in training too, where nothing is a pair, do not (horse2zebra's 1.jpg and 1.jpg).
-    """
-    here, training = (
-        {place: paths for place, paths in files.items() if place[0] == name and paths} for name in (split, "train")
-    )
-    a, b = _stems(here, domains)
-    common = [place for place in a if place in b]
-    numbers = all(stem.isdigit() for _, stem in common)
-    if _share_of_matching_names(here, domains) < 0.5:
-        return ()
-    if numbers and _share_of_matching_names(training, domains) >= 0.5:
-        return ()
-    return tuple(Item(place[1], a[place], b[place]) for place in common if _alike(headers, a[place], b[place]))
-
-
-def _side_by_side(roots: Roots, files: Files, headers: dict[Path, Header], *, strict: bool) -> Folder:
-    def fits(path: Path) -> bool:
-        head = headers[path]
-        return head.width == 2 * head.height if strict else head.width % 2 == 0
-
-    splits = {
-        split: tuple(Item(name, path, path) for name, path in _named(paths) if fits(path))
-        for (split, _), paths in files.items()
-    }
-    what = "the others are pairs side by side, twice as wide as high" if strict else "an odd width has no two halves"
-    faults = [
-        Fault(path, f"is {headers[path].width}x{headers[path].height}: {what}")
-        for paths in files.values()
-        for path in paths
-        if not fits(path)
-    ]
-    return Folder(roots, "side by side", ("left", "right"), splits, faults=tuple(faults))
-
-
-def _two_folders(roots: Roots, files: Files, domains: list[str]) -> Folder:
-    """Pair by stem; a stem that occurs twice (1.png beside 1.jpg), or on one side alone, is a fault."""
-    splits, faults = {}, []
-    for split in dict.fromkeys(split for split, _ in files):
-        a, b = ({path.stem: path for path in files.get((split, domain), [])} for domain in domains)
-        splits[split] = tuple(Item(stem, path, b[stem]) for stem, path in a.items() if stem in b)
-        paired = {path for item in splits[split] for path in (item.a, item.b)}
-        for domain, other, partners in zip(domains, reversed(domains), (b, a), strict=True):
-            for path in files.get((split, domain), []):
-                if path not in paired:
-                    what = "has a name that occurs twice" if path.stem in partners else f"has no partner in {other}/"
-                    faults.append(Fault(path, what))
-    return Folder(roots, "two folders", (domains[0], domains[1]), splits, faults=tuple(faults))
+def directed(folder: Folder, direction: str, labels: str | None) -> Folder:
+    """With its direction; where nothing tells it, with a remark on what was taken, and how to turn it."""
+    if direction != "auto":
+        return replace(folder, direction=direction)
+    a, b = folder.names
+    if a == b or len(folder.roots) == 2:
+        return folder
+    source = pairing.source_by_name(folder.names)
+    if labels in ("source", "target") and (side := pairing.labels_by_name(folder.names)) is not None:
+        source = side if labels == "source" else 1 - side
+    if source is not None:
+        return replace(folder, direction="b2a" if source else "a2b")
+    order = "left to right" if folder.kind == "side by side" else f"{a} to {b}, in the order of the alphabet"
+    said = f"nothing tells source from target, so it goes from {order}: --direction b2a (data.direction) turns it"
+    return replace(folder, remarks=(said, *folder.remarks))
 
 
 def side_of(folder: Folder, labels: str, direction: str) -> int:
@@ -265,11 +221,10 @@ def side_of(folder: Folder, labels: str, direction: str) -> int:
     raise ConfigError(f"data.labels={labels} is no side of {folder.place}: use one of {known}")
 
 
-def _with_instances(folder: Folder, maps: dict[str, list[Path]], name: str) -> Folder:
+def _with_instances(folder: Folder, found: dict[pairing.Name, Path], name: str) -> Folder:
     """Each pair with its map of instances. Raises DataError where one has none."""
     if folder.kind != "two folders":
         raise DataError(f"{folder.place}: maps of instances (data.instances={name}) go with pairs in two folders")
-    found = {(split, path.stem): path for split, paths in maps.items() for path in paths}
     pairs = [(split, item) for split, items in folder.splits.items() for item in items]
     missing = [f"{split}/{item.name}" for split, item in pairs if (split, item.name) not in found]
     if missing:
@@ -345,4 +300,7 @@ def _most(values: list[T], otherwise: T) -> T:
 
 def _nothing_left(folder: Folder) -> str:
     first = finding.summary(folder.faults, folder.roots)
-    return f"{folder.place}: none of its files can be used as {folder.kind}: {first}"
+    return (
+        f"{folder.place}: none of its files can be used as {folder.kind}: {first}; if it is laid out "
+        f"otherwise, say how by data.kind"
+    )

@@ -49,7 +49,7 @@ def open_for(
     by_role = ["a2b", "b2a"] if letter == "b" else ["b2a", "a2b"]
     ways = [direction] if direction else [f"{source.name}2{target.name}", *by_role]
     trained_on = translator.card.data.get("kind", "auto")
-    pairs = trained_on in ("side by side", "two folders")
+    pairs = trained_on in ("side by side", "two folders", "one folder")
     maps = label_maps(sides)
     opened: list[Data] = []
     faults: dict[str, DiptychError] = {}

@@ -108,7 +108,7 @@ def counted(kinds: Iterable[str]) -> str:
     >>> counted([".txt", "system file", "system file", ".txt", "FIFO", ".txt"])
     '3 .txt, 2 system files, 1 FIFO'
     """
-    counts = Counter(kinds).most_common()
+    counts = sorted(Counter(kinds).items(), key=lambda found: (-found[1], found[0]))
     return ", ".join(f"{count} {kind}{'s' * (count > 1 and kind[0] != '.')}" for kind, count in counts)
 
 

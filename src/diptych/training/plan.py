@@ -207,7 +207,8 @@ def complete(recipe: Recipe, data: Data, inputs: tuple[str, ...]) -> Recipe:
         raise ConfigError("train.patience waits for a better score, and nothing is scored here: leave it out")
     if train.best != "last" and inputs != PAIRS and not data.val:
         raise ConfigError(f"train.best={train.best} needs pairs to score, in val/: leave it out, or add them")
-    return replace(recipe, method=method, data={**recipe.data, **places}, train=train)
+    way = {"direction": data.folder.direction} if recipe.data["direction"] == "auto" else {}
+    return replace(recipe, method=method, data={**recipe.data, **places, **way}, train=train)
 
 
 def default_best(data: Data, inputs: tuple[str, ...]) -> Best:
