@@ -22,6 +22,14 @@ class ModelError(DiptychError):
     """A model file or folder cannot be used as it is."""
 
 
+class OutputError(ModelError):
+    """A network gave values that are no numbers. reason: without the image. number: of which image, from 0."""
+
+    def __init__(self, reason: str, *, number: int = 0, image: str = "") -> None:
+        super().__init__(f"{image}: {reason}" if image else reason)
+        self.reason, self.number = reason, number
+
+
 class WeightsError(DiptychError):
     """Pretrained weights are missing or are not what they should be."""
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from diptych import images
-from diptych.errors import ConfigError, DataError, need
+from diptych.errors import ConfigError, DataError, OutputError, need
 from diptych.files import storing, unfinished
 from diptych.images import Picture
 from diptych.provenance import Sealer
@@ -69,6 +69,8 @@ def translate_large(
             if sealer:
                 sealer.seal_file(new, "TIFF", controls, source=source)
             os.replace(new, target)
+    except OutputError as error:
+        raise OutputError(error.reason, image=str(source)) from None
     except vips.Error as error:
         reason = str(error).strip().splitlines()[-1]
         raise DataError(f"{source}: cannot be translated in parts ({reason})") from None

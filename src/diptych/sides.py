@@ -41,6 +41,22 @@ def finished(output: Tensor, side: Side) -> Picture:
     return Picture(images.from_unit(output, side.dtype, side.low, side.high))
 
 
+def first_unsound(outputs: Tensor) -> int | None:
+    """Which of a batch `B ...` is the first with NaN or infinity in it.
+
+    A sum shows it, at the cost of reading the outputs once, and of one wait for the device.
+    """
+    for number in (~outputs.flatten(1).sum(1).isfinite()).nonzero().flatten().tolist():
+        if not outputs[number].isfinite().all():  # a sum may overflow
+            return int(number)
+    return None
+
+
+def name_of(image: Image, number: int) -> str:
+    """What to call an image that was given to a translator, in a message."""
+    return str(image) if isinstance(image, str | PathLike) else f"picture {number + 1}"
+
+
 def open_picture(image: Image, *, indices: bool = False) -> Picture:
     """Any accepted kind of image as a Picture, of palettes the indices if asked. Raises DataError or ConfigError."""
     if isinstance(image, Picture):

@@ -20,13 +20,13 @@ from torch import Tensor
 from diptych import model_folder, tasks
 from diptych.card import Card, Side
 from diptych.config import complete, defaults, schema
-from diptych.errors import ConfigError, DataError
+from diptych.errors import ConfigError, DataError, OutputError
 from diptych.images import Picture
 from diptych.methods.method import Method, Style, To
 from diptych.runtime.device import choose_device
 from diptych.runtime.memory import Malloc, resident
 from diptych.runtime.speed import Speed
-from diptych.sides import Image, finished, open_picture, prepare
+from diptych.sides import Image, finished, first_unsound, name_of, open_picture, prepare
 from diptych.tiling import Network, Tiling, in_tiles
 
 SMALLEST = 16
@@ -134,8 +134,25 @@ class Translator:
     def many(
         self, pictures: Iterable[Image], *, batch: int = 8, to: str | None = None, **controls: Any
     ) -> Iterator[Picture]:
-        """Translate pictures in order; neighbours of one size share a batch."""
-        return self.stream(pictures, self.checked({**controls, "to": to}), batch=batch)
+        """Translate pictures in order; neighbours of one size share a batch.
+
+        Raises OutputError, which names the picture, where the network gives NaN or infinity.
+        """
+        return self.named(pictures, self.checked({**controls, "to": to}), batch)
+
+    def named(self, pictures: Iterable[Image], controls: Mapping[str, Any], batch: int) -> Iterator[Picture]:
+        """`stream` with the picture's name in its OutputError."""
+        names: list[str] = []
+
+        def noted() -> Iterator[Image]:
+            for image in pictures:
+                names.append(name_of(image, len(names)))
+                yield image
+
+        try:
+            yield from self.stream(noted(), controls, batch=batch)
+        except OutputError as error:
+            raise OutputError(error.reason, number=error.number, image=names[error.number]) from None
 
     def samples(self, image: Image, count: int, *, seed: int = 0, **controls: Any) -> list[Picture]:
         """Several answers to one picture: with the seeds `seed`, `seed + 1` ... Raises ConfigError where it has one."""
@@ -155,21 +172,30 @@ class Translator:
             raise ConfigError(f"every answer would be that of {given[0]} alone: give a style_strength below 1")
 
     def stream(self, pictures: Iterable[Image], controls: Mapping[str, Any], *, batch: int = 8) -> Iterator[Picture]:
-        """`many` with controls as `checked` gives them."""
-        source, target = self.sides(controls.get("to", self.ways[0]))
+        """`many` with controls as `checked` gives them. Its OutputError has the picture's number."""
+        source = self.sides(controls.get("to", self.ways[0]))[0]
         opened = (self.opened(image, source) for image in pictures)
         pairs = ((picture, self.given(picture)) for picture in opened)
+        done = 0
         for _, alike in groupby(pairs, key=lambda pair: kind(pair[1])):
             first = next(alike)
             alike = chain([first], alike)
-            if self.tiling.applies(*first[1].array.shape[:2]):
-                yield from (self.task.finish(self.in_tiles(seen, controls), picture) for picture, seen in alike)
-                continue
-            while some := list(islice(alike, batch)):
-                sources = torch.stack([prepare(seen, source) for _, seen in some])
-                outputs = self.batch(sources, **{**controls, **self.things([seen for _, seen in some])}).cpu()
+            in_tiles = self.tiling.applies(*first[1].array.shape[:2])
+            while some := list(islice(alike, 1 if in_tiles else batch)):
+                seen = [shown for _, shown in some]
+                try:
+                    outputs = [self.in_tiles(seen[0], controls)] if in_tiles else self.together(seen, controls)
+                except OutputError as error:
+                    raise OutputError(error.reason, number=done + error.number) from None
                 for output, (picture, _) in zip(outputs, some, strict=True):
-                    yield self.task.finish(finished(output, target), picture)
+                    yield self.task.finish(output, picture)
+                done += len(some)
+
+    def together(self, seen: list[Picture], controls: Mapping[str, Any]) -> list[Picture]:
+        """Pictures of one kind as one batch, before the task finishes them."""
+        source, target = self.sides(controls.get("to", self.ways[0]))
+        outputs = self.batch(torch.stack([prepare(one, source) for one in seen]), **{**controls, **self.things(seen)})
+        return [finished(output, target) for output in outputs.cpu()]
 
     def given(self, picture: Picture) -> Picture:
         """What the networks are given of a user's picture, by the task; a source of a pair is so already."""
@@ -244,6 +270,7 @@ class Translator:
             rows = band[:, max(0, above - done) : above + height - done, beside : beside + width]
             done += band.shape[1]
             if rows.shape[1]:
+                self.refuse_unsound(rows[None])
                 yield finished(rows, target)
 
     def opened(self, image: Image, side: Side, name: str = "the label map") -> Picture:
@@ -285,7 +312,10 @@ class Translator:
         return {"instances": torch.from_numpy(np.stack(maps).astype(np.int64)).movedim(-1, -3)}
 
     def batch(self, pictures: Tensor, **controls: Any) -> Tensor:
-        """Translate a batch `B C H W` in [-1, 1], of any height and width; controls as the method has them."""
+        """Translate a batch `B C H W` in [-1, 1], of any height and width; controls as the method has them.
+
+        Raises OutputError where the network gives NaN or infinity: it waits for the device once.
+        """
         height, width = pictures.shape[-2:]
         padded = mirror_pad(pictures.to(self.device), self.method.granularity)
         if (things := controls.get("instances")) is not None:
@@ -293,7 +323,20 @@ class Translator:
         with torch.inference_mode(), self.speed.precision(self.device):
             outputs = self.running.translate(self.speed.layout(padded), **controls)
         top, left = (padded.shape[-2] - height) // 2, (padded.shape[-1] - width) // 2
-        return outputs[..., top : top + height, left : left + width].float()
+        outputs = outputs[..., top : top + height, left : left + width].float()
+        self.refuse_unsound(outputs)
+        return outputs
+
+    def refuse_unsound(self, outputs: Tensor) -> None:
+        """Raises OutputError for a batch with NaN or infinity in it: black pixels would come of them."""
+        number = first_unsound(outputs)
+        if number is None:
+            return
+        remedy = "take an earlier model of its training, or convert it anew"
+        if self.speed.bf16:
+            remedy = f"try it without bfloat16 (--bf16 off); where that does not help, {remedy}"
+        model = f"{self.card.title()}{f', version {self.version}' if self.version else ''}"
+        raise OutputError(f"the network gives NaN or infinity, and no picture ({model}): {remedy}", number=number)
 
     def checked(self, controls: Mapping[str, Any]) -> dict[str, Any]:
         """The controls as the method has them: completed, domains as letters, example pictures as tensors.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diptych.errors import ConfigError, DataError, printable, printable_lines
+from diptych.errors import ConfigError, DataError, OutputError, printable, printable_lines
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -210,7 +210,7 @@ def translate_all_large(
                     translator, job.source, job.target, own, sealer=sealer,
                     progress=partial(share_done, progress, task, check),
                 )  # fmt: skip
-            except DataError as error:
+            except (DataError, OutputError) as error:
                 failed.append(UNTRANSLATED)
                 progress.console.print(printable(error), markup=False, highlight=False, soft_wrap=True)
                 continue

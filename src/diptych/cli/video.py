@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from diptych.errors import ConfigError, DataError, printable
+from diptych.errors import ConfigError, DataError, OutputError, printable
 
 if TYPE_CHECKING:
     from diptych.provenance import Sealer
@@ -77,7 +77,7 @@ def translate_videos(
                     limit_mp=limit_mp, sealer=sealer,
                     progress=lambda count, expected, task=task: progress.update(task, completed=count, total=expected),  # type: ignore[misc]
                 )  # fmt: skip
-            except DataError as error:
+            except (DataError, OutputError) as error:
                 print(printable(error), file=sys.stderr)
                 faults += 1
                 continue

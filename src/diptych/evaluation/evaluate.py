@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diptych.errors import DataError, ModelError, WeightsError
+from diptych.errors import DataError, ModelError, OutputError, WeightsError
 from diptych.images import Picture, to_unit
 from diptych.metrics import Metric, find, samples
 from diptych.metrics.interval import Interval, bootstrap
@@ -182,15 +182,21 @@ def answered(
     remaining = iter(named)
     while some := list(islice(remaining, batch)):
         sources = [one[1] for one in some]
-        outputs = [outputs_of(translator, sources, {**(controls or {}), **seed}) for seed in several]
+        names = [one[0] for one in some]
+        outputs = [outputs_of(translator, sources, {**(controls or {}), **seed}, names) for seed in several]
         yield from zip(some, map(list, zip(*outputs, strict=True)), strict=True)
 
 
-def outputs_of(translator: Translate, sources: list[Picture], controls: Controls) -> list[Picture]:
-    """What the translator makes of the pictures, in order."""
-    if hasattr(translator, "many"):
+def outputs_of(
+    translator: Translate, sources: list[Picture], controls: Controls, names: Sequence[str]
+) -> list[Picture]:
+    """What the translator makes of the pictures, in order. Raises OutputError by name where it makes no numbers."""
+    if not hasattr(translator, "many"):
+        return [translator(source, **controls) for source in sources]
+    try:
         return list(translator.many(sources, batch=len(sources), **controls))
-    return [translator(source, **controls) for source in sources]
+    except OutputError as error:
+        raise OutputError(error.reason, number=error.number, image=names[error.number]) from None
 
 
 class Standard(NamedTuple):

@@ -84,7 +84,7 @@ def set_examples(
     ):  # fmt: skip
         panels = _panels(names[0], source, outputs, data.range)
         if back is not None:
-            (returned,) = outputs_of(translator, outputs[:1], back)
+            (returned,) = outputs_of(translator, outputs[:1], back, [name])
             panels[f"back to {names[0]}"] = view(returned, *data.range[0])
         shown.append(Example(name, group, panels, scores[name]))
     return shown

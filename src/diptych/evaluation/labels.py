@@ -44,7 +44,8 @@ def evaluate_labels(
     ids = known(data.legends[1])
     rows, tables = [], []
     for some in batches(data, split, limit, batch):
-        outputs = outputs_of(translator, [source for _, source, _ in some], controls or {})
+        names = [name for name, *_ in some]
+        outputs = outputs_of(translator, [source for _, source, _ in some], controls or {}, names)
         for (name, _, target), output in zip(some, outputs, strict=True):
             tables.append(confusion.confusion(output.array, target.array, ids))
             rows.append(Row(name, {"pixel_accuracy": confusion.scores(tables[-1])["pixel_accuracy"]}))
@@ -78,9 +79,10 @@ def read_back(
     made: list[np.ndarray] = []
     real: list[np.ndarray] = []
     for some in batches(data, split, limit, batch):
-        outputs = outputs_of(translator, [source for _, source, _ in some], controls or {})
+        names = [name for name, *_ in some]
+        outputs = outputs_of(translator, [source for _, source, _ in some], controls or {}, names)
         for tables, photos in ((made, outputs), (real, [target for *_, target in some])):
-            told = outputs_of(reader, list(photos), {})
+            told = outputs_of(reader, list(photos), {}, names)
             for (_, source, _), labels in zip(some, told, strict=True):
                 tables.append(confusion.confusion(labels.array, source.array, known(legend)))
     by = f"read by {reader.card.method} trained on {reader.card.images_seen} images; "

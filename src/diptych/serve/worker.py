@@ -19,7 +19,7 @@ import torch
 
 from diptych import images
 from diptych.acceleration import open_translator
-from diptych.errors import ConfigError, DataError, DiptychError
+from diptych.errors import ConfigError, DataError, DiptychError, OutputError
 from diptych.images import Picture
 from diptych.provenance import Sealer
 from diptych.serve.messages import packed, receive
@@ -221,6 +221,8 @@ class Translation:
         except DataError as error:
             return Fault("control", f"format = {format}: {error}")
         notes = output.notes if self.sealer is None else (*output.notes, *self.sealer.notes(output, format))
+        if not self.batch.format and format != output.format:
+            notes = (*notes, f"written as {format}: {output.format} cannot hold it")
         return Done(data, format, notes, self.seconds)
 
 
@@ -228,7 +230,8 @@ def fitting(wanted: str, picture: Picture) -> str:
     """The format `wanted` where it has room for the picture, or else one that has."""
     channels, ids = picture.array.shape[2], picture.ids or picture.palette is not None
     formats = [wanted, "PNG", "TIFF"]
-    return next(f for f in formats if images.can_hold(images.SUFFIX_OF[f], picture.array.dtype, channels, ids=ids))
+    room = {"alpha": picture.alpha is not None, "ids": ids}
+    return next(f for f in formats if images.can_hold(images.SUFFIX_OF[f], picture.array.dtype, channels, **room))
 
 
 def translated(translator: Translator, pictures: list[Picture], controls: Mapping[str, Any]) -> list[Picture | Fault]:
@@ -239,5 +242,6 @@ def translated(translator: Translator, pictures: list[Picture], controls: Mappin
         raise
     except (DiptychError, RuntimeError, MemoryError) as error:
         if len(pictures) == 1:
-            return [Fault("picture", f"the picture could not be translated: {error}")]
+            blame = "model" if isinstance(error, OutputError) else "picture"
+            return [Fault(blame, f"the picture could not be translated: {error}")]
         return [outcome for picture in pictures for outcome in translated(translator, [picture], controls)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from diptych.errors import ConfigError
+from diptych.errors import ConfigError, OutputError
 from diptych.files import storing, unfinished
 from diptych.images import LIMIT_MP, Picture, match_channels
 from diptych.translator import Translator
@@ -106,9 +106,12 @@ def translated(
             waiting.append(frame)
             yield Picture(frame.array)
 
-    for output in translator.stream(pictures(), controls, batch=batch):
-        frame = waiting.popleft()
-        yield frame, follower(frame.array, match_channels(output.array, 3))
+    try:
+        for output in translator.stream(pictures(), controls, batch=batch):
+            frame = waiting.popleft()
+            yield frame, follower(frame.array, match_channels(output.array, 3))
+    except OutputError as error:
+        raise OutputError(error.reason, image=f"{clip.path}, frame {error.number + 1}") from None
 
 
 def write(
