@@ -109,12 +109,15 @@ def fill(
 
 
 def fingerprint(items: Sequence[Item], augment: Augment, kind: str, limit_gb: float) -> str:
-    """Changes with any file (by name, size, time of change) and with any option that shows in the prepared pictures."""
+    """Changes with any file (by name, size, time of change) and with any option that shows in the prepared pictures.
+
+    Not with the place: a folder that has moved is not decoded again.
+    """
     sha = hashlib.sha256(repr((kind, limit_gb, {**asdict(augment), "flip": None})).encode())
     for item in items:
         for path in (item.a, item.b, item.instances):
             stat = path.stat() if path else None
-            sha.update(repr((item.name, str(path), stat and (stat.st_size, stat.st_mtime_ns))).encode())
+            sha.update(repr((item.name, path and path.name, stat and (stat.st_size, stat.st_mtime_ns))).encode())
     return sha.hexdigest()[:24]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -170,6 +171,11 @@ class Folder:
 def hold_out(items: tuple[Item, ...], share: float) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
     """Split into (train, val) by a hash of the names: the same pictures every time, on every machine."""
     count = min(HELD_OUT_AT_MOST, max(1, round(share * len(items)))) if share > 0 else 0
-    ranked = sorted(items, key=lambda item: hashlib.sha256(item.name.encode(errors="surrogateescape")).digest())
+    ranked = sorted(items, key=lambda item: hashlib.sha256(_bytes(item.name)).digest())
     held = {item.name for item in ranked[:count]}
     return tuple(i for i in items if i.name not in held), tuple(i for i in items if i.name in held)
+
+
+def _bytes(name: str) -> bytes:
+    """Of a name with accents the same on every system, and of any name that a file can have."""
+    return unicodedata.normalize("NFC", name).encode(errors="surrogateescape")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Interval
@@ -220,10 +222,15 @@ def _range(data: Data, side: int) -> Range:
     return images.fitting_range(dtype, min(low for low, _ in measured), max(high for _, high in measured))
 
 
+def _in_one_form(path: Path) -> Path:
+    """The same for the names of a Mac and of other systems, which write accents differently."""
+    return Path(unicodedata.normalize("NFC", str(path)))
+
+
 def _fingerprint(found: Folder) -> str:
     """sha256 over names and sizes in bytes: tells data sets apart without reading them, wherever they lie."""
     sha = hashlib.sha256()
     paths = {path for item in found.items() for path in (item.a, item.b, item.instances) if path}
-    for name, path in sorted((found.relative(path), path) for path in paths):
-        sha.update(f"{name.as_posix()} {path.stat().st_size}\n".encode())
+    for name, path in sorted((_in_one_form(found.relative(path)), path) for path in paths):
+        sha.update(f"{name.as_posix()} {path.stat().st_size}\n".encode(errors="surrogateescape"))
     return sha.hexdigest()

@@ -28,6 +28,7 @@ from diptych.methods.method import Method, welcome
 from diptych.model_folder import begin_from, inspect_card, stated
 from diptych.training import checkpoint, processes, snapshot
 from diptych.training.log import Log
+from diptych.training.moved import check_fingerprint, check_places, moved, places
 from diptych.training.plan import Plan
 from diptych.training.recipe import Recipe, differences, resolve
 from diptych.training.trainer import Trainer
@@ -63,10 +64,11 @@ def train(
             console = Console(quiet=True)
         if resume:
             given = merge(read_recipe(existing(folder)), given)
+            check_places(given, folder)
         elif (folder / RECIPE).exists():  # the score was chosen by the weights at hand then, and stays
             there = read_recipe(folder / RECIPE).get("train")
             given = merge({"train": {"best": there.get("best") if isinstance(there, dict) else None}}, given)
-        run = Run(resolve(given), folder, console)
+        run = Run(resolve(given), folder, console, resume=resume)
         if dry_run:
             run.check_folder()
             run.introduce()
@@ -83,10 +85,10 @@ def existing(folder: Path) -> Path:
 
 
 class Run:
-    """One run: a plan carried out in a folder."""
+    """One run: a plan carried out in a folder. resume: what was begun there may have its pictures elsewhere now."""
 
-    def __init__(self, recipe: Recipe, folder: Path, console: Console) -> None:
-        self.folder, self.console = folder, console
+    def __init__(self, recipe: Recipe, folder: Path, console: Console, *, resume: bool = False) -> None:
+        self.folder, self.console, self.resume = folder, console, resume
         self.first = processes.rank() == 0
         self.plan = Plan(recipe)
         self.recipe, self.data = self.plan.recipe, self.plan.data
@@ -120,7 +122,11 @@ class Run:
         path = self.folder / RECIPE
         begun = any((self.folder / name).exists() for name in (DONE, f"checkpoint/{checkpoint.NOTE}", "model"))
         if path.exists() and begun:
-            different = differences(read_recipe(path), self.recipe.sections())
+            there = read_recipe(path)
+            if self.resume and (sentence := moved(self.folder, there, self.recipe.sections(), self.data)):
+                self.say(sentence)
+                there = merge(there, {"data": places(self.recipe.sections())})
+            different = differences(there, self.recipe.sections())
             if different:
                 raise ConfigError(
                     f"{self.folder} holds a run with another recipe ({'; '.join(different)}): choose another --out "
@@ -210,11 +216,7 @@ class Run:
             return
         if state["recipe"] != self.recipe.name:
             raise ConfigError(f"the checkpoint in {self.folder} is of {state['recipe']}, not of {self.recipe.name}")
-        if state["data"] != self.data.fingerprint:
-            raise ConfigError(
-                f"the pictures in {self.data.folder.place} are not those that {self.folder} was trained on so far: "
-                f"bring them back, or begin a new run from this one with train.start={self.folder} and another --out"
-            )
+        check_fingerprint(self.folder, self.data, state["data"])
         try:
             self.trainer.load(state)
         except (RuntimeError, ValueError, KeyError, TypeError) as error:  # torch's, for other networks or optimisers
