@@ -27,6 +27,9 @@ def serve(
     ] = "plain",
     memory_mb: Annotated[float | None, typer.Option(min=1, help="Room for weights in each worker.")] = None,
     limit_mp: Annotated[float, typer.Option(min=0.001, help="Largest picture accepted, in million pixels.")] = 50.0,
+    limit_s: Annotated[
+        float, typer.Option(min=1, max=3600, help="Longest time that a picture may take, in seconds.")
+    ] = 600.0,
     limit_mb: Annotated[
         float, typer.Option(min=0.001, max=1e6, help="Largest body of a request, in million bytes.")
     ] = 100.0,
@@ -55,7 +58,8 @@ def serve(
 
     engine = Engine(
         named(models), place=place, workers=workers, queue=queue, batch=batch, acceleration=acceleration,
-        limit_mp=limit_mp, memory_mb=memory_mb, provenance=provenance, certificate=certificate, mark=mark,
+        limit_mp=limit_mp, limit_s=limit_s, memory_mb=memory_mb, provenance=provenance, certificate=certificate,
+        mark=mark,
     )  # fmt: skip
     rules = Rules(token, body=int(limit_mb * 1e6))
     run(engine, Store(place, store), rules, host=host, port=port, page=page)

@@ -38,7 +38,7 @@ from diptych.serve.forms import (
 from diptych.serve.gate import Cut, Rules
 from diptych.serve.jobs import Jobs
 from diptych.serve.monitor import Monitor
-from diptych.serve.opinions import take_feedback
+from diptych.serve.opinions import formats_of, take_feedback
 from diptych.serve.store import Store
 
 
@@ -76,7 +76,9 @@ def build_app(engine: Engine, store: Store, rules: Rules) -> FastAPI:
     @app.post("/v1/feedback", status_code=201, summary="Say what you think of a result; it is stored, nothing else")
     async def feedback(request: Request) -> dict[str, str]:
         async with request.form(max_files=3, max_fields=20) as form:
-            return {"id": await run_in_threadpool(take_feedback, store, engine, await fields(form))}
+            given = await fields(form)
+        formats = await formats_of(engine, given)
+        return {"id": await run_in_threadpool(take_feedback, store, engine, given, formats)}
 
     add_rest(app)
     app.openapi = partial(describing.describe, app, engine)

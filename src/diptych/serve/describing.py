@@ -95,7 +95,8 @@ def describe(app: FastAPI, engine: Engine) -> dict[str, Any]:
 
 def translate_form(served: Served) -> dict[str, Any]:
     fields = {control.name: schema_of(control) for control in served.current.controls}
-    deadline = {"type": "number", "minimum": 0.1, "maximum": 3600, "default": 30, "description": "seconds"}
+    said = "seconds; by default 30, and what a picture of this size may take"
+    deadline = {"type": "number", "minimum": 0.1, "maximum": 3600, "description": said}
     return {"image": {"type": "string", "format": "binary"}, **fields, **format_field(), "deadline": deadline}
 
 

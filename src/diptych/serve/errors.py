@@ -60,6 +60,12 @@ class DeadlinePassed(ServeError):
     status, code = 408, "deadline_passed"
 
 
+class DeadlineTooShort(ServeError):
+    """The picture cannot be done in the time that the client gives, even if nobody else asks."""
+
+    status, code = 422, "deadline_too_short"
+
+
 class Overloaded(ServeError):
     """More is waiting than can be done in time."""
 

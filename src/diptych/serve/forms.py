@@ -78,10 +78,10 @@ def read_format(given: str | bytes | None) -> str | None:
     return FORMATS[suffix]
 
 
-def read_deadline(given: str | bytes | None) -> float:
-    """Seconds. Raises BadControl."""
-    if given in (None, ""):
-        return 30.0
+def read_deadline(given: str | bytes | None) -> float | None:
+    """Seconds, or None where the client does not say. Raises BadControl."""
+    if given is None or given in ("", b""):
+        return None
     try:
         seconds = float(given)
     except ValueError:

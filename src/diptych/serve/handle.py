@@ -5,24 +5,30 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import socket
-from collections.abc import Mapping
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from multiprocessing.context import ForkServerContext
 from typing import Any, Literal
 
 from diptych.errors import ModelError
-from diptych.serve.messages import packed, received
+from diptych.images import MEDIA_TYPES, Header
+from diptych.serve.messages import Message, packed, received
 from diptych.serve.versions import Version
-from diptych.serve.worker import Batch, Fault, Outcome, Plan, work
+from diptych.serve.worker import Batch, Done, Fault, Outcome, Plan, work
 
 State = Literal["starting", "idle", "busy", "leaving", "lost"]
 
 BUFFER = 2**22
 """Bytes of an answer that wait at most until they are read."""
+QUIET = 3.0
+"""Seconds without a sign of life after which a worker counts as one that does not respond."""
 
 
 class WorkerLost(Exception):
-    """The process has died, or did not answer."""
+    """The process has died, did not answer, or said what no worker says."""
 
 
 @cache
@@ -34,18 +40,34 @@ def nursery() -> ForkServerContext:
 
 
 class Handle:
-    """A worker process, which holds these versions of the models. until: when it can be expected to be free."""
+    """A worker process, which holds these versions of the models.
+
+    begun: when its process was there. heard: when it last gave a sign of life. until: when it can be expected to be
+    free. batch: what it works on.
+    """
 
     def __init__(self, plan: Plan, held: Mapping[str, Version]) -> None:
         self.held = dict(held)
         self.state: State = "starting"
-        self.until = 0.0
+        self.begun = self.heard = self.until = time.monotonic()
+        self.batch: Sequence[Any] = ()
         self.writer: asyncio.StreamWriter | None = None
+        self.listening: asyncio.Task[None] | None = None
+        self.asked: deque[asyncio.Future[Message]] = deque()
+        self.gone = False
         self.ours, self.theirs = socket.socketpair()
         self.process = nursery().Process(target=work, args=(self.theirs, plan), daemon=True)
 
-    async def start(self) -> None:
-        """Wait until the models are loaded. Raises ModelError when one cannot be, WorkerLost."""
+    @property
+    def responds(self) -> bool:
+        """Whether it was heard of late."""
+        return not self.gone and time.monotonic() - self.heard < QUIET
+
+    async def start(self) -> dict[str, float]:
+        """Wait until the models are loaded; the seconds that each took for a small picture, `WARM` wide and high.
+
+        Raises ModelError, WorkerLost.
+        """
         self.reader, self.writer = await asyncio.open_unix_connection(sock=self.ours, limit=BUFFER)
         try:
             await asyncio.to_thread(self.process.start)
@@ -53,30 +75,84 @@ class Handle:
             raise WorkerLost from None
         finally:
             self.theirs.close()  # or the end of the process would not end the connection
-        fault = await self.answer()
-        if isinstance(fault, Fault):
-            raise ModelError(fault.message)
+        self.begun = self.heard = time.monotonic()
+        ready = self.expect()
+        self.listening = asyncio.create_task(self.listen())
+        said, _ = await ready
+        if "fault" in said:
+            raise ModelError(self.read(lambda: str(said["fault"]["message"])))
+        return self.read(lambda: {str(name): float(seconds) for name, seconds in said["pace"].items()})
 
-    async def translate(self, batch: Batch, *, hang: float) -> list[Outcome]:
-        """The outcome of each file of a batch. Raises WorkerLost; a worker that takes too long is killed."""
+    async def translate(self, batch: Batch) -> list[Outcome]:
+        """The outcome of each file of a batch. Raises WorkerLost."""
+        said, blobs = await self.ask(*batch.packed())
+        outcomes = self.read(lambda: [outcome(one, blobs) for one in said["outcomes"]])
+        if len(outcomes) != len(batch.files):
+            self.kill()
+            raise WorkerLost
+        return outcomes
+
+    async def look(self, file: bytes) -> Header | Fault:
+        """The header of a picture file. Raises WorkerLost."""
+        said, _ = await self.ask({"look": True}, [file])
+        return self.read(lambda: Fault(**said["fault"]) if "fault" in said else header(said["header"]))
+
+    async def ask(self, said: Mapping[str, Any], blobs: Sequence[bytes]) -> Message:
+        """What the worker says to a message. Raises WorkerLost."""
         assert self.writer is not None  # it has started
-        self.writer.write(packed(batch))
+        answer = self.expect()
+        self.writer.writelines(packed(said, blobs))
+        return await answer
+
+    def expect(self) -> asyncio.Future[Message]:
+        """The next answer that nobody waits for yet."""
+        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        if self.gone:
+            answer.set_exception(WorkerLost())
+        else:
+            self.asked.append(answer)
+        return answer
+
+    async def listen(self) -> None:
+        """Hear signs of life and answers, in the order in which they were asked for, until the worker is gone."""
         try:
-            async with asyncio.timeout(hang):
-                return await self.answer()
-        except TimeoutError:
-            self.process.kill()
+            while True:
+                said, blobs = await received(self.reader)
+                self.heard = time.monotonic()
+                if "alive" in said:
+                    continue
+                answer = self.asked.popleft()
+                if not answer.done():
+                    answer.set_result((said, blobs))
+        except (EOFError, OSError):
+            pass
+        except (ValueError, IndexError):  # no worker of ours says this
+            self.kill()
+        finally:
+            self.gone = True
+            for answer in self.asked:
+                if not answer.done():
+                    answer.set_exception(WorkerLost())
+                    answer.exception()  # that nobody waits for it any more is no news
+            self.asked.clear()
+
+    def read(self, what: Any) -> Any:
+        """What a message holds. Raises WorkerLost for one that no worker of ours sends, and kills this one."""
+        try:
+            return what()
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+            self.kill()
             raise WorkerLost from None
 
-    async def answer(self) -> Any:
-        """What the worker says next. Raises WorkerLost."""
-        try:
-            return await received(self.reader)
-        except (EOFError, ConnectionError):
-            raise WorkerLost from None
+    def kill(self) -> None:
+        with suppress(ValueError):  # it has been closed
+            if self.process.pid is not None:
+                self.process.kill()
 
     async def end(self, grace: float) -> None:
         """Let the process end by itself, as it does when the connection is closed, or kill it after `grace` seconds."""
+        if self.listening:
+            self.listening.cancel()
         (self.writer or self.ours).close()
         if self.process.pid is None:  # it never began
             return
@@ -85,3 +161,19 @@ class Handle:
             self.process.kill()
             await asyncio.to_thread(self.process.join)
         self.process.close()
+
+
+def outcome(said: Mapping[str, Any], blobs: Sequence[bytes]) -> Outcome:
+    """One file's outcome as a worker says it. Raises what dicts and lists raise where that is not what it should be."""
+    if "fault" in said:
+        return Fault(**said["fault"])
+    seconds = {str(stage): float(took) for stage, took in said["seconds"].items()}
+    MEDIA_TYPES[said["format"]]
+    return Done(blobs[said["blob"]], said["format"], tuple(map(str, said["notes"])), seconds)
+
+
+def header(said: Mapping[str, Any]) -> Header:
+    found = Header(**said)
+    if not (found.width > 0 and found.height > 0 and found.channels > 0 and isinstance(found.format, str)):
+        raise ValueError(said)
+    return found

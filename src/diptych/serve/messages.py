@@ -1,33 +1,57 @@
-"""Messages between the server and a worker: pickled, each behind its length, over a pair of sockets.
+"""Messages between the server and a worker: a JSON header, and bytes behind it, over a pair of sockets.
 
-Both ends trust each other: the server starts its workers itself, and nobody else has these sockets.
+Nothing is unpickled at either end: a file that took a worker over could make it say wrong things, and no more.
 """
 
 from __future__ import annotations
 
-import pickle
+import json
 import struct
 from asyncio import StreamReader
+from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
-LENGTH = struct.Struct("!Q")
+LENGTH = struct.Struct("!I")
+LONGEST = 2**24
+"""Bytes that a header may have."""
+LARGEST = 2**32
+"""Bytes that may come behind one."""
+
+Message = tuple[dict[str, Any], list[bytes]]
 
 
-def packed(message: object) -> bytes:
-    """A message as it is sent."""
-    data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
-    return LENGTH.pack(len(data)) + data
+def packed(said: Mapping[str, Any], blobs: Sequence[bytes] = ()) -> list[bytes]:
+    """A message as it is sent, in pieces."""
+    header = json.dumps({**said, "blobs": [len(blob) for blob in blobs]}).encode()
+    return [LENGTH.pack(len(header)) + header, *blobs]
 
 
-def receive(file: BinaryIO) -> Any:
-    """Wait for the next message. Raises EOFError where the other end is gone."""
-    if len(head := file.read(LENGTH.size)) < LENGTH.size:
-        raise EOFError
-    (length,) = LENGTH.unpack(head)
-    return pickle.loads(file.read(length))
+def receive(file: BinaryIO) -> Message:
+    """Wait for the next message. Raises EOFError where the other end is gone, ValueError for one that is none."""
+    (length,) = LENGTH.unpack(exactly(file, LENGTH.size))
+    said, lengths = opened(exactly(file, length))
+    return said, [exactly(file, length) for length in lengths]
 
 
-async def received(reader: StreamReader) -> Any:
-    """The same in an event loop. Raises EOFError or OSError."""
+async def received(reader: StreamReader) -> Message:
+    """The same in an event loop. Raises EOFError or OSError, and ValueError."""
     (length,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
-    return pickle.loads(await reader.readexactly(length))
+    if length > LONGEST:
+        raise ValueError("a header that is too long")
+    said, lengths = opened(await reader.readexactly(length))
+    return said, [await reader.readexactly(length) for length in lengths]
+
+
+def opened(header: bytes) -> tuple[dict[str, Any], list[int]]:
+    """What a header says, and the lengths of what comes behind it. Raises ValueError."""
+    said = json.loads(header)
+    lengths = said.pop("blobs") if isinstance(said, dict) and "blobs" in said else None
+    if not isinstance(lengths, list) or not all(type(n) is int and n >= 0 for n in lengths) or sum(lengths) > LARGEST:
+        raise ValueError("a header that is none")
+    return said, lengths
+
+
+def exactly(file: BinaryIO, length: int) -> bytes:
+    if len(data := file.read(length)) < length:
+        raise EOFError
+    return data

@@ -35,6 +35,10 @@ class Monitor:
             yield GaugeMetricFamily(f"diptych_{name}", help, value=float(value))
         yield CounterMetricFamily("diptych_worker_restarts", "Workers that ended by themselves.", value=tally.restarts)
         yield CounterMetricFamily("diptych_retries", "Requests given to another worker.", value=tally.retries)
+        kills = CounterMetricFamily("diptych_worker_kills", "Workers that the server ended.", labels=["why"])
+        for why, count in sorted(tally.kills.items()):
+            kills.add_metric([why], count)
+        yield kills
         requests = CounterMetricFamily("diptych_requests", "Requests by outcome.", labels=["model", "code"])
         for (model, code), count in sorted(tally.outcomes.items()):
             requests.add_metric([model, code], count)

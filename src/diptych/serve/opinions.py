@@ -7,8 +7,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from diptych import images
-from diptych.errors import DataError
 from diptych.files import write_bytes
 from diptych.serve.engine import Engine
 from diptych.serve.errors import BadPicture, BadRequest
@@ -19,10 +17,24 @@ PICTURES = ("source", "result", "corrected")
 """Files that may come with it: what was translated, what came out, what should have come out."""
 
 
-def take_feedback(store: Store, engine: Engine, given: Mapping[str, Any]) -> str:
+async def formats_of(engine: Engine, given: Mapping[str, Any]) -> dict[str, str]:
+    """The formats of the pictures that come with feedback. Raises BadRequest, BadPicture."""
+    found = {}
+    for name in PICTURES:
+        if name in given:
+            if not isinstance(given[name], bytes):
+                raise BadRequest(f"{name} must be sent as a file")
+            try:
+                found[name] = (await engine.looker.look(given[name])).format
+            except BadPicture as error:
+                raise BadPicture(f"{name}: {error}") from None
+    return found
+
+
+def take_feedback(store: Store, engine: Engine, given: Mapping[str, Any], formats: Mapping[str, str]) -> str:
     """Store feedback: model, rating from -1 to 1, and perhaps version, comment, controls and pictures; its id.
 
-    Raises UnknownModel, BadRequest, BadPicture.
+    formats: of the pictures, by their names. Raises UnknownModel, BadRequest.
     """
     served = engine.find(read_model(given))
     if str(given.get("rating", "")) not in ("-1", "0", "1"):
@@ -31,7 +43,7 @@ def take_feedback(store: Store, engine: Engine, given: Mapping[str, Any]) -> str
     if unknown:
         raise BadRequest(f"{', '.join(sorted(unknown))[:200]}: not a field of feedback")
     id = new_id()
-    names = {name: keep(store, id, name, given[name]) for name in PICTURES if name in given}
+    names = {name: keep(store, id, name, format, given[name]) for name, format in formats.items()}
     store.add(
         Feedback(
             id=id,
@@ -64,14 +76,8 @@ def read_json(words: str) -> dict[str, Any]:
     return value
 
 
-def keep(store: Store, id: str, name: str, data: Any) -> str:
+def keep(store: Store, id: str, name: str, format: str, data: bytes) -> str:
     """Write a picture beside the database, under a name of ours."""
-    if not isinstance(data, bytes):
-        raise BadRequest(f"{name} must be sent as a file")
-    try:
-        format = images.header(data).format
-    except DataError as error:
-        raise BadPicture(f"{name}: {error}") from None
     file = f"{id}/{name}.{format.lower()}"
     write_bytes(store.place / "feedback" / file, data)
     return file

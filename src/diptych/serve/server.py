@@ -104,7 +104,9 @@ def listening(listener: socket.socket, engine: Engine, rules: Rules, *, page: bo
         current, card = served.current, served.current.card
         print(printable(f"{name}, version {current.version}: {card.directions()}; licence: {card.licence}"))
     plan = engine.plan
-    print(f"{engine.size} worker(s), acceleration {plan.acceleration}, {'a' if rules.token else 'no'} token needed")
+    print(
+        f"{engine.pool.size} worker(s), acceleration {plan.acceleration}, {'a' if rules.token else 'no'} token needed"
+    )
     if not plan.provenance:
         print("without content credentials, as asked for: nothing in the results says that a model made them")
         logging.getLogger("diptych").warning("results carry no content credentials")

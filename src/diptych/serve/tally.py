@@ -24,17 +24,21 @@ class Histogram:
 
 @dataclass
 class Tally:
-    """outcomes: requests by model and code, `ok` or an error's. seconds: by model and stage. batches: by size."""
+    """outcomes: requests by model and code, `ok` or an error's. seconds: by model and stage. batches: by size.
+
+    restarts: workers that ended, of which kills: those that the server ended, by why.
+    """
 
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     seconds: defaultdict[tuple[str, str], Histogram] = field(default_factory=lambda: defaultdict(Histogram))
     batches: Counter[int] = field(default_factory=Counter)
     retries: int = 0
     restarts: int = 0
+    kills: Counter[str] = field(default_factory=Counter)
 
 
 class Pace:
-    """How long a model takes for a picture, of late and by size: known for sizes that it has had, never guessed far.
+    """How long a model takes for a picture, of late and by size: known for sizes that it has had, else a low estimate.
 
     A size class has pictures of up to four times as many pixels as the one below.
     """
@@ -48,20 +52,34 @@ class Pace:
         pace = seconds / max(1, pixels)
         known[size] = 0.8 * known[size] + 0.2 * pace if size in known else pace
 
-    def expect(self, model: str, pixels: int) -> float:
-        """Seconds that one worker will take: at least what it takes for the next smaller size that is known.
+    def knows(self, model: str, pixels: int) -> bool:
+        """Whether the model has had a picture of this size."""
+        return size_class(pixels) in self.known.get(model, {})
 
-        0 where none is: a model is first tried on a picture of any size.
+    def expect(self, model: str, pixels: int) -> float:
+        """Seconds that one worker will take, if anything too few: nothing that could be done is to be refused for it.
+
+        Of a size that is not known: half of what it would take at the pace of the next smaller one, where that is
+        large enough to tell, or else what it would take at the pace of a larger one. 0 where nothing is known.
         """
         known, size = self.known.get(model, {}), size_class(pixels)
-        nearest = max((other for other in known if other <= size), default=None)
-        return 0.0 if nearest is None else known[nearest] * min(pixels, largest_of(nearest))
+        if size in known:
+            return known[size] * pixels
+        smaller = max((other for other in known if other < size), default=None)
+        if smaller is None:
+            return known[min(known)] * pixels if known else 0.0
+        return known[smaller] * (pixels if smaller >= TELLING else 4**smaller) / 2
+
+    def likely(self, model: str, pixels: int) -> float:
+        """Seconds that it will not take more than, as far as can be said: for how long somebody should wait."""
+        return max(UNKNOWN * pixels, 3 * self.expect(model, pixels))
+
+
+TELLING = 7
+"""Size class from which on the pixels take the time, and not what each picture costs: 128x128."""
+UNKNOWN = 1e-5
+"""Seconds for a pixel that are waited for in any case: 10 for a million."""
 
 
 def size_class(pixels: int) -> int:
     return max(1, pixels).bit_length() // 2
-
-
-def largest_of(size: int) -> int:
-    """The most pixels in this class."""
-    return 4**size * 2 - 1

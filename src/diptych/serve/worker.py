@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import signal
 import socket
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,15 @@ from diptych.acceleration import open_translator
 from diptych.errors import ConfigError, DataError, DiptychError, OutputError
 from diptych.images import Picture
 from diptych.provenance import Sealer
-from diptych.serve.messages import packed, receive
+from diptych.serve.messages import Message, packed, receive
 from diptych.translator import Translator
+
+WARM = 128
+"""Pixels of each side of the picture that a model is tried on at the start."""
+SMALL = Picture(np.zeros((8, 8, 3), np.uint8))
+
+BEAT = 0.5
+"""Seconds between two signs of life."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,19 @@ class Batch:
     files: list[bytes]
     controls: Mapping[str, Any]
     format: str | None
+
+    def packed(self) -> Message:
+        """The batch as a message."""
+        pictures = {name: value for name, value in self.controls.items() if isinstance(value, bytes)}
+        values = {name: value for name, value in self.controls.items() if name not in pictures}
+        said = {"model": self.model, "format": self.format, "values": values, "pictures": list(pictures)}
+        return said, [*pictures.values(), *self.files]
+
+    @classmethod
+    def opened(cls, said: Mapping[str, Any], blobs: list[bytes]) -> Batch:
+        """The batch in a message."""
+        pictures = dict(zip(said["pictures"], blobs, strict=False))
+        return cls(said["model"], blobs[len(pictures) :], {**said["values"], **pictures}, said["format"])
 
 
 @dataclass(frozen=True)
@@ -104,35 +126,92 @@ class Models:
         weights = (p for translator, _ in self.loaded.values() for p in translator.method.state_dict().values())
         return sum(tensor.nbytes for tensor in weights) / 1e6
 
-    def warm(self) -> None:
-        """Load what there is room for, and translate a black picture with each, whose first one is always slow."""
+    def warm(self) -> dict[str, float]:
+        """Load what there is room for, and translate a black picture with each, whose first one is always slow.
+
+        The seconds of the fastest of three, by model: what is known of its pace before anybody has asked.
+        """
+        images.header(images.encode(SMALL.array, "PNG"))  # the first that is decoded is slow as well
+        pace: dict[str, float] = {}
         for name in self.plan.models:
             if self.plan.memory_mb and self.loaded and self.megabytes() >= self.plan.memory_mb:
-                return
+                break
             translator, sealer = self[name]
             source, _ = translator.sides(translator.ways[0])
-            black = np.zeros((128, 128, 1 if source.legend else source.channels), source.dtype)
-            list(translated(translator, [Picture(black)], translator.checked({"to": None})))
-            warm_picture = Picture(np.zeros((8, 8, 3), np.uint8))
-            images.read(sealer.encode(warm_picture, "PNG") if sealer else images.encode(warm_picture.array, "PNG"))
+            black = np.zeros((WARM, WARM, 1 if source.legend else source.channels), source.dtype)
+            for _ in range(3):
+                start = time.perf_counter()
+                (outcome,) = translated(translator, [Picture(black)], translator.checked({"to": None}))
+                if not isinstance(outcome, Fault):
+                    pace[name] = min(pace.get(name, inf), time.perf_counter() - start)
+            images.read(sealer.encode(SMALL, "PNG") if sealer else images.encode(SMALL.array, "PNG"))
+        return pace
+
+
+class Line:
+    """A worker's end of the connection, on which it also says that it lives, whatever else it does."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection, self.lock = connection, threading.Lock()
+        threading.Thread(target=self.beat, daemon=True).start()
+
+    def say(self, said: Mapping[str, Any], blobs: list[bytes] | None = None) -> None:
+        """Raises OSError where the server is gone."""
+        with self.lock:
+            for piece in packed(said, blobs or []):
+                self.connection.sendall(piece)
+
+    def beat(self) -> None:
+        with suppress(OSError):
+            while True:
+                self.say({"alive": True})
+                time.sleep(BEAT)
 
 
 def work(connection: socket.socket, plan: Plan) -> None:
-    """Answer batches until the server closes the connection, or ends."""
+    """Answer messages until the server closes the connection, or ends. Without models it only looks at headers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: the server decides when to end
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     torch.set_num_threads(plan.threads)
-    models = Models(plan)
+    line, models = Line(connection), Models(plan)
     with suppress(EOFError, OSError):  # the server is gone
         try:
-            models.warm()
+            pace = models.warm()
         except DiptychError as error:
-            connection.sendall(packed(Fault("model", str(error))))
+            line.say({"fault": {"blame": "model", "message": str(error)}})
             return
-        connection.sendall(packed(None))
-        with ThreadPoolExecutor(plan.threads) as pool, connection.makefile("rb") as batches:
+        line.say({"ready": True, "pace": pace})
+        with ThreadPoolExecutor(plan.threads) as pool, connection.makefile("rb") as messages:
             while True:
-                connection.sendall(packed(answer(models, receive(batches), pool)))
+                said, blobs = receive(messages)
+                if "look" in said:
+                    line.say(looked(blobs[0]))
+                else:
+                    line.say(*spoken(answer(models, Batch.opened(said, blobs), pool)))
+
+
+def looked(file: bytes) -> dict[str, Any]:
+    """What a picture's header says of it, as far as the server asks."""
+    try:
+        header = images.header(file)
+    except DataError as error:
+        return {"fault": {"blame": "picture", "message": str(error)}}
+    names = ("width", "height", "channels", "dtype", "format", "alpha")
+    return {"header": {name: getattr(header, name) for name in names}}
+
+
+def spoken(outcomes: list[Outcome]) -> tuple[dict[str, Any], list[bytes]]:
+    """Outcomes as a message."""
+    blobs: list[bytes] = []
+    said: list[dict[str, Any]] = []
+    for one in outcomes:
+        if isinstance(one, Fault):
+            said.append({"fault": {"blame": one.blame, "message": one.message}})
+        else:
+            made = {"format": one.format, "notes": one.notes, "seconds": dict(one.seconds), "blob": len(blobs)}
+            said.append(made)
+            blobs.append(one.data)
+    return {"outcomes": said}, blobs
 
 
 def answer(models: Models, batch: Batch, pool: ThreadPoolExecutor) -> list[Outcome]:

@@ -219,7 +219,7 @@ class Workplace:
         file, suffix = await asked
         controls = await asyncio.to_thread(self.controls, self.served, given)
         each = seeds(controls, samples)
-        answers = await asyncio.gather(*(self.engine.translate(self.name, file, one, deadline=120) for one in each))
+        answers = await asyncio.gather(*(self.engine.translate(self.name, file, one) for one in each))
         pasts = [
             await asyncio.to_thread(self.history.add, self.name, file, suffix, one, answer)
             for one, answer in zip(each, answers, strict=True)
