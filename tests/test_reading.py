@@ -18,6 +18,7 @@ from stored import bmp, chunk, encoded, png, tiff
 from diptych import images
 from diptych.errors import DataError
 from diptych.images.stored import BROKEN_EXIF
+from diptych.sides import open_picture
 
 BLACK_IS_ZERO, WHITE_IS_ZERO, RGB, INKS = 1, 0, 2, 5
 
@@ -239,6 +240,17 @@ def test_an_array_with_the_channels_first_is_known_by_its_shape(shape: tuple[int
     array = noise(*shape)
     picture = agrees(array_file(array), np.moveaxis(array, 0, -1))
     assert picture.notes == ("an array C H W turned to H W C",)
+
+
+def test_an_array_in_python_is_taken_as_its_file_is() -> None:
+    array = noise(3, 20, 30)
+    picture = open_picture(array)
+    np.testing.assert_array_equal(picture.array, np.moveaxis(array, 0, -1))
+    assert picture.notes == ("an array C H W turned to H W C",)
+    with pytest.raises(DataError, match="the array is an array 13x64x64, C H W as it seems"):
+        open_picture(noise(13, 64, 64))
+    with pytest.raises(DataError, match="the array holds values that are not finite"):
+        open_picture(np.full((16, 16), np.nan))
 
 
 @pytest.mark.parametrize("shape", [(13, 64, 64), (5, 20, 30)])

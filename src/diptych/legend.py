@@ -10,7 +10,7 @@ import colorsys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Byte = Annotated[int, Field(ge=0, le=255)]
 Colour = tuple[Byte, Byte, Byte]
+Coding = Literal["numbers", "palette of greys", "palette", "colours"]
 MOST = 65536
 """Ids there can be."""
 SMEARED = 32
@@ -99,24 +100,37 @@ class Legend(BaseModel):
         return np.array([c.colour for c in self.classes], np.uint8)
 
     def read(self, picture: Picture, *, snap: bool = False) -> Picture:
-        """The ids in a picture: its numbers, a palette's indices, or by the colours of the classes.
+        """The ids in a picture: by the colours of the classes, of a palette as well, or its numbers.
 
         snap: a colour that no class has counts as the nearest one. Raises DataError that names an id or colour that is
         not in the legend, and where it is.
         """
-        if not picture.ids and (picture.array.shape[2] == 3 or self._has_colours(picture)):
-            ids = self.ids_of_colours(picture.visible, snap=snap, jpeg=picture.format == "JPEG")
+        if picture.ids:
+            ids = picture.array
+        elif self._by_colours(picture):
+            try:
+                ids = self.ids_of_colours(picture.visible, snap=snap, jpeg=picture.format == "JPEG")
+            except DataError as error:
+                palette = " (of a palette the colours count, not the indices)"
+                raise DataError(f"{error}{'' if picture.palette is None else palette}") from None
         else:
-            ids = whole(picture.array)
+            ids = numbers(picture)
         self.refuse_unknown(ids)
         return replace(picture, array=ids.astype(self.dtype), alpha=None, palette=self.palette, ids=True)
 
-    def _has_colours(self, picture: Picture) -> bool:
-        """Whether all colours of its palette that are used are those of classes."""
+    def _by_colours(self, picture: Picture) -> bool:
+        """Whether a picture's colours say what its classes are, and not its numbers."""
         if picture.palette is None:
-            return False
+            return picture.array.shape[2] == 3
         used = picture.palette[np.unique(picture.array)]
-        return bool((used[:, None] == self._colours[None]).all(2).any(1).all())
+        if (used[:, None] == self._colours[None]).all(2).any(1).all():
+            return True
+        return coding(picture) == "palette" and not self._invented
+
+    @property
+    def _invented(self) -> bool:
+        """Whether its colours are those of `numbered`, which no file has."""
+        return all(c.colour == distinct(rank) and c.name == str(c.id) for rank, c in enumerate(self.classes))
 
     def refuse_unknown(self, ids: np.ndarray) -> None:
         """Raise DataError that names an id which is not in the legend, and where."""
@@ -179,16 +193,34 @@ class Legend(BaseModel):
         raise DataError(f"{fault}: add a class, or let --snap-colours take each pixel's nearest")
 
 
-def whole(numbers: np.ndarray) -> np.ndarray:
+def coding(picture: Picture) -> Coding:
+    """How a label map that was read with `indices` is stored."""
+    if picture.palette is None:
+        return "colours" if picture.array.shape[2] == 3 else "numbers"
+    return "palette of greys" if (picture.palette == picture.palette[:, :1]).all() else "palette"
+
+
+def numbers(picture: Picture) -> np.ndarray:
+    """The ids `H W 1` in a label map without colours. Raises DataError for what is none.
+
+    Of a palette they are its indices; of one of greys, as programs that make files smaller write it, the greys.
+    """
+    if coding(picture) == "palette of greys":
+        assert picture.palette is not None
+        return picture.palette[picture.array[..., 0], :1]
+    return whole(picture.array)
+
+
+def whole(array: np.ndarray) -> np.ndarray:
     """Numbers `H W 1` as ids. Raises DataError for what is none."""
-    if numbers.shape[2] != 1:
-        raise DataError(f"has {numbers.shape[2]} channels: a label map has one, of class ids, or colours")
-    if numbers.dtype.kind == "f":
-        ids = numbers.clip(0, MOST - 1).astype(np.uint16)
-        if not (ids == numbers).all():
-            raise DataError(f"holds numbers that are no ids, from {numbers.min():g} to {numbers.max():g}")
+    if array.shape[2] != 1:
+        raise DataError(f"has {array.shape[2]} channels: a label map has one, of class ids, or colours")
+    if array.dtype.kind == "f":
+        ids = array.clip(0, MOST - 1).astype(np.uint16)
+        if not (ids == array).all():
+            raise DataError(f"holds numbers that are no ids, from {array.min():g} to {array.max():g}")
         return ids
-    return numbers
+    return array
 
 
 def distinct(number: int) -> Colour:

@@ -66,12 +66,11 @@ def open_picture(image: Image, *, indices: bool = False) -> Picture:
     if hasattr(image, "mode") and hasattr(image, "save"):  # Pillow's, without importing it here
         return images.from_pillow(image, indices=indices)
     if isinstance(image, np.ndarray) and image.ndim in (2, 3) and image.size:
-        array = image if image.ndim == 3 else image[..., None]
-        if indices and array.dtype.kind in "bi":
-            array = array.astype(np.uint8 if array.dtype.kind == "b" else np.float32)
-        if array.dtype.kind == "f" or array.dtype in (np.uint8, np.uint16):
-            return Picture(array.astype(np.float32) if array.dtype.kind == "f" else array)
-        raise ConfigError(f"an array of {array.dtype} has no known white: make it uint8, uint16, or float from 0 to 1")
+        if indices and image.dtype.kind in "bi":
+            image = image.astype(np.uint8 if image.dtype.kind == "b" else np.float32)
+        if image.dtype.kind == "f" or image.dtype in (np.uint8, np.uint16):
+            return images.from_array(image)
+        raise ConfigError(f"an array of {image.dtype} has no known white: make it uint8, uint16, or float from 0 to 1")
     raise ConfigError(
         f"{type(image).__name__} is no picture: give a path, a Picture, a Pillow image or an array H W C, not empty"
     )

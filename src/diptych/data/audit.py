@@ -137,7 +137,7 @@ def check(
     domains = tuple(_domain(folder, side, seen) for side in range(len(set(folder.names))))
     classes: tuple[Share, ...] = ()
     if folder.labels is not None:
-        _, classes = survey(folder, folder.labels, legend, limit_mp=limit_mp, snap=snap_colours)
+        classes = survey(folder, folder.labels, legend, limit_mp=limit_mp, snap=snap_colours).shares
     return Audit(
         root=folder.place,
         kind=folder.kind,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +20,7 @@ from diptych.data.folders import Folder, Item
 from diptych.data.reading import halves
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
-from diptych.legend import MOST, Class, Legend, whole
+from diptych.legend import MOST, Class, Coding, Legend, coding, numbers
 
 LABELS_AT_MOST = 200
 """Different numbers in pictures that are taken for label maps without a legend."""
@@ -33,11 +35,19 @@ def legend_of(folder: Folder, side: int, given: Given, *, limit_mp: float, snap:
 
     Every label map is looked at. Raises DataError that names the file with what is not in the legend, and where.
     """
-    return survey(folder, side, given, limit_mp=limit_mp, snap=snap)[0]
+    return survey(folder, side, given, limit_mp=limit_mp, snap=snap).legend
 
 
-def survey(folder: Folder, side: int, given: Given, *, limit_mp: float, snap: bool) -> tuple[Legend, tuple[Share, ...]]:
-    """The legend, as `legend_of`, and how much of the training pictures each class has."""
+class Survey(NamedTuple):
+    """What a look at every label map shows."""
+
+    legend: Legend
+    shares: tuple[Share, ...]  # of each class, in the training pictures
+    codings: Mapping[Coding, Sequence[Path]]  # how the ids are stored, and in which files so
+
+
+def survey(folder: Folder, side: int, given: Given, *, limit_mp: float, snap: bool) -> Survey:
+    """The legend, as `legend_of`, and what else is seen on the way."""
     found = given_legend(given) if given is not None else own_legend(folder)
     items = {split: folder.singles(side, split) for split in ("train", "val", "test")}
     reader = Looking(folder.kind == "side by side", side, found, limit_mp, snap)
@@ -46,7 +56,10 @@ def survey(folder: Folder, side: int, given: Given, *, limit_mp: float, snap: bo
         found = from_numbers(folder, [look for looks in seen.values() for look in looks])
     shares = tuple(share(c, seen["train"]) for c in found.classes)
     absent = tuple(c.id for c, its in zip(found.classes, shares, strict=True) if not its.pictures and not c.void)
-    return found.model_copy(update={"absent": absent}), shares
+    codings: dict[Coding, list[Path]] = defaultdict(list)
+    for look in chain(*seen.values()):
+        codings[look.coding].append(look.path)
+    return Survey(found.model_copy(update={"absent": absent}), shares, codings)
 
 
 class Share(NamedTuple):
@@ -127,10 +140,12 @@ def write_legend(legend: Legend) -> str:
 
 @dataclass(frozen=True)
 class Look:
-    """What one label map shows: how many pixels each id has, and the colours that a palette gives them."""
+    """What one label map shows: how many pixels each id has, the colours of a palette, and how the ids are stored."""
 
+    path: Path
     pixels: Mapping[int, int]
     colours: Mapping[int, tuple[int, int, int]]
+    coding: Coding
 
 
 @dataclass(frozen=True)
@@ -151,7 +166,8 @@ class Looking:
         picture = halves(picture)[self.side] if self.halved else picture
         try:
             ids, counts = np.unique(self.ids(picture), return_counts=True)
-            return Look(dict(zip(ids.tolist(), counts.tolist(), strict=True)), colours(picture))
+            pixels = dict(zip(ids.tolist(), counts.tolist(), strict=True))
+            return Look(item.a, pixels, colours(picture), coding(picture))
         except DataError as error:
             raise DataError(f"{item.a} {error}") from None
 
@@ -160,23 +176,33 @@ class Looking:
             return self.legend.read(picture, snap=self.snap).array
         if picture.array.shape[2] == 3:
             raise DataError(f"is in colours: which is which class? Write {LEGEND} (docs/data.md), or name data.legend")
-        return whole(picture.array)
+        return numbers(picture)
 
 
 def colours(picture: Picture) -> dict[int, tuple[int, int, int]]:
-    """The colour of each index, of a picture with a palette."""
-    if picture.palette is None:
+    """The colour of each index, of a picture whose palette has colours."""
+    if picture.palette is None or coding(picture) != "palette":
         return {}
     return {int(n): tuple(map(int, picture.palette[n])) for n in np.unique(picture.array)}  # type: ignore[misc]
 
 
 def from_numbers(folder: Folder, looks: Iterable[Look]) -> Legend:
-    """A legend of all the ids that occur. Raises DataError where there are more than label maps have."""
+    """A legend of all the ids that occur.
+
+    Raises DataError where there are more than label maps have, and where two palettes contradict each other.
+    """
     ids: set[int] = set()
     palette: dict[int, tuple[int, int, int]] = {}
+    first: dict[int, Path] = {}
     for look in looks:
         ids.update(look.pixels)
-        palette.update(look.colours)
+        for index, colour in look.colours.items():
+            if palette.setdefault(index, colour) != colour:
+                raise DataError(
+                    f"{look.path}: the index {index} of its palette is {colour}, in {first[index].name} it is "
+                    f"{palette[index]}: which class is it? Write {LEGEND} (docs/data.md), whose colours count then"
+                )
+            first.setdefault(index, look.path)
     if not ids:
         raise DataError(f"{folder.place}: none of its label maps can be read")
     if len(ids) >= LABELS_AT_MOST or max(ids) >= MOST:

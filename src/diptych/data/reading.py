@@ -33,15 +33,24 @@ class PairReader:
 
     def __call__(self, item: Item) -> tuple[Picture, ...]:
         assert item.b is not None
-        a = self.file(item.a)
-        a, b = halves(a) if self.halved else (a, a if item.b == item.a else self.file(item.b))
+        a, b = self.both(item)
         source, target = self.task.pair(*((b, a) if self.reverse else (a, b)))
         pair = self.as_known(source, 0, item), self.as_known(target, 1, item)
-        maps = (instances(self.file(item.instances)),) if item.instances else ()
+        maps = (instances(self.file(item.instances, numbers=True)),) if item.instances else ()
         return _of_one_size((*pair, *maps))
 
-    def file(self, path: Path) -> Picture:
-        return images.read(path, limit_mp=self.limit_mp, indices=any(self.legends))
+    def both(self, item: Item) -> tuple[Picture, Picture]:
+        """a and b, each as what it is: numbers where it is a label map, else a picture with its colours."""
+        source, target = (legend is not None for legend in self.legends)
+        numbers = (target, source) if self.reverse else (source, target)
+        other = item.a if self.halved else item.b
+        assert other is not None
+        a = self.file(item.a, numbers=numbers[0])
+        b = a if other == item.a and numbers[0] == numbers[1] else self.file(other, numbers=numbers[1])
+        return (halves(a)[0], halves(b)[1]) if self.halved else (a, b)
+
+    def file(self, path: Path, *, numbers: bool) -> Picture:
+        return images.read(path, limit_mp=self.limit_mp, indices=numbers)
 
     def as_known(self, picture: Picture, side: int, item: Item) -> Picture:
         """A picture as those of its side (0: source, 1: target): ids, or with the side's channels."""
@@ -58,8 +67,8 @@ class PairReader:
     def key(self) -> str:
         """The same for readers that decode the same, in every process."""
         legends = [legend and legend.classes for legend in self.legends]
-        return repr((self.reverse, self.channels, self.limit_mp, type(self.task).__qualname__, self.halved, legends,
-                     self.snap))  # fmt: skip
+        return repr((images.READING, self.reverse, self.channels, self.limit_mp, type(self.task).__qualname__,
+                     self.halved, legends, self.snap))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -70,7 +79,7 @@ class SingleReader:
     side: int
 
     def __call__(self, item: Item) -> tuple[Picture]:
-        picture = self.pairs.file(item.a)
+        picture = self.pairs.file(item.a, numbers=self.pairs.legends[self.side] is not None)
         if self.pairs.halved:
             picture = halves(picture)[self.side ^ self.pairs.reverse]
         return (self.pairs.as_known(picture, self.side, item),)
@@ -111,5 +120,4 @@ def halves(picture: Picture) -> tuple[Picture, Picture]:
 
 
 def _with_channels(picture: Picture, channels: int) -> Picture:
-    array = picture.array if picture.palette is None else picture.visible
-    return replace(picture, array=images.match_channels(array, channels), palette=None)
+    return replace(picture, array=images.match_channels(picture.array, channels))

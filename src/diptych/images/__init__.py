@@ -8,7 +8,7 @@ from diptych.images.display import display_image
 from diptych.images.formats import FORMATS, LIMIT_MP, MEDIA_TYPES, SUFFIX_OF, SUFFIXES
 from diptych.images.listing import kind_of, list_pictures
 from diptych.images.picture import Header, Picture
-from diptych.images.reading import format_of, from_pillow, header, read
+from diptych.images.reading import READING, format_of, from_array, from_pillow, header, read
 from diptych.images.showing import grid
 from diptych.images.values import convert, fitting_range, from_unit, match_channels, resize, to_unit, value_range
 from diptych.images.writing import can_hold, encode, write
@@ -17,6 +17,7 @@ __all__ = [
     "FORMATS",
     "LIMIT_MP",
     "MEDIA_TYPES",
+    "READING",
     "SUFFIXES",
     "SUFFIX_OF",
     "Header",
@@ -27,6 +28,7 @@ __all__ = [
     "encode",
     "fitting_range",
     "format_of",
+    "from_array",
     "from_pillow",
     "from_unit",
     "grid",

@@ -10,7 +10,7 @@ import numpy as np
 
 from diptych.errors import DataError
 from diptych.images.picture import Header
-from diptych.images.stored import Stored, dtype_note, native_dtype, whole_file
+from diptych.images.stored import Decode, Stored, dtype_note, native_dtype, whole_file
 
 USUAL = 4
 """Channels, at most, of arrays that are taken for `C H W`."""
@@ -22,20 +22,24 @@ def probe(file: BinaryIO) -> Stored:
     version = np.lib.format.read_magic(file)
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read_header(file)
-    first = channels_first(shape)
-    height, width, channels = shape[1:] + shape[:1] if first else (*shape, 1)[:3]
-    notes = (*dtype_note(dtype), *(("an array C H W turned to H W C",) if first else ()))
-    header = Header(width, height, channels, native_dtype(dtype), "NPY", notes=notes)
     expected = math.prod(shape) * dtype.itemsize
 
     def decode() -> np.ndarray:
         data = whole_file(file)
         if len(data) < expected:
             raise DataError("is damaged or cut short: replace or remove it")
-        array = np.load(io.BytesIO(data), allow_pickle=False)
-        return np.moveaxis(array, 0, -1) if first else array
+        return np.load(io.BytesIO(data), allow_pickle=False)
 
-    return Stored(header, decode)
+    return stored(shape, dtype, decode)
+
+
+def stored(shape: tuple[int, ...], dtype: np.dtype, decode: Decode) -> Stored:
+    """An array that need not be in memory yet."""
+    first = channels_first(shape)
+    height, width, channels = shape[1:] + shape[:1] if first else (*shape, 1)[:3]
+    notes = (*dtype_note(dtype), *(("an array C H W turned to H W C",) if first else ()))
+    header = Header(width, height, channels, native_dtype(dtype), "NPY", notes=notes)
+    return Stored(header, (lambda: np.moveaxis(decode(), 0, -1)) if first else decode)
 
 
 def channels_first(shape: tuple[int, ...]) -> bool:

@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -21,6 +22,8 @@ from diptych.images.picture import Header, Picture
 from diptych.images.stored import Stored, native
 
 Source = Path | str | bytes
+READING = 2
+"""Grows when the same file becomes another array: what was decoded before is decoded again."""
 
 
 def header(source: Source, *, limit_mp: float = math.inf) -> Header:
@@ -59,6 +62,15 @@ def read(source: Source, *, limit_mp: float = LIMIT_MP, indices: bool = False) -
 def from_pillow(image: Image.Image, *, indices: bool = False) -> Picture:
     """A Pillow image, upright, as `read` would deliver its file; modes I and F keep their depth."""
     return _finished(pillow.from_memory(image, indices), indices)
+
+
+def from_array(array: np.ndarray) -> Picture:
+    """An array `H W`, `H W C` or `C H W` of numbers, as `read` would deliver its .npy. Raises DataError."""
+    try:
+        picture = _finished(npy.stored(array.shape, array.dtype, lambda: array), indices=False)
+        return replace(picture, format="PNG")
+    except DataError as error:
+        raise DataError(f"the array {error}") from None
 
 
 @contextmanager
