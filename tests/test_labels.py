@@ -304,7 +304,7 @@ def test_what_is_true_of_all_pictures_is_said_once(tmp_path: Path) -> None:
     assert said.code == 0
     assert said.err.count("no training picture showed car") == 2
     assert "likewise of 5 more" in said.err
-    said = diptych("translate", tmp_path / "run", labels, "--instances", labels / "0.png", "--out", tmp_path / "out")
+    said = diptych("translate", tmp_path / "run", labels, "--instances", labels / "0.png", "--out", tmp_path / "more")
     assert said.code == 2
     assert "give a folder with one for each" in said.err
 
