@@ -27,9 +27,9 @@ from diptych.translator import Translator
 
 WAYS = {
     "channels_last": Speed(bf16=False),
-    "channels_last bf16": Speed(),
+    "channels_last bf16": Speed(bf16=True),
     "channels_last compile": Speed(bf16=False, compile=True),
-    "channels_last bf16 compile": Speed(compile=True),
+    "channels_last bf16 compile": Speed(bf16=True, compile=True),
 }
 OPENVINO = ("pix2pix",)
 

@@ -167,7 +167,7 @@ def test_an_installed_command_answers_a_fault_without_a_traceback(tmp_path: Path
 def test_the_options_of_a_method_are_listed_with_default_and_type() -> None:
     said = diptych("options", "pix2pix")
     assert said.code == 0
-    for line in ("method.generator = unet_256", "data.size = 256", "train.batch = 1", "speed.bf16 = True"):
+    for line in ("method.generator = unet_256", "data.size = 256", "train.batch = 1", "speed.bf16 = auto"):
         assert line in said.out
     assert "one of vanilla, lsgan, hinge" in said.out
 

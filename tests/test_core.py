@@ -138,7 +138,7 @@ def test_the_estimate_counts_state_and_activations():
 
 def test_bfloat16_needs_less_memory_by_the_estimate():
     shapes = dict.fromkeys(("source", "target"), (1, 3, 32, 32))
-    fast, plain = (training_bytes(lambda: find("pix2pix")(**SMALL), shapes, speed=s) for s in (Speed(), PLAIN))
+    fast, plain = (training_bytes(lambda: find("pix2pix")(**SMALL), shapes, speed=s) for s in (Speed(bf16=True), PLAIN))
     assert fast < plain
 
 
@@ -183,7 +183,7 @@ def test_floats_beyond_one_are_refused_and_floats_up_to_one_are_as_bytes():
 @pytest.mark.parametrize("options", [SMALL, {**SMALL, "generator": "resnet_6blocks", "norm": "instance"}])
 def test_compiled_networks_give_the_losses_of_the_others(options):
     losses = []
-    for speed in (Speed(), Speed(compile=True)):
+    for speed in (Speed(bf16=True), Speed(bf16=True, compile=True)):
         trainer = begin(find("pix2pix"), {**options, "dropout": False}, speed=speed)
         trainer.step(batch(trainer.method))
         losses.append(trainer.losses())

@@ -155,7 +155,7 @@ def test_a_bounded_weight_and_its_gradient_are_those_written_out(layout, incomin
 def test_what_is_used_in_bfloat16_divides_its_weights_once_and_leaves_the_model_alone():
     method = made(norm="instance")
     exact = method.translate(maps())
-    running = Speed().for_use(method)
+    running = Speed(bf16=True).for_use(method)
     assert all(module.settled for module in running.g.modules() if isinstance(module, BoundedConv2d))
     assert torch.equal(exact, method.translate(maps()))
     settled = made(norm="instance")

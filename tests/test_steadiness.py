@@ -16,7 +16,10 @@ from diptych.runtime.speed import PLAIN, Speed
 from diptych.testing import batch, begin
 from diptych.training.trainer import Trainer
 
-SPEEDS = {"plain": replace(PLAIN, fused=True), "fast": Speed()}  # unfused Adam reads a counter, which is on the host
+SPEEDS = {
+    "plain": replace(PLAIN, fused=True),
+    "fast": Speed(bf16=True),
+}  # unfused Adam reads a counter, which is on the host
 TRAININGS: dict[str, dict[str, Any]] = {"simple": {}, "everything": {"ema": 0.9, "micro_batch": 1, "clip": 1.0}}
 READS = {"_local_scalar_dense", "equal", "nonzero", "is_nonzero", "masked_select"}
 """Operations whose result the host has to see: on a GPU it waits for all that was asked before."""

@@ -164,7 +164,7 @@ def describe(section: str, function: Callable[..., Any], *, without: tuple[str, 
 def type_name(annotation: Any, metadata: list[Any]) -> str:
     """A type in words: `one of lsgan, hinge`, `int > 0`."""
     if get_origin(annotation) is Literal:
-        return "one of " + ", ".join(map(str, get_args(annotation)))
+        return "one of " * (len(get_args(annotation)) > 1) + ", ".join(map(str, get_args(annotation)))
     if get_origin(annotation) in (Union, UnionType):
         options = get_args(annotation)
         if all(get_origin(option) is Literal for option in options):

@@ -193,7 +193,7 @@ def recomputing_changes_nothing(method: type[Method], options: Options) -> None:
 
 def it_trains_in_bfloat16(method: type[Method], options: Options) -> None:
     """With every speed option but compilation, losses stay close to those of plain arithmetic."""
-    plain, fast = (begin(method, options, speed=speed) for speed in (PLAIN, Speed()))
+    plain, fast = (begin(method, options, speed=speed) for speed in (PLAIN, Speed(bf16=True)))
     for trainer in (plain, fast):
         trainer.step(batch(trainer.method))
     for (name, exact), rounded in zip(plain.losses().items(), fast.losses().values(), strict=True):

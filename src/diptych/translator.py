@@ -25,6 +25,7 @@ from diptych.images import Picture
 from diptych.methods.method import Method, Style, To
 from diptych.runtime.device import choose_device
 from diptych.runtime.memory import Malloc, resident
+from diptych.runtime.precision import words
 from diptych.runtime.speed import Speed
 from diptych.sides import Image, finished, first_unsound, name_of, open_picture, prepare
 from diptych.tiling import Network, Tiling, in_tiles
@@ -60,7 +61,8 @@ class Translator:
         self.snap_colours = snap_colours
         self.device = choose_device(str(device))
         self.task = tasks.find(card.task)
-        self.speed = speed or Speed(bf16=False)
+        self.speed = (speed or Speed(bf16=False)).on(self.device)
+        self.precision = words(bool(self.speed.bf16))
         self.method = method.to(self.device).eval().requires_grad_(False)
 
     @cached_property

@@ -52,7 +52,10 @@ def bench(
     """Find the fastest way to run a model on this machine, as ratios to plain torch in float32."""
     from diptych.acceleration import ACCELERATIONS
     from diptych.acceleration import bench as measure
+    from diptych.runtime.device import choose_device
+    from diptych.runtime.precision import explain
 
+    print(f"the faster precision on the processor: {explain('auto', choose_device('cpu'))}")
     chosen = list(dict.fromkeys(["plain", *(only or ACCELERATIONS)]))
     timings = measure(model, chosen, size=size, rounds=rounds)
     print(f"{'acceleration':14} {'speed':>7} {'ms':>9} {'largest difference':>19}")

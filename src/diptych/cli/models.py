@@ -36,10 +36,14 @@ def info(model: Annotated[Path, typer.Argument(help="A translator folder or a ru
     """Say what a model is: method, options, pictures, scores, controls."""
     from diptych.config import describe
     from diptych.model_folder import inspect_card, method_of
+    from diptych.runtime.device import choose_device
+    from diptych.runtime.precision import explain
 
     card = inspect_card(model)
     print(printable_lines(card.to_markdown()))
     print(describe("controls", method_of(card, model).translate, without=("self", "x")))
+    device = choose_device()
+    print(f"this machine: translates on {device} in float32, trains in {explain('auto', device)}")
 
 
 def card(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -50,6 +51,8 @@ def serve(
     from diptych.errors import need
 
     need("fastapi", extra="serve")
+    from diptych.runtime.device import choose_device
+    from diptych.runtime.precision import explain, fastest
     from diptych.serve.engine import Engine
     from diptych.serve.gate import Rules
     from diptych.serve.server import run
@@ -61,5 +64,7 @@ def serve(
         limit_mp=limit_mp, limit_s=limit_s, memory_mb=memory_mb, provenance=provenance, certificate=certificate,
         mark=mark,
     )  # fmt: skip
+    if "bf16" in acceleration and not fastest(device := choose_device()).bf16:
+        print(f"{explain(True, device)}: choose another --acceleration", file=sys.stderr)
     rules = Rules(token, body=int(limit_mb * 1e6))
     run(engine, Store(place, store), rules, host=host, port=port, page=page)

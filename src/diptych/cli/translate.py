@@ -39,10 +39,14 @@ def register(app: typer.Typer) -> None:
 
 def load(model: Path, device: str, bf16: bool, compile: bool, snap_colours: bool) -> Translator:
     from diptych.acceleration import ACCELERATIONS, open_translator
+    from diptych.runtime.precision import explain, fastest
 
     name = "-".join(word for word, wanted in (("bf16", bf16), ("compile", compile)) if wanted) or "plain"
     ACCELERATIONS[name].speed.start()
-    return open_translator(model, name, device=device, snap_colours=snap_colours)
+    translator = open_translator(model, name, device=device, snap_colours=snap_colours)
+    if bf16 and not fastest(translator.device).bf16:
+        print(f"{explain(True, translator.device)}: leave --bf16 out", file=sys.stderr)
+    return translator
 
 
 def translate(

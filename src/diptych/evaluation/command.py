@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,7 @@ def evaluate_folder(
     if reader:
         read = read_back(translator, reader, data, split, limit=limit, controls=options["controls"])
         evaluation = joined(read, evaluation)
+    evaluation = replace(evaluation, precision=translator.precision)
     if unread := [note for note in dict.fromkeys(data.notes) if note.startswith("left out")]:
         evaluation.left_out["pictures"] = "; ".join(unread)
     source, target = (side.name for side in sides)

@@ -66,6 +66,7 @@ class Evaluation:
     """Scores by metric, the metrics left out and why, the scores of every picture, and the seconds it all took.
 
     anchors: the same metrics of something to compare with, by its name: "untouched", the source taken as the answer.
+    precision: the arithmetic that the outputs were made in; the scores themselves are computed in float32.
     """
 
     metrics: dict[str, Score]
@@ -74,6 +75,7 @@ class Evaluation:
     split: str
     seconds: float
     anchors: dict[str, dict[str, Score]] = field(default_factory=dict)
+    precision: str = "float32"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types for JSON: `{"metrics": {"psnr": {"value", "low", "high", "count", ...}, ...}, ...}`."""
@@ -82,6 +84,7 @@ class Evaluation:
             "anchors": self.anchors,
             "left_out": self.left_out,
             "split": self.split,
+            "precision": self.precision,
             "seconds": round(self.seconds, 3),
             "pictures": [{"name": row.name, **row.scores} for row in self.rows],
         }

@@ -80,7 +80,7 @@ def _head(title: str, evaluation: Evaluation, names: Names) -> Markup:
         [
             tag("div", *panels, "Diptych · evaluation", class_="mark"),
             tag("h1", title),
-            _quiet(f"{names[0]} → {names[1]} · {took}"),
+            _quiet(f"{names[0]} → {names[1]} · {took} · translated in {evaluation.precision}"),
         ]
     )
 

@@ -18,6 +18,7 @@ from diptych.export.formats import FORMATS, LARGEST, format_of
 from diptych.export.graph import trace
 from diptych.export.running import Info, one_way, open_exported
 from diptych.files import storing, write_text
+from diptych.runtime.memory import size
 from diptych.translator import Translator
 
 __all__ = ["FORMATS", "Report", "export_model", "format_of", "open_exported"]
@@ -66,7 +67,7 @@ def export_model(translator: Translator, runtime: str, place: Path, controls: Ma
     method.settle()
     weight = sum(tensor.nbytes for tensor in method.state_dict().values())
     if weight > LARGEST:
-        raise ModelError(f"the model has {weight / 1e9:.1f} GB of weights, and one file holds {LARGEST / 1e9:.1f}")
+        raise ModelError(f"the model has {size(weight)} of weights, and one file holds {size(LARGEST)}")
     given = {name: value.cpu() if isinstance(value, torch.Tensor) else value for name, value in given.items()}
     channels = translator.sides(to)[0].channels
     program = trace(method, given, sizes_for(method.granularity), channels)

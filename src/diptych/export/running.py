@@ -20,6 +20,7 @@ from diptych.export.formats import Run, format_of
 from diptych.export.graph import draws_of
 from diptych.methods.method import Method, To
 from diptych.model_folder import build, read_card
+from diptych.runtime.precision import words
 from diptych.runtime.speed import PLAIN
 from diptych.tiling import Tiling
 from diptych.translator import Translator
@@ -104,6 +105,8 @@ def open_exported(path: Path, *, bf16: bool = False, snap_colours: bool = False)
         raise ModelError(f"{path}: what it says of itself is damaged: {error.errors()[0]['msg']}") from None
     card = read_card(path, json.dumps(info.card).encode())
     method = exported(build(card, path).eval(), info, form.start(model, path, torch.get_num_threads(), bf16))
-    return Translator(
+    translator = Translator(
         method, card, version=info.version, speed=PLAIN, device="cpu", snap_colours=snap_colours, tiling=Tiling("off")
     )
+    translator.precision = words(bf16)  # the runtime's, not torch's
+    return translator

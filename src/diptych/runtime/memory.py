@@ -10,6 +10,15 @@ from pathlib import Path
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX, M_ARENA_MAX = -1, -2, -4, -8  # malloc.h
 
 
+UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "bytes"))
+
+
+def size(bytes: float) -> str:
+    """Bytes in the unit that fits: 1.2 GB, 86 MB."""
+    unit, words = next((unit, words) for unit, words in UNITS if bytes >= 0.1 * unit or unit == 1)
+    return f"{bytes / unit:.{1 if bytes < 10 * unit and unit > 1 else 0}f} {words}"
+
+
 class Malloc:
     """What glibc does with large blocks that are freed; other C libraries are left alone."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,14 +13,17 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from diptych.methods.method import Method
+from diptych.runtime.device import lacking
 from diptych.runtime.memory import Malloc
+from diptych.runtime.precision import Bf16, choose
 
 
 @dataclass(frozen=True)
 class Speed:
     """What makes networks faster. The result is the same but for rounding.
 
-    bf16: convolutions in bfloat16 by autocast; twice as fast or more where the processor has such arithmetic.
+    bf16: convolutions in bfloat16 by autocast; twice as fast or more where the device has such arithmetic, and several
+    times slower where it has not. auto: where it is faster.
     channels_last: pictures are laid out as the convolution kernels like them.
     compile: translate the networks into fused code; takes a minute or more at the start and needs a C++ compiler.
     fused: one kernel for a whole optimiser step.
@@ -30,12 +33,17 @@ class Speed:
     not kept. With micro-batches, those of one micro-batch are all that is in memory at a time.
     """
 
-    bf16: bool = True
+    bf16: Bf16 = "auto"
     channels_last: bool = True
     compile: bool = False
     fused: bool = True
     keep_memory: bool = True
     recompute: bool = False
+
+    def on(self, device: torch.device) -> Speed:
+        """These on a device: `auto` is decided, and what the device lacks is left off."""
+        off = {name: False for name in lacking(device) if getattr(self, name)}
+        return replace(self, bf16=choose(self.bf16, device), **off)
 
     def start(self) -> None:
         """Change how this process works, for the command line and for training; a library should not."""
@@ -55,7 +63,7 @@ class Speed:
 
     def for_use(self, method: Method) -> Method:
         """A method to translate with: in bfloat16 a copy whose convolutions are rounded once, not at every call."""
-        if self.bf16:
+        if choose(self.bf16, device_of(method)):
             method = copy.deepcopy(method)
             method.settle()
             for module in method.modules():
@@ -70,11 +78,16 @@ class Speed:
 
     def precision(self, device: torch.device) -> AbstractContextManager[object]:
         """The arithmetic in which to run forward passes."""
-        return torch.autocast(device.type, torch.bfloat16) if self.bf16 else nullcontext()
+        return torch.autocast(device.type, torch.bfloat16) if choose(self.bf16, device) else nullcontext()
 
     def uncompiled(self) -> AbstractContextManager[object]:
         """Where networks run as they are written: a compiled one has no second derivative, which penalties need."""
         return torch.compiler.set_stance("force_eager") if self.compile else nullcontext()
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Where the network's weights are."""
+    return next((weight.device for weight in network.parameters()), torch.device("cpu"))
 
 
 def called(network: nn.Module) -> list[nn.Module]:

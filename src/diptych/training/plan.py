@@ -18,7 +18,9 @@ from diptych.data.opening import open_data
 from diptych.errors import ConfigError, WeightsError
 from diptych.methods import find
 from diptych.methods.method import Method, inputs, parameters, welcome
-from diptych.runtime.device import choose_device
+from diptych.runtime.device import choose_device, lacking
+from diptych.runtime.memory import size
+from diptych.runtime.precision import Bf16, choose, explain
 from diptych.training import processes
 from diptych.training.estimate import training_bytes
 from diptych.training.recipe import Best, Recipe, channel_options
@@ -34,8 +36,10 @@ class Plan:
         self.inputs = inputs(find(recipe.name))
         recipe = replace(recipe, data={**recipe.data, "labels": labels(recipe)})
         self.data = open_data(**recipe.data)
-        self.recipe = complete(recipe, self.data, self.inputs)
         self.device = choose_device(recipe.train.device)
+        self.precision = explain(recipe.speed.bf16, self.device)
+        recipe = replace(recipe, speed=replace(recipe.speed, bf16=agreed_precision(recipe.speed.bf16, self.device)))
+        self.recipe = complete(recipe, self.data, self.inputs)
         recipe.steady.check(self.on_paper)
         Batches(recipe.train.batch, start=0, rank=0, world=processes.count())  # refuses what cannot be shared
         for _, part in self.pretrained(self.on_paper):
@@ -69,6 +73,11 @@ class Plan:
         """The method without memory for its weights."""
         with torch.device("meta"):
             return self.blank()
+
+    @property
+    def lacking(self) -> dict[str, str]:
+        """What was asked for and the device lacks, and why."""
+        return {name: why for name, why in lacking(self.device).items() if getattr(self.recipe.speed, name)}
 
     @property
     def images(self) -> int:
@@ -124,7 +133,7 @@ class Plan:
         recipe, data, (height, width) = self.recipe, self.data, self.data.augment.size
         groups = self.on_paper.groups().items()
         counts = [f"{name} {sum(p.numel() for p in parameters(nets)) / 1e6:.2f} M" for name, nets in groups]
-        speed = " ".join(name for name, on in vars(recipe.speed).items() if on) or "plain"
+        speed = " ".join(name for name, on in vars(recipe.speed.on(self.device)).items() if on) or "plain"
         steady = ", ".join(f"{name}={value}" for name, value in recipe.steady.asked().items())
         return [
             f"{recipe.name}: {data.names[0]} {self.arrow} {data.names[1]}, {self.counts()}",
@@ -132,6 +141,8 @@ class Plan:
             f"parameters: {', '.join(counts)}; pictures {width}x{height}, {self.channels()}, "
             f"{self.data.bytes_of(self.inputs) / 1e3:.0f} kB from the loader for each",
             f"memory: {memory_words(self.memory())}; speed: {speed}",
+            f"on {self.device}: {self.precision}",
+            *(f"  {name} is left off: {why}" for name, why in self.lacking.items()),
             *([f"steady: {steady}"] if steady else []),
             f"{self.images} images in batches of {recipe.train.batch}, {self.kept()}",
         ]
@@ -164,11 +175,16 @@ class Plan:
 def memory_words(needed: int | None) -> str:
     if needed is None:
         return "not known beforehand for this method"
-    return f"about {needed / 1e9:.1f} GB and the libraries"
+    return f"about {size(needed)} and the libraries"
 
 
 def first_line(error: Exception) -> str:
     return str(error).partition("\n")[0] or type(error).__name__
+
+
+def agreed_precision(asked: Bf16, device: torch.device) -> bool:
+    """Whether all processes that train together use bfloat16: one that had better not decides for all."""
+    return not processes.agreed(not choose(asked, device))
 
 
 def labels(recipe: Recipe) -> str | None:

@@ -35,6 +35,7 @@ from diptych.training.trainer import Trainer
 from diptych.translator import Translator
 
 RECIPE, DONE, LOCK = "recipe.yaml", "done", ".lock"
+CHOSEN = (("train", "best"), ("speed", "bf16"))
 
 
 class Stopped(Exception):
@@ -65,9 +66,8 @@ def train(
         if resume:
             given = merge(read_recipe(existing(folder)), given)
             check_places(given, folder)
-        elif (folder / RECIPE).exists():  # the score was chosen by the weights at hand then, and stays
-            there = read_recipe(folder / RECIPE).get("train")
-            given = merge({"train": {"best": there.get("best") if isinstance(there, dict) else None}}, given)
+        if (folder / RECIPE).exists():
+            given = as_begun(given, read_recipe(folder / RECIPE))
         run = Run(resolve(given), folder, console, resume=resume)
         if dry_run:
             run.check_folder()
@@ -82,6 +82,16 @@ def existing(folder: Path) -> Path:
     if not path.exists():
         raise ConfigError(f"there is no run to resume in {folder}: it has no {RECIPE}")
     return path
+
+
+def as_begun(given: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, Any]:
+    """The options with what stays as it was chosen when the run `there` began, by the weights and the machine of then:
+    the score and the precision."""
+    sections = [(section, name, dict(there.get(section) or {})) for section, name in CHOSEN]
+    kept = {section: {name: options[name]} for section, name, options in sections if name in options}
+    if isinstance(speed := given.get("speed"), Mapping) and speed.get("bf16") == "auto":
+        given = {**given, "speed": {name: value for name, value in speed.items() if name != "bf16"}}
+    return merge(kept, given)
 
 
 class Run:

@@ -101,7 +101,14 @@ def score(translator: Translator, data: Data, metric: str) -> dict[str, Any]:
         values.append(float(measure.measure(*both)))
     mean, low, high = bootstrap(values)
     protocol = f"validation pairs; {measure.PROTOCOL}"
-    return {"value": mean, "low": low, "high": high, "count": len(values), "protocol": protocol}
+    return {
+        "value": mean,
+        "low": low,
+        "high": high,
+        "count": len(values),
+        "protocol": protocol,
+        "precision": translator.precision,
+    }
 
 
 def better(metric: str, score: dict[str, Any], best: dict[str, Any] | None) -> bool:

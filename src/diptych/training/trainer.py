@@ -48,7 +48,8 @@ class Trainer:
         speed: Speed | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.speed, self.device = speed or Speed(), torch.device(device)
+        self.device = torch.device(device)
+        self.speed = (speed or Speed()).on(self.device)
         self.speed.start()
         self.method = method.to(self.device).train()
         self.steadied = (steady or Steady()).prepare(method)
