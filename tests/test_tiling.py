@@ -241,7 +241,8 @@ def test_one_bad_large_picture_stops_no_other_and_what_it_cannot_have_is_said(tm
     images.write(tmp_path / "in" / "b.tif", scene(300, 420).array)
     whole = (tmp_path / "in" / "b.tif").read_bytes()
     (tmp_path / "in" / "a.tif").write_bytes(whole[: len(whole) - 2000])
-    common = ["translate", folder, tmp_path / "in", "--to", "the b", "--limit-mp", 0.1, "--out", tmp_path / "out"]
+    common = ["translate", folder, tmp_path / "in", "--to", "the b", "--limit-mp", 0.1, "--overwrite"]
+    common += ["--out", tmp_path / "out"]
     said = diptych(*common)
     assert (said.code, "a.tif" in said.err) == (1, True)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.tif"]

@@ -157,6 +157,7 @@ def test_answers_that_would_be_one_are_refused(run: Path, tmp_path: Path) -> Non
         return
     picture = save(tmp_path / "horse.png", noise(32, 32, 3))
     styled = ["translate", run, picture, "--style", picture, "--samples", 2, "--out", tmp_path / "out", *by_chance(run)]
+    styled.insert(1, "--overwrite")
     said = diptych(*styled, "--style-strength", "1")
     assert said.code == 2
     assert "style_strength below 1" in said.err

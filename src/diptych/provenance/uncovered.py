@@ -82,6 +82,7 @@ def unframed(parts: list[bytes], format: str) -> bytes:
         store, framed = region[8:], region[:8] == b"C2PA" + (len(region) - 8).to_bytes(4, "little")
     elif format == "TIFF":
         store, framed = region, len(region) in (int.from_bytes(parts[0], "little"), int.from_bytes(parts[0], "big"))
+        framed = framed or len(parts[0]) == 8  # of a BigTIFF c2pa leaves out eight bytes of another tag
     elif format == "GIF":
         store, framed = unblocked(region[14:]), region[:11] == b"\x21\xff\x0bC2PA_GIF"
     else:
