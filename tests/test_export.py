@@ -105,7 +105,7 @@ def test_a_file_is_used_as_a_folder_is(tmp_path: Path) -> None:
     one, other = (images.read(tmp_path / name).array.astype(int) for name in ("o.png", "p.png"))
     assert np.abs(one - other).max() <= 1
     assert verify(tmp_path / "p.png").state == "intact"
-    fixed = diptych(*file, "--style_strength", 0.2)
+    fixed = diptych(*file, "--overwrite", "--style_strength", 0.2)
     assert (fixed.code, "style_strength is not an option" in fixed.err) == (2, True)
     whole = diptych(*file, "--tiling", "exact")
     assert (whole.code, "as a whole" in whole.err) == (2, True)

@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "tiling": "",
     "places": "images",
     "bulk": "places translator images ahead card provenance",
-    "large": "translator tasks tiling images card provenance",
+    "large": "translator sides tasks tiling images card provenance",
     "video": "translator images card provenance",
     "export": "translator model_folder methods metrics runtime tiling card",
     "acceleration": "translator model_folder runtime export",

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from diptych import images
+from diptych.card import Side
 from diptych.errors import ConfigError, DataError, OutputError, need
 from diptych.files import storing, unfinished
 from diptych.images import Picture
 from diptych.provenance import Sealer
+from diptych.sides import note_outside, outside
 from diptych.tasks import Task
 from diptych.translator import Translator
 
@@ -21,6 +23,10 @@ TYPES = {"uchar": "uint8", "ushort": "uint16", "float": "float32"}
 FORMATS = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}
 """libvips' names."""
 SUFFIXES = (".tif", ".tiff")
+STRIP = 256
+"""Rows that are read at once where all of a picture is looked at."""
+Read = Callable[[int, int, int, int], Picture]
+"""What a picture shows from top to bottom and from left to right."""
 
 
 def is_large(path: Path, limit_mp: float) -> bool:
@@ -39,8 +45,8 @@ def translate_large(
     *,
     sealer: Sealer | None = None,
     progress: Callable[[float], None] = lambda share: None,
-) -> Path:
-    """Translate a TIFF into a TIFF, without ever holding the whole of either.
+) -> tuple[str, ...]:
+    """Translate a TIFF into a TIFF, without ever holding the whole of either; notes on it.
 
     controls: as `Translator.checked` gives them. sealer: gives the result credentials. The resolution, the colour
     profile and a pyramid are kept. Raises DataError for what cannot be read in parts, ConfigError for a
@@ -54,7 +60,9 @@ def translate_large(
     raw, new = unfinished(target.with_suffix(".raw")), unfinished(target)
     try:
         image = vips.Image.new_from_file(str(source), access="random", fail_on="error").autorot()
-        read = reader(image, translator, controls, source)
+        side = translator.sides(controls.get("to", translator.ways[0]))[0]
+        read = reader(image, translator, side, source)
+        notes = within_range(read, image.height, image.width, side, source)
 
         def given(*edges: int) -> Picture:
             return translator.given(read(*edges))
@@ -77,14 +85,11 @@ def translate_large(
     finally:
         raw.unlink(missing_ok=True)
         new.unlink(missing_ok=True)
-    return target
+    return notes
 
 
-def reader(
-    image: Any, translator: Translator, controls: Mapping[str, Any], source: Path
-) -> Callable[[int, int, int, int], Picture]:
+def reader(image: Any, translator: Translator, side: Side, source: Path) -> Read:
     """What a picture shows, region by region, as the translator wants it. Raises DataError for types it cannot hold."""
-    side = translator.sides(controls.get("to", translator.ways[0]))[0]
     if image.format not in TYPES:
         raise DataError(f"{source}: holds values of type {image.format}: uchar, ushort and float can be read in parts")
     header = images.header(source)
@@ -99,14 +104,28 @@ def reader(
         array = seen.reshape(bottom - top, right - left, image.bands)[..., :bands]
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise DataError(f"{source}: holds values that are no numbers (NaN) or infinite")
-        return translator.opened(Picture(np.ascontiguousarray(array), format="TIFF"), side, str(source))
+        picture = Picture(np.ascontiguousarray(array), format="TIFF")
+        return translator.opened(picture, side, str(source)) if side.legend else picture
 
     return region
 
 
-def finished(
-    task: Task, outputs: Iterable[Picture], read: Callable[[int, int, int, int], Picture], width: int
-) -> Iterator[Picture]:
+def within_range(read: Read, height: int, width: int, side: Side, source: Path) -> tuple[str, ...]:
+    """A note where values lie outside the range that the model knows; that of all numbers of a type is known as such.
+
+    The file is read once more for it. Raises DataError where most of its pixels do.
+    """
+    if side.legend or (side.low, side.high) == images.value_range(side.dtype):
+        return ()
+    count = sum(outside(read(top, min(top + STRIP, height), 0, width).array, side) for top in range(0, height, STRIP))
+    try:
+        note = note_outside(count, height * width, side)
+    except DataError as error:
+        raise DataError(f"{source} {error}") from None
+    return (note,) if note else ()
+
+
+def finished(task: Task, outputs: Iterable[Picture], read: Read, width: int) -> Iterator[Picture]:
     """The rows as the task finishes them, each with the user's picture beside it."""
     top = 0
     for output in outputs:

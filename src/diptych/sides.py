@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from diptych.legend import from_planes, to_planes
 
 Image = Any
 """A picture, an array `H W` or `H W C`, a file's path, or a Pillow image."""
+MOST_OUTSIDE = 0.5
+"""The share of pixels outside a model's range above which a picture is not what the model is for."""
 
 
 def prepare(picture: Picture, side: Side) -> Tensor:
@@ -39,6 +42,32 @@ def finished(output: Tensor, side: Side) -> Picture:
     if side.legend:
         return from_planes(output, side.legend)
     return Picture(images.from_unit(output, side.dtype, side.low, side.high))
+
+
+def within_range(picture: Picture, side: Side) -> Picture:
+    """The picture, with a note where it has values outside the range that the model knows.
+
+    Raises DataError where most of its pixels do.
+    """
+    note = note_outside(outside(picture.array, side), picture.array.shape[0] * picture.array.shape[1], side)
+    return picture if not note or note in picture.notes else replace(picture, notes=(*picture.notes, note))
+
+
+def outside(array: np.ndarray, side: Side) -> int:
+    """How many pixels have a value outside the range of `side`. Other dtypes have a range of their own."""
+    if side.legend or array.dtype != side.dtype or (side.low, side.high) == images.value_range(array.dtype):
+        return 0
+    if array.min() >= side.low and array.max() <= side.high:
+        return 0
+    return int(((array < side.low) | (array > side.high)).any(axis=2).sum())
+
+
+def note_outside(count: int, pixels: int, side: Side) -> str:
+    """A note that so many of the pixels lie outside the range of `side`. Raises DataError where these are most."""
+    share, known = count / pixels, f"outside the model's range, {side.low:g} to {side.high:g}"
+    if share > MOST_OUTSIDE:
+        raise DataError(f"has {share:.0%} of its pixels {known}: scale its values as those of the training pictures")
+    return f"{'less than 1' if share < 0.01 else round(100 * share)} % of the pixels lie {known}" if count else ""
 
 
 def first_unsound(outputs: Tensor) -> int | None:

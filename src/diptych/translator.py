@@ -27,7 +27,7 @@ from diptych.runtime.device import choose_device
 from diptych.runtime.memory import Malloc, resident
 from diptych.runtime.precision import words
 from diptych.runtime.speed import Speed
-from diptych.sides import Image, finished, first_unsound, name_of, open_picture, prepare
+from diptych.sides import Image, finished, first_unsound, name_of, open_picture, prepare, within_range
 from diptych.tiling import Network, Tiling, in_tiles
 
 SMALLEST = 16
@@ -275,15 +275,19 @@ class Translator:
                 self.refuse_unsound(rows[None])
                 yield finished(rows, target)
 
-    def opened(self, image: Image, side: Side, name: str = "the label map") -> Picture:
-        """An image as a picture of `side`: of label maps their ids. Raises DataError or ConfigError."""
-        if side.legend is None:
-            return open_picture(image)
-        picture = open_picture(image, indices=True)
+    def opened(self, image: Image, side: Side, name: str = "") -> Picture:
+        """An image as a picture of `side`: of label maps their ids. Raises DataError or ConfigError.
+
+        name: for messages, of an image that is no path.
+        """
+        picture = open_picture(image, indices=side.legend is not None)
         try:
+            if side.legend is None:
+                return within_range(picture, side)
             ids = side.legend.read(picture, snap=self.snap_colours)
         except DataError as error:
-            raise DataError(f"{image if isinstance(image, str | PathLike) else name} {error}") from None
+            name = str(image) if isinstance(image, str | PathLike) else name
+            raise DataError(f"{name or ('the label map' if side.legend else 'the picture')} {error}") from None
         if picture.ids:  # looked at before
             return ids
         notes = []

@@ -210,7 +210,7 @@ def translate_all_large(
             task = progress.add_task(escape(f"translating {printable(job.source.name)} in tiles"), total=1.0)
             own = own_controls(job, translator.checked(controls))
             try:
-                translate_large(
+                notes = translate_large(
                     translator, job.source, job.target, own, sealer=sealer,
                     progress=partial(share_done, progress, task, check),
                 )  # fmt: skip
@@ -219,6 +219,8 @@ def translate_all_large(
                 progress.console.print(printable(error), markup=False, highlight=False, soft_wrap=True)
                 continue
             print(f"{printable(job.source)} translated in tiles into {printable(job.target)}")
+            for note in (*notes, *job.notes):
+                print(f"{printable(job.source)}: {printable(note)}", file=sys.stderr)
             if images.header(job.source).alpha:
                 print(f"{printable(job.source)}: its alpha is left out", file=sys.stderr)
     return failed

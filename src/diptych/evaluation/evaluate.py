@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -67,6 +68,7 @@ class Evaluation:
 
     anchors: the same metrics of something to compare with, by its name: "untouched", the source taken as the answer.
     precision: the arithmetic that the outputs were made in; the scores themselves are computed in float32.
+    notes: what is to be known of how pictures were read and translated, and of how many.
     """
 
     metrics: dict[str, Score]
@@ -76,6 +78,7 @@ class Evaluation:
     seconds: float
     anchors: dict[str, dict[str, Score]] = field(default_factory=dict)
     precision: str = "float32"
+    notes: Mapping[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types for JSON: `{"metrics": {"psnr": {"value", "low", "high", "count", ...}, ...}, ...}`."""
@@ -83,6 +86,7 @@ class Evaluation:
             "metrics": self.metrics,
             "anchors": self.anchors,
             "left_out": self.left_out,
+            "notes": dict(self.notes),
             "split": self.split,
             "precision": self.precision,
             "seconds": round(self.seconds, 3),
@@ -95,7 +99,8 @@ class Evaluation:
         for name, score in self.metrics.items():
             lines.append(f"{_line(name, score)}   {score['count']} pictures")
             lines += [_line(f"  {of}", scores[name]) for of, scores in self.anchors.items() if name in scores]
-        return "\n".join([*lines, *(f"{name} left out: {why}" for name, why in self.left_out.items())])
+        lines += [f"{name} left out: {why}" for name, why in self.left_out.items()]
+        return "\n".join([*lines, *(f"{note} (of {count} pictures)" for note, count in self.notes.items())])
 
     def ranked(self) -> list[Row]:
         """The pictures from best to worst by their first metric; in their own order where they have none."""
@@ -124,6 +129,7 @@ def joined(first: Evaluation, second: Evaluation) -> Evaluation:
         split=second.split,
         seconds=first.seconds + second.seconds,
         anchors={name: first.anchors.get(name, {}) | second.anchors.get(name, {}) for name in names},
+        notes={**first.notes, **second.notes},
     )
 
 
@@ -155,6 +161,7 @@ def evaluate(
     standards = standards_of(judges, answers)
     left_out: dict[str, str] = {}
     rows: list[Row] = []
+    notes: Counter[str] = Counter()
     for (name, _, target), outputs in answered(translator, islice(data.pairs(split), limit), controls, answers, batch):
         for output in outputs:
             _check(name, output.array, target.array)
@@ -162,11 +169,12 @@ def evaluate(
         left_out |= faults
         judges = {metric: judge for metric, judge in judges.items() if metric not in faults}
         rows.append(Row(name, scores))
+        notes.update(outputs[0].notes)
         if progress:
             progress(len(rows))
     if not rows:
         raise DataError(f"there are no pairs in the split {split!r}: nothing to evaluate on; name another split")
-    return summary(rows, standards, left_out, split, seed=seed, start=start)
+    return summary(rows, standards, left_out, split, seed=seed, start=start, notes=notes)
 
 
 def baseline(data: Pairs, split: str = "test", **options: Any) -> Evaluation:
@@ -193,13 +201,22 @@ def answered(
 def outputs_of(
     translator: Translate, sources: list[Picture], controls: Controls, names: Sequence[str]
 ) -> list[Picture]:
-    """What the translator makes of the pictures, in order. Raises OutputError by name where it makes no numbers."""
+    """What the translator makes of the pictures, in order.
+
+    Raises, by the picture's name, OutputError where it makes no numbers of it, and DataError where it does not take it.
+    """
     if not hasattr(translator, "many"):
         return [translator(source, **controls) for source in sources]
     try:
         return list(translator.many(sources, batch=len(sources), **controls))
     except OutputError as error:
         raise OutputError(error.reason, number=error.number, image=names[error.number]) from None
+    except DataError as error:
+        if len(sources) == 1:
+            raise DataError(f"{names[0]}: {error}") from None
+        for name, source in zip(names, sources, strict=True):
+            outputs_of(translator, [source], controls, [name])
+        raise
 
 
 class Standard(NamedTuple):
@@ -229,14 +246,21 @@ def best_of(metric: str, answers: int) -> str:
 
 
 def summary(
-    rows: list[Row], standards: Mapping[str, Standard], left_out: dict[str, str], split: str, *, seed: int, start: float
+    rows: list[Row],
+    standards: Mapping[str, Standard],
+    left_out: dict[str, str],
+    split: str,
+    *,
+    seed: int,
+    start: float,
+    notes: Mapping[str, int],
 ) -> Evaluation:
     """The means over the pictures; a score that one of them lacks is of none. start: of the clock."""
     kept = [name for name in standards if all(name in row.scores for row in rows)]
     rows = [Row(name, {score: scores[score] for score in kept}) for name, scores in rows]
     values = {name: [row.scores[name] for row in rows] for name in kept}
     measured = {name: scored(bootstrap(values[name], seed=seed), len(rows), standards[name]) for name in kept}
-    return Evaluation(measured, left_out, rows, split, time.perf_counter() - start)
+    return Evaluation(measured, left_out, rows, split, time.perf_counter() - start, notes=notes)
 
 
 def scored(interval: Interval, count: int, standard: Standard) -> Score:

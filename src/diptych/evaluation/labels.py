@@ -7,6 +7,7 @@ that were made from label maps; how well it finds the labels again says how much
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -43,15 +44,17 @@ def evaluate_labels(
     start = time.perf_counter()
     ids = known(data.legends[1])
     rows, tables = [], []
+    notes: Counter[str] = Counter()
     for some in batches(data, split, limit, batch):
         names = [name for name, *_ in some]
         outputs = outputs_of(translator, [source for _, source, _ in some], controls or {}, names)
         for (name, _, target), output in zip(some, outputs, strict=True):
             tables.append(confusion.confusion(output.array, target.array, ids))
             rows.append(Row(name, {"pixel_accuracy": confusion.scores(tables[-1])["pixel_accuracy"]}))
+            notes.update(output.notes)
             if progress:
                 progress(len(rows))
-    return Evaluation(table_scores(tables, "", seed), {}, rows, split, time.perf_counter() - start)
+    return Evaluation(table_scores(tables, "", seed), {}, rows, split, time.perf_counter() - start, notes=notes)
 
 
 def read_back(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Literal, Protocol
@@ -80,6 +80,7 @@ def evaluate_sets(
     seen = Seen(judges)
     rows: list[Row] = []
     left_out: dict[str, str] = {}
+    notes: Counter[str] = Counter()
     for _, picture in islice(data.pictures(split, 1), limit):
         seen.look("real", picture, data.range[1])
     sources = islice(data.pictures(split, 0), limit)
@@ -91,11 +92,12 @@ def evaluate_sets(
         scores, fault = diversity(stacked(outputs, data.range[1]))
         left_out |= fault
         rows.append(Row(name, scores))
+        notes.update(outputs[0].notes)
         if progress:
             progress(len(rows))
     if not rows or not seen.counts["real"]:
         raise DataError(f"the split {split!r} lacks pictures of one side: nothing to evaluate on; name another split")
-    apart = summary(rows, standards_of({}, answers), left_out, split, seed=seed, start=start)
+    apart = summary(rows, standards_of({}, answers), left_out, split, seed=seed, start=start, notes=notes)
     return compared(judges, seen, apart, seed=seed, start=start)
 
 
@@ -146,6 +148,7 @@ def compared(judges: Mapping[str, SetMetric], seen: Seen, apart: Evaluation, *, 
         split=apart.split,
         seconds=time.perf_counter() - start,
         anchors=dict(anchors),
+        notes=apart.notes,
     )
 
 
