@@ -216,8 +216,8 @@ def test_the_audit_names_the_odd_ones_of_a_domain(tmp_path: Path) -> None:
     ("side", "says"),
     [
         (16, "is 16: too small for the networks, which take 32 and more; data.enlarge=true"),
-        (40, "is 40: data.size=32 method.generator=unet_32, or data.enlarge=true"),
-        (200, "is 200: data.size=128 method.generator=unet_128, or data.enlarge=true"),
+        (40, "is 40: data.size=32, or data.enlarge=true"),
+        (200, "is 200: data.size=128, or data.enlarge=true"),
         (256, ""),
     ],
 )

@@ -277,11 +277,11 @@ def _advice(
 
 
 def _size_advice(least: int) -> str:
-    """Options that train on pictures as small as `least` pixels: unet_N takes N pixels."""
+    """Options that train on pictures as small as `least` pixels: U-Nets take them."""
     fitting = [size for size in (128, 64, 32) if size <= least]
     if not fitting:
         return "too small for the networks, which take 32 and more; data.enlarge=true enlarges all to data.size"
-    return f"data.size={fitting[0]} method.generator=unet_{fitting[0]}, or data.enlarge=true"
+    return f"data.size={fitting[0]}, or data.enlarge=true"
 
 
 # --- Saying it -------------------------------------------------------------------------------------------------------

@@ -5,8 +5,8 @@ Zhu, Zhang, Pathak, Darrell, Efros, Wang, Shechtman: Toward Multimodal Image-to-
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,7 @@ from diptych.nn.code_encoder import CodeEncoder
 from diptych.nn.coded_unet import CodedUNet, Upsampling, Where
 from diptych.nn.gan import gan_loss, generator_loss, judged
 from diptych.nn.gaussian import Gaussian, seeded_normal
+from diptych.nn.generators import U_NETS
 from diptych.nn.multiscale import MultiScalePatchGAN
 from diptych.nn.norms import Norm
 
@@ -38,7 +39,8 @@ class BicycleGAN(Method):
     mean over pairs, a lone picture being half a pair; so a batch in parts is as the whole where the parts are even.
 
     source_channels, target_channels: channels of the pictures, read from the data.
-    generator: unet_N halves down to one pixel at N pixels; sizes are multiples of N.
+    generator: unet_N halves down to one pixel at N pixels; sizes are multiples of N. Not given, a training takes the
+    largest U-Net up to unet_256 that fits its pictures.
     code: how many numbers a code is. where: G sees it at all levels on the way down, or at the input alone.
     width, encoder_width, discriminator_width: channels of the first layer of G, E, and D and D2.
     upsampling, activation, dropout: on G's way up; bilinear leaves no checkerboards. Dropout, which the
@@ -54,6 +56,7 @@ class BicycleGAN(Method):
 
     keep = ("g", "e")
     judges = ("d", "d2")
+    by_size: ClassVar[Mapping[str, Mapping[int, Any]]] = {"generator": U_NETS}
 
     def __init__(
         self,

@@ -96,6 +96,9 @@ class Method(nn.Module):
     length: ClassVar[Mapping[str, int]] = {"epochs": 200}
     """How long the published training lasts, in epochs or images."""
 
+    by_size: ClassVar[Mapping[str, Mapping[int, Any]]] = {}
+    """Options that fit the size of the pictures unless they are given: the first of which both sides are multiples."""
+
     progress: float = 0.0
     """How much of the training is done, 0 to 1; set by the trainer."""
 

@@ -5,8 +5,8 @@ Isola, Zhu, Zhou, Efros: Image-to-Image Translation with Conditional Adversarial
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from diptych.methods.method import Count, Method, Seed, Step, Weight
 from diptych.nn.discriminators import PatchGAN, PixelGAN
 from diptych.nn.gan import Gan, gan_loss, generator_loss, gradient_penalty
-from diptych.nn.generators import ResNet, UNet
+from diptych.nn.generators import U_NETS, ResNet, UNet
 from diptych.nn.norms import Norm, Statistics, use_statistics
 
 Generator = Literal["unet_512", "unet_256", "unet_128", "unet_64", "unet_32", "resnet_9blocks", "resnet_6blocks"]
@@ -26,6 +26,7 @@ class Pix2Pix(Method):
 
     source_channels, target_channels: channels of the pictures, read from the data.
     generator: unet_N halves down to one pixel at N pixels, sizes are multiples of N; resnet_Nblocks, multiples of 4.
+    Not given, a training takes the largest U-Net up to unet_256 that fits its pictures.
     width, discriminator_width: channels of the first layer of G and D.
     discriminator: patch (PatchGAN) or pixel; discriminator_layers: the patch grows with it, 3 sees 70 pixels.
     norm, dropout: in G and D, and in G.
@@ -37,6 +38,7 @@ class Pix2Pix(Method):
 
     keep = ("g",)
     judges = ("d",)
+    by_size: ClassVar[Mapping[str, Mapping[int, Any]]] = {"generator": U_NETS}
 
     def __init__(
         self,

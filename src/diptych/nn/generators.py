@@ -17,6 +17,9 @@ from diptych.nn.ops.join import join
 
 Masks = Sequence[Tensor]
 
+U_NETS = {size: f"unet_{size}" for size in (256, 128, 64, 32)}
+"""Names of U-Nets by the size of the pictures that they halve to one pixel, the published one first."""
+
 
 class Down(nn.Module):
     """Halve the size: leaky ReLU, 4x4 convolution of stride 2, norm."""

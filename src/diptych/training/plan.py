@@ -143,6 +143,10 @@ class Plan:
             f"memory: {memory_words(self.memory())}; speed: {speed}",
             f"on {self.device}: {self.precision}",
             *(f"  {name} is left off: {why}" for name, why in self.lacking.items()),
+            *(
+                f"method.{name}={recipe.method[name]}, as it fits pictures of {width}x{height}"
+                for name in recipe.fitted
+            ),
             *([f"steady: {steady}"] if steady else []),
             f"{self.images} images in batches of {recipe.train.batch}, {self.kept()}",
         ]
@@ -182,6 +186,13 @@ def first_line(error: Exception) -> str:
     return str(error).partition("\n")[0] or type(error).__name__
 
 
+def fitting(recipe: Recipe, shape: tuple[int, int]) -> dict[str, Any]:
+    """The options that are to fit pictures of this height and width; the last where none does, which says the most."""
+    choices = {name: find(recipe.name).by_size[name] for name in recipe.fitted}
+    found = {name: [sizes[n] for n in sizes if not any(side % n for side in shape)] for name, sizes in choices.items()}
+    return {name: (found[name] or list(sizes.values())[::-1])[0] for name, sizes in choices.items()}
+
+
 def agreed_precision(asked: Bf16, device: torch.device) -> bool:
     """Whether all processes that train together use bfloat16: one that had better not decides for all."""
     return not processes.agreed(not choose(asked, device))
@@ -211,7 +222,7 @@ def complete(recipe: Recipe, data: Data, inputs: tuple[str, ...]) -> Recipe:
             f"method.classes = {recipe.method['classes']}: diptych train has no labels to give to {recipe.name}, and "
             f"without them it would learn none: leave it out (in Python, a Trainer's batches may hold `label`)"
         )
-    method = {**recipe.method, **found}
+    method = {**recipe.method, **found, **fitting(recipe, data.augment.size)}
     files = [name for name in ("folder", "a", "b", "legend") if isinstance(recipe.data[name], str)]
     places = {name: str(Path(recipe.data[name]).absolute()) for name in files}
     train = replace(

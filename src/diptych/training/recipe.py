@@ -72,6 +72,7 @@ class Recipe:
     speed: Speed
     steady: Steady
     channels: dict[str, int] = field(default_factory=dict)  # those that were asked for by name
+    fitted: tuple[str, ...] = ()  # the method's options that nobody gave, and that are to fit the pictures' size
 
     def sections(self) -> dict[str, Any]:
         """As `recipe.yaml` holds it."""
@@ -95,13 +96,15 @@ def resolve(given: Mapping[str, Any]) -> Recipe:
     name = method.pop("name", None)
     if not isinstance(name, str):
         raise ConfigError("which method? Give its name, as in: diptych train pix2pix, or method: {name: pix2pix}")
-    options = check(sections(name), {**given, "method": {**inherited(name, given.get("train")), **method}})
+    begun_from = inherited(name, given.get("train"))
+    options = check(sections(name), {**given, "method": {**begun_from, **method}})
     train = Train(**options["train"])
     if train.images and train.epochs:
         raise ConfigError("train.images and train.epochs both say how long to train: give one of them")
     channels = {side: method[side] for side in channel_options(find(name)) if side in method}
     speed, steady = Speed(**options["speed"]), Steady(**options["steady"])
-    return Recipe(name, options["method"], options["data"], train, speed, steady, channels)
+    fitted = tuple(option for option in find(name).by_size if option not in {**begun_from, **method})
+    return Recipe(name, options["method"], options["data"], train, speed, steady, channels, fitted)
 
 
 def channel_options(method: type[Method]) -> tuple[str, ...]:
