@@ -18,6 +18,8 @@ from diptych.data import compare
 from diptych.data.finding import Fault
 from diptych.data.folders import Folder, Item
 from diptych.data.labels import Share, survey
+from diptych.data.reach import Reach, reach
+from diptych.data.reach import advice as advise
 from diptych.data.recognising import recognise
 from diptych.errors import DataError, printable
 
@@ -42,7 +44,7 @@ class Seen(NamedTuple):
     """What decoding one file told."""
 
     sha256: str  # of the pixels
-    ranges: tuple[tuple[float, float], ...]  # per half where it has halves
+    reaches: tuple[Reach, ...]  # of the values, per half where it has halves
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ def check(
         blank=tuple(_blank(folder, seen)),
         classes=classes,
         notes=tuple(folder.conversions()),
-        advice=tuple(_advice(folder, domains, leaks, overlaps)),
+        advice=(*_advice(folder, domains, leaks, overlaps), *_range_advice(folder, seen)),
     )
 
 
@@ -166,7 +168,7 @@ def _look(
         try:
             array = images.read(path, limit_mp=limit_mp).array
             pixels = hashlib.sha256(repr((array.shape, array.dtype)).encode() + array.tobytes()).hexdigest()
-            return Seen(pixels, _ranges(array, folder.kind == "side by side"))
+            return Seen(pixels, _reaches(array, folder.kind == "side by side"))
         except DataError as error:
             return Fault(path, str(error).removeprefix(f"{path}: "))
 
@@ -183,10 +185,9 @@ def _look(
     return seen, faults
 
 
-def _ranges(array: np.ndarray, halves: bool) -> tuple[tuple[float, float], ...]:
+def _reaches(array: np.ndarray, halves: bool) -> tuple[Reach, ...]:
     middle = array.shape[1] // 2
-    parts = (array[:, :middle], array[:, middle:]) if halves else (array,)
-    return tuple((float(part.min()), float(part.max())) for part in parts)
+    return tuple(map(reach, (array[:, :middle], array[:, middle:]) if halves else (array,)))
 
 
 def _without(folder: Folder, faults: Sequence[Fault]) -> Folder:
@@ -213,10 +214,15 @@ def _counts(folder: Folder) -> dict[str, tuple[int, ...]]:
     return {split: tuple(len(table.get(split, ())) for table in tables) for split in splits}
 
 
+def _reaches_of(folder: Folder, side: int, seen: dict[Path, Seen], split: str | None = None) -> dict[Path, Reach]:
+    half = side if folder.kind == "side by side" else 0
+    return {path: seen[path].reaches[half] for path in folder.files(side, split)}
+
+
 def _domain(folder: Folder, side: int, seen: dict[Path, Seen]) -> Domain:
     files = folder.files(side)
     sizes = sorted((folder.size(path)[::-1] for path in files), key=lambda size: (size[0] * size[1], size))
-    ranges = [seen[path].ranges[side if folder.kind == "side by side" else 0] for path in files]
+    ranges = [found.whole for found in _reaches_of(folder, side, seen).values()]
     return Domain(
         name=folder.names[side],
         count=len(files),
@@ -236,7 +242,7 @@ def _relative(folder: Folder, groups: Sequence[Sequence[Path]]) -> tuple[tuple[s
 
 def _blank(folder: Folder, seen: dict[Path, Seen]) -> Iterable[str]:
     for path, found in seen.items():
-        if any(low == high for low, high in found.ranges):
+        if any(of.whole[0] == of.whole[1] for of in found.reaches):
             yield str(folder.relative(path))
 
 
@@ -274,6 +280,13 @@ def _advice(
         yield f"training needs pictures of both {' and '.join(folder.names)} in train/"
     if len(train) + len(folder.second.get("train", ())) < 20:
         yield "these are few pictures to train on: the result will learn them by heart"
+
+
+def _range_advice(folder: Folder, seen: dict[Path, Seen]) -> Iterable[str]:
+    """On values that set the range of a whole side."""
+    for side in {0, len(set(folder.names)) - 1} - {folder.labels}:
+        reaches = _reaches_of(folder, side, seen, "train")
+        yield from advise(folder.names[side], folder.dtypes[side], reaches)
 
 
 def _size_advice(least: int) -> str:

@@ -8,21 +8,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Ge, Gt, Interval, Len
 from pydantic import AfterValidator
 
 from diptych import images, tasks
 from diptych.ahead import ahead
-from diptych.data import compare
+from diptych.data import compare, reach
 from diptych.data.augment import Augment, Resize
 from diptych.data.dataset import Data, Legends, Range, T, turn
 from diptych.data.finding import summary
 from diptych.data.folders import Folder, Item, hold_out
 from diptych.data.labels import legend_of
 from diptych.data.reading import PairReader, SingleReader
-from diptych.data.recognising import recognise
+from diptych.data.recognising import recognise, side_of
 from diptych.errors import ConfigError, DataError
 from diptych.legend import Legend
+
+Span = Annotated[list[float], Len(2, 2)]
 
 
 def _a_size(size: int | str) -> int | str:
@@ -43,6 +45,7 @@ def open_data(
     legend: str | dict[str, Any] | None = None,
     snap_colours: bool = False,
     instances: str | None = None,
+    ranges: dict[str, Span] | None = None,
     size: Annotated[int | str, AfterValidator(_a_size)] = 256,
     load: Annotated[int, Gt(0)] | None = None,
     resize: Resize = "square",
@@ -70,6 +73,8 @@ def open_data(
         legend: what the label maps mean: a file, or its content; by default legend.yaml in the folder, or the numbers.
         snap_colours: of label maps whose colours have smeared, take the nearest class.
         instances: a folder beside the other two, of maps of instances; their borders become one more plane.
+        ranges: what is black and white of a side, as {height: [0, 900]}, instead of what its pictures reach to; what
+            lies beyond is cut off.
         size: of the training crop, in pixels: 256, or "320x256" for width x height.
         load: length of the shorter side before the crop; by default 286/256 of the crop's, as in the paper.
         resize: "square": the whole picture to the crop's shape; "short": aspect kept; "none": as it is.
@@ -97,8 +102,9 @@ def open_data(
     channels = _each(lambda count, of: of.planes if of else count, channels, legends)
     dtypes = _each(lambda dtype, of: of.dtype if of else dtype, dtypes, legends)
     read = PairReader(
-        reverse, channels, limit_mp, pairing, halved=found.kind == "side by side", legends=legends, snap=snap_colours
-    )
+        reverse, channels, limit_mp, pairing, halved=found.kind == "side by side", legends=legends, snap=snap_colours,
+        ranges=_ranges(found, reverse, ranges, legends),
+    )  # fmt: skip
     data = Data(
         folder=found,
         train=train,
@@ -144,6 +150,22 @@ def _legends(
     legend = legend_of(found, found.labels, given, limit_mp=limit_mp, snap=snap)
     legend = legend.model_copy(update={"edges": instances is not None})
     return (None, legend) if target else (legend, None)
+
+
+def _ranges(
+    found: Folder, reverse: bool, given: dict[str, list[float]] | None, legends: Legends
+) -> tuple[Range | None, Range | None]:
+    """The ranges of source and target, where they are given. Raises ConfigError for one of no side or label maps."""
+    ranges: list[Range | None] = [None, None]
+    for name, (low, high) in (given or {}).items():
+        role = side_of(found, name, found.direction, option="data.ranges") != reverse
+        if legends[role]:
+            raise ConfigError(f"data.ranges.{name}: label maps have no range, they hold classes: leave it out")
+        if not low < high:
+            raise ConfigError(f"data.ranges.{name}=[{low:g},{high:g}] is no range: write the smaller number first")
+        for each in (0, 1) if found.kind == "photos twice" else (role,):
+            ranges[each] = low, high
+    return ranges[0], ranges[1]
 
 
 def _missing_classes(legends: Legends) -> list[str]:
@@ -206,20 +228,25 @@ def _refuse_too_small(data: Data) -> None:
 def _range(data: Data, side: int) -> Range:
     """What is black and white: measured on the training pictures where 16 bits or floats leave it open."""
     dtype, read = data.dtype[side], SingleReader(data.read, side)
+    if (given := data.read.ranges[side]) is not None:
+        return given
     if dtype == "uint8" or data.legends[side]:
         return images.value_range(dtype)
 
-    def extremes(item: Item) -> tuple[float, float] | None:
+    def look(item: Item) -> reach.Reach | None:
         try:
             (picture,) = read(item)
         except DataError:
             return None  # said when the picture is needed
-        return float(picture.array.min()), float(picture.array.max())
+        return reach.reach(picture.array)
 
-    measured = [found for found in ahead(extremes, data.singles("train")[side]) if found]
+    items = data.singles("train")[side]
+    measured = {item.a: found for item, found in zip(items, ahead(look, items), strict=True) if found}
     if not measured:
         return images.value_range(dtype)
-    return images.fitting_range(dtype, min(low for low, _ in measured), max(high for _, high in measured))
+    data.notes += reach.advice(data.names[side], dtype, measured)
+    wholes = [found.whole for found in measured.values()]
+    return images.fitting_range(dtype, min(low for low, _ in wholes), max(high for _, high in wholes))
 
 
 def _in_one_form(path: Path) -> Path:

@@ -20,7 +20,8 @@ class PairReader:
     """Decodes a pair as (source, target), and perhaps its map of instances.
 
     channels, legends: of source and target; a legend says that it is a label map. halved: both are in one file. snap:
-    label maps in other colours than the classes' have the nearest class.
+    label maps in other colours than the classes' have the nearest class. ranges: of source and target, where they are
+    set: what lies beyond is cut off, before resizing mixes it with its neighbours.
     """
 
     reverse: bool
@@ -30,6 +31,7 @@ class PairReader:
     halved: bool = False
     legends: tuple[Legend | None, Legend | None] = (None, None)
     snap: bool = False
+    ranges: tuple[tuple[float, float] | None, tuple[float, float] | None] = (None, None)
 
     def __call__(self, item: Item) -> tuple[Picture, ...]:
         assert item.b is not None
@@ -56,7 +58,10 @@ class PairReader:
         """A picture as those of its side (0: source, 1: target): ids, or with the side's channels."""
         legend = self.legends[side]
         if legend is None:
-            return _with_channels(picture, self.channels[side])
+            picture = _with_channels(picture, self.channels[side])
+            if (span := self.ranges[side]) is None:
+                return picture
+            return replace(picture, array=picture.array.clip(*span).astype(picture.array.dtype))
         try:
             return legend.read(picture, snap=self.snap)
         except DataError as error:
@@ -68,7 +73,7 @@ class PairReader:
         """The same for readers that decode the same, in every process."""
         legends = [legend and legend.classes for legend in self.legends]
         return repr((images.READING, self.reverse, self.channels, self.limit_mp, type(self.task).__qualname__,
-                     self.halved, legends, self.snap))  # fmt: skip
+                     self.halved, legends, self.snap, self.ranges))  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -211,14 +211,14 @@ def directed(folder: Folder, direction: str, labels: str | None) -> Folder:
     return replace(folder, remarks=(said, *folder.remarks))
 
 
-def side_of(folder: Folder, labels: str, direction: str) -> int:
+def side_of(folder: Folder, labels: str, direction: str, *, option: str = "data.labels") -> int:
     """Which domain (0: a, 1: b) `labels` names: source, target, or a domain. Raises ConfigError for none."""
     if labels in ("source", "target"):
         return int((labels == "target") != folder.reverses(direction))
     if labels in folder.names:
         return folder.names.index(labels)
     known = ", ".join(("source", "target", *folder.names))
-    raise ConfigError(f"data.labels={labels} is no side of {folder.place}: use one of {known}")
+    raise ConfigError(f"{option}={labels} is no side of {folder.place}: use one of {known}")
 
 
 def _with_instances(folder: Folder, found: dict[pairing.Name, Path], name: str) -> Folder:

@@ -58,6 +58,7 @@ def open_for(
         for way in ways:
             options: dict[str, Any] = {"direction": way, "kind": layout, "limit_mp": limit_mp, **maps}
             options["task"] = translator.card.task
+            options["ranges"] = set_ranges(translator, letter)
             options["snap_colours"] = bool(maps) and translator.snap_colours
             options["instances"] = translator.card.data.get("instances") if maps else None
             try:
@@ -71,6 +72,13 @@ def open_for(
     if not opened:
         raise faults[ways[0] if maps else direction or "a2b"]
     return max(opened, key=lambda data: agreement(data, sides, pairs))
+
+
+def set_ranges(translator: Translator, letter: str) -> dict[str, list[float]]:
+    """The ranges that were asked for in training, by role, on the way to the domain `letter`."""
+    other = {"source": "target", "target": "source"}
+    ranges = translator.card.data.get("ranges", {})
+    return {role if letter == "b" else other[role]: span for role, span in ranges.items() if role in other}
 
 
 def label_maps(sides: Sides) -> dict[str, Any]:

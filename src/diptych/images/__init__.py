@@ -10,6 +10,7 @@ from diptych.images.listing import kind_of, list_pictures
 from diptych.images.picture import Header, Picture
 from diptych.images.reading import READING, format_of, from_array, from_pillow, header, read
 from diptych.images.showing import grid
+from diptych.images.tiff import nodata
 from diptych.images.values import convert, fitting_range, from_unit, match_channels, resize, to_unit, value_range
 from diptych.images.writing import can_hold, encode, write
 
@@ -36,6 +37,7 @@ __all__ = [
     "kind_of",
     "list_pictures",
     "match_channels",
+    "nodata",
     "read",
     "resize",
     "to_unit",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -12,7 +13,18 @@ from diptych.images.picture import Header
 from diptych.images.stored import ORIENTATION, Stored, dtype_note, native_dtype, notes_of, valid
 
 UNSPECIFIED, PREMULTIPLIED = 0, 1  # kinds of extra samples; 2: alpha beside straight colours
-PROFILE = 34675
+PROFILE, NODATA = 34675, 42113
+
+
+def nodata(path: Path) -> float | None:
+    """The number that a GeoTIFF says to mean no data (GDAL_NODATA), if it does."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            return float(tiff.pages.first.tags.valueof(NODATA))
+    except (OSError, ValueError, TypeError):  # no TIFF, or it says nothing
+        return None
 
 
 def probe(file: BinaryIO, indices: bool) -> Stored:

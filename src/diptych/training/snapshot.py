@@ -41,12 +41,18 @@ def translator(trainer: Trainer, recipe: Recipe, data: Data, scores: dict[str, A
         ways=list(trainer.method.ways) or ["b"], task=recipe.data["task"],
         images_seen=trainer.images_seen,
         data={"fingerprint": data.fingerprint, **learned_from(method_inputs, data), "kind": data.folder.kind,
-              **({"instances": recipe.data["instances"]} if recipe.data["instances"] else {})},
+              **({"instances": recipe.data["instances"]} if recipe.data["instances"] else {}),
+              **({"ranges": set_ranges(data)} if recipe.data["ranges"] else {})},
         scores=scores,
     )  # fmt: skip
     method = build(card, "training")
     fill(method, plain_state(trainer.method) | trainer.trained(), "training")
     return Translator(method, card, speed=replace(recipe.speed, compile=False, recompute=False), device=trainer.device)
+
+
+def set_ranges(data: Data) -> dict[str, list[float]]:
+    """The ranges that were asked for, by role, for the card: a score is taken in the same."""
+    return {role: list(span) for role, span in zip(("source", "target"), data.read.ranges, strict=True) if span}
 
 
 def learned_from(inputs: tuple[str, ...], data: Data) -> dict[str, Any]:
