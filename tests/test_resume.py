@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,8 @@ from runs import arguments, images_seen, outcome, recipe, start, train, wait_for
 from diptych.errors import ConfigError, ModelError
 from diptych.files import UNFINISHED
 from diptych.training import checkpoint, plan
-from diptych.training.run import Run, Stopped
+from diptych.training.run import Run
+from diptych.training.stopping import Stopped
 from diptych.training.trainer import Trainer
 
 LONG: dict[str, Any] = {
@@ -177,7 +181,7 @@ def test_a_checkpoint_of_another_method_or_of_other_networks_is_refused(
         train(recipe(pairs), out)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_step_and_saves(
     number: int, pairs: Path, undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,6 +200,40 @@ def test_a_signal_ends_the_step_and_saves(
     monkeypatch.undo()
     assert "going on at 10 of 12" in train(recipe(pairs), tmp_path)
     assert outcome(tmp_path) == undisturbed
+
+
+def test_a_training_that_ignores_its_terminal_outlives_it(
+    pairs: Path, undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `nohup` starts it."""
+    original, handler = Trainer.step, signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def step(trainer: Trainer, batch: Any) -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        original(trainer, batch)
+
+    monkeypatch.setattr(Trainer, "step", step)
+    try:
+        train(recipe(pairs), tmp_path)
+    finally:
+        signal.signal(signal.SIGHUP, handler)
+    assert outcome(tmp_path) == undisturbed
+
+
+@pytest.mark.parametrize("gone", ["a pipe", "a terminal"])
+def test_a_console_that_is_gone_ends_no_training(gone: str, pairs: Path, tmp_path: Path) -> None:
+    out, given = tmp_path / "run", recipe(pairs, **{**LONG, "images": 40})
+    reader, writer = os.pipe() if gone == "a pipe" else os.openpty()
+    command = [sys.executable, "-m", "diptych", *arguments(given, out)]
+    process = subprocess.Popen(command, stdout=writer, stderr=writer, start_new_session=True)
+    os.close(writer)
+    while images_seen(out) < 8:
+        with suppress(OSError):
+            os.read(reader, 1)
+        assert process.poll() is None
+    os.close(reader)
+    assert process.wait(120) == 0
+    assert (out / "done").exists()
 
 
 def test_the_command_survives_a_signal_and_a_kill(pairs: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from diptych.errors import ConfigError, DataError, ModelError, StorageError, Tra
 from diptych.files import HashingFile
 from diptych.methods.pix2pix import Pix2Pix
 from diptych.model_folder import examples
-from diptych.training import checkpoint
+from diptych.training import checkpoint, log
 from diptych.training.trainer import Trainer
 from diptych.translator import Translator
 
@@ -199,7 +200,7 @@ def test_a_full_disk_ends_training_with_the_last_state_whole(
     assert outcome(tmp_path / "run") == outcome(tmp_path / "undisturbed")
 
 
-def test_a_log_that_cannot_grow_ends_training_in_words(
+def test_a_log_that_cannot_grow_is_said_once_and_stops_nothing(
     pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = Path.open
@@ -212,8 +213,60 @@ def test_a_log_that_cannot_grow_ends_training_in_words(
         )
 
     monkeypatch.setattr(Path, "open", full)
-    with pytest.raises(StorageError, match=r"log\.jsonl could not be written: No space left on device"):
-        train(recipe(pairs), tmp_path)
+    said = train(recipe(pairs), tmp_path)
+    assert said.count("log.jsonl could not be written (No space left on device): the training goes on") == 1
+    assert (tmp_path / "done").exists()
+
+
+@pytest.mark.parametrize("place", ["samples", "tensorboard"])
+def test_a_sample_that_cannot_be_written_is_said_once_and_stops_nothing(
+    place: str, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if place == "samples":
+        full_after(monkeypatch, "000000")
+    else:
+        monkeypatch.setattr(log, "summary_writer", Broken)
+    given = recipe(pairs, sample_every=2, checkpoint_every=0)
+    said = train(given, tmp_path / "run")
+    assert said.count("could not be written") == 1
+    assert "the training goes on without it" in said
+    monkeypatch.undo()
+    train(given, tmp_path / "undisturbed")
+    assert outcome(tmp_path / "run") == outcome(tmp_path / "undisturbed")
+
+
+class Broken:
+    """TensorBoard's writer, whose thread has died."""
+
+    def __init__(self, *args: object) -> None: ...
+
+    def add_scalar(self, *args: object) -> None:
+        raise RuntimeError("the writer's thread is gone")
+
+    add_image = close = add_scalar
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_run_folder_that_is_taken_away_ends_the_training_and_does_not_come_back(
+    moved: bool, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = Trainer.step
+
+    def step(trainer: Trainer, batch: dict[str, torch.Tensor]) -> None:
+        if trainer.images_seen == 8:
+            (tmp_path / "run").rename(tmp_path / "elsewhere")
+            if not moved:
+                shutil.rmtree(tmp_path / "elsewhere")
+        original(trainer, batch)
+
+    monkeypatch.setattr(Trainer, "step", step)
+    code, said = complaint(*arguments(recipe(pairs, sample_every=2), tmp_path / "run"))
+    assert code == 2
+    assert f"{tmp_path / 'run'} was removed or moved while it trained" in said
+    assert not (tmp_path / "run").exists()
+    monkeypatch.undo()
+    if moved:
+        assert "going on at 6 of 12" in train({}, tmp_path / "elsewhere", resume=True)
 
 
 def test_a_place_where_nothing_can_be_written_is_named(pairs: Path) -> None:

@@ -14,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from diptych.errors import ConfigError
 
+LEVELS = 10
+"""How deep options may be nested."""
+
 Sections = Mapping[str, Callable[..., Any]]
 
 
@@ -92,6 +95,8 @@ def assignments(arguments: list[str]) -> dict[str, Any]:
         if not equals or not all(key.split(".")):
             raise ConfigError(f"{argument!r} is not of the form section.option=value, as in train.batch=8")
         *path, last = key.split(".")
+        if len(path) > LEVELS:
+            raise ConfigError(f"{argument[:60]}... is nested more than {LEVELS} levels deep")
         inner = options
         for part in path:
             inner = inner.setdefault(part, {})
@@ -103,9 +108,24 @@ def assignments(arguments: list[str]) -> dict[str, Any]:
 
 def parse(text: str, where: str) -> Any:
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise ConfigError(f"{where}: the value is not valid YAML; put it in quotes") from None
+        return shallow(yaml.safe_load(text))
+    except (yaml.YAMLError, ValueError):  # of a number or a date that there is not
+        raise ConfigError(f"{where[:200]}: the value is not valid YAML; put it in quotes") from None
+    except RecursionError:
+        raise ConfigError(f"{where[:60]}...: the value is nested more than {LEVELS} levels deep") from None
+
+
+def shallow(value: Any) -> Any:
+    """`value`, whose lists and mappings are not nested deeper than anything here needs. Raises RecursionError."""
+    within = [value]
+    for _ in range(LEVELS + 1):
+        holders = {
+            id(one): one for one in within if isinstance(one, dict | list)
+        }.values()  # each once: YAML has aliases
+        if not holders:
+            return value
+        within = [inner for one in holders for inner in (one.values() if isinstance(one, dict) else one)]
+    raise RecursionError
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,13 +140,17 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 def read_yaml(path: Path, what: str) -> Any:
     """What a YAML file holds. Raises ConfigError that says `what` it is, and the line where it is not YAML."""
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return shallow(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except RecursionError:
+        raise ConfigError(f"the {what} {path} is nested more than {LEVELS} levels deep: that is no {what}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the {what} {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}" if mark else ""
         raise ConfigError(f"the {what} {path}{place} is not YAML: {getattr(error, 'problem', error)}") from None
+    except ValueError as error:
+        raise ConfigError(f"the {what} {path} holds a number or a date that there is not: {error}") from None
 
 
 def read_recipe(path: Path) -> dict[str, Any]:

@@ -38,8 +38,8 @@ def train(
     if resume and out is None:
         raise ConfigError("--resume needs --out, the folder of the run to go on with")
     place = out or default_place(given)
-    from diptych.training.run import Stopped
     from diptych.training.run import train as run
+    from diptych.training.stopping import Stopped
 
     try:
         run(given, place, resume=resume, dry_run=dry_run)

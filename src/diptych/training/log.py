@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from diptych.errors import printable_lines
-from diptych.files import storing, write_text
+from diptych.errors import StorageError, printable_lines
+from diptych.files import write_text
 
 FILE = "log.jsonl"
 
@@ -22,20 +23,38 @@ class Log:
     """The log of one run in `folder`; `total` images in all, of which `done` are behind.
 
     On a terminal there is a progress bar, elsewhere a line each tick. Records beyond `done` are dropped: they belong to
-    work that was lost with a crash and is done again.
+    work that was lost with a crash and is done again. Once it has begun, a log that cannot be written is said to be so,
+    and stops nothing.
     """
 
     def __init__(self, folder: Path, console: Console, *, total: int, done: int = 0, tensorboard: bool = True) -> None:
         self.path, self.console, self.total = folder / FILE, console, total
+        self.warned: set[str] = set()
         kept = [record for record in records(folder) if record["images"] <= done]
         write_text(self.path, "".join(json.dumps(record) + "\n" for record in kept))
         self.file = self.path.open("a", encoding="utf-8")
-        self.tensorboard = summary_writer(folder / "tensorboard", done) if tensorboard else None
-        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
         self.bar = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
         self.task = self.bar.add_task("images", total=total, completed=done)
         self.bar.start()
+        self.tensorboard: Any = None
+        if tensorboard:
+            with self.going_on("TensorBoard's log", Exception):
+                self.tensorboard = summary_writer(folder / "tensorboard", done)
         self.since, self.images = time.monotonic(), done
+        self.begun = self.since, done
+
+    @contextmanager
+    def going_on(self, what: str, also: type[Exception] = OSError) -> Iterator[None]:
+        """Say once that `what` could not be written, and go on. `also`: another fault that does not matter."""
+        try:
+            yield
+        except (OSError, StorageError, also) as error:
+            if what not in self.warned:
+                self.warned.add(what)
+                cause = error.__cause__ if isinstance(error, StorageError) and error.__cause__ else error
+                reason = getattr(cause, "strerror", None) or str(cause).partition("\n")[0]
+                self.say(f"{what} could not be written ({reason}): the training goes on without it")
 
     def advance(self, images: int) -> None:
         """Move the bar; nothing is computed for it."""
@@ -43,33 +62,42 @@ class Log:
 
     def tick(self, images: int, losses: dict[str, float]) -> None:
         """Record the mean losses since the last tick, and the speed."""
-        seconds = time.monotonic() - self.since
-        rate = (images - self.images) / max(seconds, 1e-9)
+        now = time.monotonic()
+        rate = (images - self.images) / max(now - self.since, 1e-9)
         self.record({"images": images, "images_per_second": round(rate, 3), **losses})
         terms = "  ".join(f"{name} {value:.3g}" for name, value in losses.items())
-        self.bar.update(self.task, completed=images, description=f"{rate:.1f}/s  {terms}")
+        left = clock(self.left(images, now))
+        self.bar.update(self.task, completed=images, description=f"{rate:.1f}/s  {left} left  {terms}")
         if not self.console.is_terminal:
-            left = clock(max(0, self.total - images) / max(rate, 1e-9))
             self.say(f"{images}/{self.total} images  {rate:.1f}/s  {left} left  {terms}")
-        self.restart_clock(images)
+
+    def left(self, images: int, now: float) -> float:
+        """Seconds left at the mean pace so far, with all that was done between the steps; the first tick's is slow."""
+        since, first = self.begun
+        pace = (now - since) / max(1, images - first)
+        if self.images == first:
+            self.begun = now, images
+        return max(0, self.total - images) * pace
 
     def restart_clock(self, images: int) -> None:
         """Leave what happened since the last tick out of the next tick's speed."""
         self.since, self.images = time.monotonic(), images
 
     def record(self, values: dict[str, Any]) -> None:
-        """Write one record to every log. Raises StorageError."""
-        with storing(self.path):
+        """Write one record to every log."""
+        with self.going_on(str(self.path)):
             self.file.write(json.dumps(values) + "\n")
             self.file.flush()
+        with self.going_on("TensorBoard's log", Exception):
             for name, value in values.items():
                 if self.tensorboard and name != "images":
                     self.tensorboard.add_scalar(name.replace(".", "/", 1), value, values["images"])
 
     def picture(self, array: Any, images: int) -> None:
         """Show a picture `H W 3` in TensorBoard."""
-        if self.tensorboard:
-            self.tensorboard.add_image("samples", array, images, dataformats="HWC")
+        with self.going_on("TensorBoard's log", Exception):
+            if self.tensorboard:
+                self.tensorboard.add_image("samples", array, images, dataformats="HWC")
 
     def say(self, text: str) -> None:
         """Print a line of text as it is."""
@@ -78,7 +106,7 @@ class Log:
     def close(self) -> None:
         self.bar.stop()
         for file in (self.file, self.tensorboard):
-            with suppress(OSError):  # it was said already, by the record that could not be written
+            with suppress(Exception):  # it was said already, by the record that could not be written
                 if file:
                     file.close()
 

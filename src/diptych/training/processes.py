@@ -8,24 +8,35 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+PATIENCE = timedelta(days=30)
+"""How long processes wait for one that decodes, validates or writes: as long as it takes."""
+
+waiting: dist.ProcessGroup | None = None
+"""The group in which they wait. Gradients go by the default one, where the libraries' own limits, of ten to thirty
+minutes, tell a process that hangs."""
+
 
 @contextmanager
-def joined() -> Iterator[None]:
-    """Join the processes that torchrun started, if it did."""
+def joined(stalled: timedelta | None = None) -> Iterator[None]:
+    """Join the processes that torchrun started, if it did. stalled: other limits than the libraries' own."""
+    global waiting
     if "RANK" not in os.environ:
         yield
         return
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=stalled)
+    waiting = dist.new_group(backend="gloo", timeout=PATIENCE)
     try:
         yield
     finally:
+        waiting = None
         dist.destroy_process_group()
 
 
@@ -42,7 +53,7 @@ def count() -> int:
 def wait_for_all() -> None:
     """Go on once every process is here."""
     if dist.is_initialized():
-        dist.barrier()
+        dist.barrier(waiting)
 
 
 def agreed(number: int | None) -> int | None:
@@ -50,7 +61,7 @@ def agreed(number: int | None) -> int | None:
     if not dist.is_initialized():
         return number
     value = torch.tensor(-1 if number is None else number)  # on the host: no device is waited for
-    dist.all_reduce(value, dist.ReduceOp.MAX)
+    dist.all_reduce(value, dist.ReduceOp.MAX, waiting)
     return int(value) if value >= 0 else None
 
 
@@ -66,7 +77,7 @@ def differing(tensors: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
     """Of each process, those of its `tensors` that are not as the first one's, on the host; only the first gets it."""
     everyone: list[dict[str, Tensor]] = [{}] * count()
     mine = {name: tensor.cpu() for name, tensor in tensors.items()}
-    dist.gather_object(mine, everyone if rank() == 0 else None)
+    dist.gather_object(mine, everyone if rank() == 0 else None, group=waiting)
     return [{name: x for name, x in its.items() if not torch.equal(x, mine[name])} for its in everyone]
 
 

@@ -7,81 +7,64 @@ RUN/samples/        picture grids                    RUN/checkpoint/  complete s
 
 from __future__ import annotations
 
-import signal
-import threading
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from types import FrameType
-from typing import Any
+from typing import Any, TextIO, cast
 
 import torch
-from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import Progress
 
 from diptych import images
-from diptych.config import dump, merge, read_recipe
+from diptych.config import merge, read_recipe
 from diptych.errors import ConfigError, ModelError, TrainingError, printable_lines
-from diptych.files import UNFINISHED, clean_unfinished, recover_folder, storing, write_text
+from diptych.files import write_text
 from diptych.methods.method import Method, welcome
 from diptych.model_folder import begin_from, inspect_card, stated
-from diptych.training import checkpoint, processes, snapshot
+from diptych.training import checkpoint, folder, processes, snapshot
+from diptych.training.folder import DONE, RECIPE
 from diptych.training.log import Log
-from diptych.training.moved import check_fingerprint, check_places, moved, places
+from diptych.training.moved import PLACES, check_fingerprint, check_places, moved
 from diptych.training.plan import Plan
-from diptych.training.recipe import Recipe, differences, resolve
+from diptych.training.recipe import Recipe, resolve
+from diptych.training.stopping import Lasting, Stopped, heeding
 from diptych.training.trainer import Trainer
 from diptych.translator import Translator
 
-RECIPE, DONE, LOCK = "recipe.yaml", "done", ".lock"
 CHOSEN = (("train", "best"), ("speed", "bf16"))
-
-
-class Stopped(Exception):
-    """The run was asked to stop by a signal; its state is saved."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
-        self.number = number
 
 
 def train(
     given: Mapping[str, Any],
-    folder: Path,
+    place: Path,
     *,
     resume: bool = False,
     dry_run: bool = False,
     console: Console | None = None,
 ) -> Path:
-    """Train by the recipe `given`, in `folder`, and return the folder; a run of the same recipe there goes on.
+    """Train by the recipe `given`, in the folder `place`, and return it; a run of the same recipe there goes on.
 
-    resume: there must be a run in `folder`; what `given` leaves out is taken from its recipe. dry_run: only say what
-    would happen. Raises a DiptychError for bad options, data or files, Stopped after SIGINT or SIGTERM.
+    resume: there must be a run in it; what `given` leaves out is taken from its recipe. dry_run: only say what
+    would happen. Raises a DiptychError for bad options, data or files, Stopped after SIGINT, SIGTERM or SIGHUP.
     """
     with processes.joined():
-        console = console or Console(stderr=True)
+        console = console or Console(file=cast(TextIO, Lasting(sys.stderr)))
         if processes.rank():
             console = Console(quiet=True)
         if resume:
-            given = merge(read_recipe(existing(folder)), given)
-            check_places(given, folder)
-        if (folder / RECIPE).exists():
-            given = as_begun(given, read_recipe(folder / RECIPE))
-        run = Run(resolve(given), folder, console, resume=resume)
+            given = merge(read_recipe(folder.existing(place)), given)
+            check_places(given, place)
+        if (place / RECIPE).exists():
+            given = as_begun(given, read_recipe(place / RECIPE))
+        run = Run(resolve(given), place, console, resume=resume)
         if dry_run:
             run.check_folder()
             run.introduce()
         else:
             run.start()
-        return folder
-
-
-def existing(folder: Path) -> Path:
-    path = folder / RECIPE
-    if not path.exists():
-        raise ConfigError(f"there is no run to resume in {folder}: it has no {RECIPE}")
-    return path
+        return place
 
 
 def as_begun(given: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,8 +80,8 @@ def as_begun(given: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, An
 class Run:
     """One run: a plan carried out in a folder. resume: what was begun there may have its pictures elsewhere now."""
 
-    def __init__(self, recipe: Recipe, folder: Path, console: Console, *, resume: bool = False) -> None:
-        self.folder, self.console, self.resume = folder, console, resume
+    def __init__(self, recipe: Recipe, place: Path, console: Console, *, resume: bool = False) -> None:
+        self.folder, self.console, self.resume = place, console, resume
         self.first = processes.rank() == 0
         self.plan = Plan(recipe)
         self.recipe, self.data = self.plan.recipe, self.plan.data
@@ -113,37 +96,18 @@ class Run:
             self.say(line)
         self.say(f"into {self.folder}")
 
+    def note_signal(self, number: int) -> None:
+        self.signal = number
+
     def say(self, text: str) -> None:
         self.console.print(printable_lines(text), markup=False, highlight=False, soft_wrap=True)
 
-    def claim_folder(self) -> None:
-        """Make the folder this run's, and clear away what a crash left in it. Raises StorageError."""
-        write_text(self.folder / RECIPE, dump(self.recipe.sections()))  # first: by it the folder is known as a run's
-        for name in ("model", "last"):
-            recover_folder(self.folder / name)
-        for place in (self.folder, self.folder / "cache"):
-            clean_unfinished(place)
-        checkpoint.clean(self.folder / "checkpoint")
-        with storing(self.folder):
-            (self.folder / "samples").mkdir(exist_ok=True)
-
     def check_folder(self) -> None:
         """Raises ConfigError where the folder holds another run or something else; writes nothing."""
-        path = self.folder / RECIPE
-        begun = any((self.folder / name).exists() for name in (DONE, f"checkpoint/{checkpoint.NOTE}", "model"))
-        if path.exists() and begun:
-            there = read_recipe(path)
-            if self.resume and (sentence := moved(self.folder, there, self.recipe.sections(), self.data)):
-                self.say(sentence)
-                there = merge(there, {"data": places(self.recipe.sections())})
-            different = differences(there, self.recipe.sections())
-            if different:
-                raise ConfigError(
-                    f"{self.folder} holds a run with another recipe ({'; '.join(different)}): choose another --out "
-                    f"(in Python: out=...), or go on with that one by --resume"
-                )
-        elif self.folder.exists() and not path.exists() and not is_free(self.folder):
-            raise ConfigError(f"{self.folder} exists and is not a run: choose another --out")
+        sections = self.recipe.sections()
+        if self.resume and (sentence := moved(self.folder, read_recipe(self.folder / RECIPE), sections, self.data)):
+            self.say(sentence)
+        folder.check(self.folder, sections, but=[f"data.{name}" for name in PLACES] if self.resume else [])
 
     def prepare_data(self) -> None:
         """Decode every picture once; what cannot be decoded is no longer counted on."""
@@ -158,30 +122,16 @@ class Run:
     # --- The run ---------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        with self.locked() if self.first else nullcontext():
+        if self.first:
+            self.check_folder()
+        with folder.locked(self.folder) if self.first else nullcontext():
             if self.first:
-                self.claim_folder()
+                folder.claim(self.folder, self.recipe.sections())
                 self.prepare_data()
             processes.wait_for_all()
             if not self.first:
                 self.prepare_data()
             self.carry_out()
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep every other run out of the folder; the system lifts the lock when the process ends, however it ends."""
-        self.check_folder()
-        with storing(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.folder / LOCK)
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                raise ConfigError(f"another process is training in {self.folder}: wait for it, or stop it") from None
-        try:
-            yield
-        finally:
-            lock.release()
 
     def carry_out(self) -> None:
         """Train, from the newest saved state or from the beginning."""
@@ -202,7 +152,7 @@ class Run:
         self.restore()
         self.log = Log(self.folder, self.console if self.first else Console(quiet=True), total=self.images,
                        done=self.trainer.images_seen, tensorboard=self.first) if self.first else None  # fmt: skip
-        with self.signals():
+        with heeding(self.note_signal):
             try:
                 self.loop()
             finally:
@@ -272,6 +222,7 @@ class Run:
         with self.advising():
             losses = self.trainer.losses()
         if self.log:
+            folder.must_be_there(self.folder)
             if "tick" in due:
                 self.log.tick(now, losses)
             if "sample" in due:
@@ -336,9 +287,10 @@ class Run:
 
     def sample(self, now: int) -> None:
         picture = snapshot.preview(self.translator(), self.data)
-        images.write(self.folder / "samples" / f"{now:08d}.png", picture)
-        if self.log:
-            self.log.picture(picture, now)
+        assert self.log is not None
+        with self.log.going_on(str(self.folder / "samples")):
+            images.write(self.folder / "samples" / f"{now:08d}.png", picture)
+        self.log.picture(picture, now)
 
     def validate(self, now: int) -> None:
         """Score the held-out pairs, if any; the best translator so far, or the newest, becomes the run's model."""
@@ -358,26 +310,3 @@ class Run:
         self.say(
             f"  {metric} {score['value']:.4f} on {score['count']} validation pairs at {now} images; best {best:.4f}"
         )
-
-    @contextmanager
-    def signals(self) -> Iterator[None]:
-        """Let the first SIGINT or SIGTERM end the step, and the second end the process."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def note(number: int, frame: FrameType | None) -> None:
-            self.signal = number
-            signal.signal(number, before[number])
-
-        before: dict[int, Any] = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-def is_free(folder: Path) -> bool:
-    """Whether a new run may begin in `folder`: it is empty, but for what a crash left before anything was done."""
-    return folder.is_dir() and all(path.name.startswith((UNFINISHED, LOCK)) for path in folder.iterdir())
