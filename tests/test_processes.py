@@ -57,6 +57,10 @@ def test_two_processes_learn_what_one_does_and_go_on_with_what_was_their_own(tmp
     said_by(torchrun(str(tmp_path), program=[str(Path(__file__).with_name("two_processes.py"))]))
 
 
+def test_the_others_wait_for_one_that_validates_for_longer_than_a_process_may_hang() -> None:
+    said_by(torchrun(program=[str(Path(__file__).with_name("waiting_processes.py"))]))
+
+
 @pytest.mark.slow
 def test_all_processes_stop_at_the_same_image_and_go_on(tmp_path: Path) -> None:
     given = recipe(side_by_side(tmp_path / "pairs", 6, 64), images=400, checkpoint_every=200, validate_every=100)
