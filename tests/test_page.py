@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from models import model, picture
-from serving import Server, serving
+from serving import Server, ask_the_page, serving
 from small import SMALL
 
 from diptych import images
@@ -341,14 +341,3 @@ def test_the_page_gives_no_file_of_the_servers(place: Path, tmp_path: Path) -> N
             assert forged not in said
         kept = {path.name for path in (tmp_path / "server/page").rglob("*")}
         assert not kept & {"passwd", "a.png"}
-
-
-def ask_the_page(server: Server, *values: object) -> str:
-    """What the button Translate says to these values, as a program that forges them would send them."""
-    config = server.get("/config").json()
-    (button,) = (one["id"] for one in config["components"] if one["props"].get("elem_id") == "translate")
-    (event,) = (one["id"] for one in config["dependencies"] if [button, "click"] in one["targets"])
-    asked = {"data": values, "fn_index": event, "session_hash": "forged"}
-    server.post("/gradio_api/queue/join", json=asked).raise_for_status()
-    with server.stream("GET", "/gradio_api/queue/data", params={"session_hash": "forged"}) as events:
-        return next(line for line in events.iter_lines() if "process_completed" in line)

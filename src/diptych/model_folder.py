@@ -58,7 +58,7 @@ def write(
         write_text(new / SUMS, manifest(files))
         write_text(new / "README.md", card.to_markdown())
         if preview is not None:
-            images.write(new / "preview.png", preview)
+            images.write(new / "preview.png", images.displayable(preview))
         for stem, picture in zip(EXAMPLES, examples, strict=False):
             png = images.can_hold(".png", picture.array.dtype, picture.array.shape[2])
             picture.save(new / f"{stem}{'.png' if png else '.tif'}")

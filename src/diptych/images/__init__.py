@@ -9,7 +9,7 @@ from diptych.images.formats import FORMATS, LIMIT_MP, MEDIA_TYPES, SUFFIX_OF, SU
 from diptych.images.listing import kind_of, list_pictures
 from diptych.images.picture import Header, Picture
 from diptych.images.reading import READING, format_of, from_array, from_pillow, header, read
-from diptych.images.showing import grid
+from diptych.images.showing import displayable, grid
 from diptych.images.tiff import nodata
 from diptych.images.values import convert, fitting_range, from_unit, match_channels, resize, to_unit, value_range
 from diptych.images.writing import can_hold, encode, write
@@ -26,6 +26,7 @@ __all__ = [
     "can_hold",
     "convert",
     "display_image",
+    "displayable",
     "encode",
     "fitting_range",
     "format_of",

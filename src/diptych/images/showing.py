@@ -12,7 +12,7 @@ from diptych.images.values import fitting_range, match_channels
 
 def grid(rows: Sequence[Sequence[np.ndarray]], *, gap: int = 4, titles: Sequence[str] | None = None) -> np.ndarray:
     """Rows of pictures of any size, depth and channels as one uint8 RGB picture on white, with titles per column."""
-    shown = [[_shown(array) for array in row] for row in rows]
+    shown = [[displayable(array) for array in row] for row in rows]
     widths = [max(row[i].shape[1] for row in shown if i < len(row)) for i in range(max(map(len, shown)))]
     heights = [max(array.shape[0] for array in row) for row in shown]
     top = 20 if titles else 0
@@ -34,8 +34,13 @@ def _titled(canvas: np.ndarray, titles: Sequence[str], lefts: Sequence[int]) -> 
     return np.array(image)
 
 
-def _shown(array: np.ndarray) -> np.ndarray:
-    """Any picture as uint8 RGB: of more than three channels the first three, of two the first."""
+def displayable(array: np.ndarray, *, side: int | None = None) -> np.ndarray:
+    """Any picture as uint8 RGB: of more than three channels the first three, of two the first.
+
+    side: pixels a side that are enough; of a larger picture only some are taken.
+    """
+    step = -(-max(array.shape[:2]) // side) if side else 1
+    array = array[::step, ::step]
     if array.dtype != np.uint8:
         low, high = fitting_range(array.dtype, float(array.min()), float(array.max()))
         array = ((array.astype(np.float32) - low) / (high - low) * 255).round().astype(np.uint8)

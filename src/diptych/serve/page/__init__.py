@@ -13,6 +13,7 @@ import gradio as gr
 from fastapi import FastAPI
 
 from diptych.serve.engine import Engine
+from diptych.serve.page.guard import Guard
 from diptych.serve.page.history import History
 from diptych.serve.page.layout import build
 from diptych.serve.store import Store
@@ -37,7 +38,7 @@ POLICY = "; ".join(
 """The content security policy of the page: nothing from anywhere else."""
 
 
-def mount_page(app: FastAPI, engine: Engine, store: Store, *, limit_mb: float) -> FastAPI:
+def mount_page(app: FastAPI, engine: Engine, store: Store, *, limit_mb: float) -> Guard:
     """The application with the page at /."""
     cache = store.place / "page"
     os.environ["GRADIO_TEMP_DIR"] = str(cache.resolve())
@@ -59,7 +60,7 @@ def mount_page(app: FastAPI, engine: Engine, store: Store, *, limit_mb: float) -
         block_label_text_color_dark="*primary_200",
         block_title_text_color_dark="*primary_200",
     )
-    return gr.mount_gradio_app(
+    mounted = gr.mount_gradio_app(
         app,
         blocks,
         path="/",
@@ -67,10 +68,11 @@ def mount_page(app: FastAPI, engine: Engine, store: Store, *, limit_mb: float) -
         run_history=False,
         allowed_paths=[str(Path(history.place).resolve())],
         show_error=False,  # what we say is shown; what libraries say may name files
-        max_file_size=f"{limit_mb:.0f}mb",
+        max_file_size=int(limit_mb * 1e6),
         ssr_mode=False,
         enable_monitoring=False,
         pwa=False,
         theme=theme,
         css_paths=Path(__file__).parent / "style.css",
     )
+    return Guard(mounted, blocks.fns, cache, largest=int(limit_mb * 1e6))

@@ -28,6 +28,9 @@ from diptych.serve.store import Past
 MOST = 8
 """Answers to one picture that have room side by side."""
 
+SHOWN = 2048
+"""Pixels a side of what is shown in the place of a picture that a browser does not know."""
+
 
 def build(engine: Engine, history: History, jobs: Jobs) -> gr.Blocks:
     """The page for the models that are served."""
@@ -174,8 +177,8 @@ class Workplace:
 
     def show_picture(self) -> gr.Image:
         """Where a picture is given, and examples that can be chosen instead."""
-        picture = gr.Image(
-            label=f"Picture ({self.served.current.card.source.name})", type="filepath", image_mode=None, height=300,
+        picture = field_for_pictures(
+            label=f"Picture ({self.served.current.card.source.name})", height=300,
             sources=["upload", "webcam", "clipboard"], elem_id="picture",
         )  # fmt: skip
         self.show_examples(picture)
@@ -225,16 +228,18 @@ class Workplace:
             for one, answer in zip(each, answers, strict=True)
         ]
         await asyncio.to_thread(self.history.forget, instead_of)
-        shown = [self.history.path(past.result) for past in pasts]
+        before, *shown = await asyncio.to_thread(
+            lambda: [visible(self.history, name) for name in (pasts[0].source, *(past.result for past in pasts))]
+        )
         url = str(request.base_url).rstrip("/")
         return [
-            (visible(self.history, pasts[0].source), visible(self.history, pasts[0].result)),
+            (before, shown[0]),
             gr.Gallery(value=shown, visible=len(shown) > 1),
-            gr.DownloadButton(value=shown[0], interactive=True),
+            gr.DownloadButton(value=self.history.path(pasts[0].result), interactive=True),
             gr.Button(interactive=True),
             snippets.curl(url, self.name, controls),
             snippets.python(url, self.name, controls),
-            thumbnails(self.history, self.name),
+            await asyncio.to_thread(thumbnails, self.history, self.name),
             pasts[0].result,
         ], [past.id for past in pasts]
 
@@ -276,6 +281,13 @@ def seeds(controls: Mapping[str, Any], samples: Any) -> list[dict[str, Any]]:
     return [{**controls, "seed": controls.get("seed", 0) + number} for number in range(int(samples))]
 
 
+def field_for_pictures(**looks: Any) -> gr.Image:
+    """Where a picture is given, of any format. Gradio would open it, and know of a damaged one to say but "Error"."""
+    field = gr.Image(type="filepath", image_mode=None, **looks)
+    field.preprocess = lambda payload: payload and payload.path
+    return field
+
+
 def show_control(control: Control) -> gr.components.Component:
     """What sets a control."""
     label, help = control.name.replace("_", " ").capitalize(), control.help or None
@@ -283,7 +295,7 @@ def show_control(control: Control) -> gr.components.Component:
         return gr.Textbox(label=label, info=help, placeholder="none", max_lines=1)
     match control.kind:
         case "picture":
-            return gr.Image(label=label, type="filepath", image_mode=None, height=160, sources=["upload", "clipboard"])
+            return field_for_pictures(label=label, height=160, sources=["upload", "clipboard"])
         case "seed":
             return gr.Number(control.default, label=label, info=help, precision=0, minimum=0, elem_id="seed")
         case "strength":
@@ -325,5 +337,6 @@ def visible(history: History, name: str) -> str:
         return str(path)
     shown = path.with_suffix(".shown.png")
     if not shown.exists():
-        images.write(shown, images.grid([[images.read(path).visible]], gap=0))
+        picture = images.read(path, limit_mp=float("inf"))  # a worker has read it, and kept to the limit
+        images.write(shown, images.displayable(picture.visible, side=SHOWN))
     return str(shown)
