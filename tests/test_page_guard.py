@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from markdown_it import MarkdownIt
 from models import model, picture
 from serving import Server, ask_the_page, code, serving, translate_button
 from small import SMALL
 
 from diptych import images
-from diptych.card import Card, Side
+from diptych.card import WORDS, Card, Side
 from diptych.methods import find
+from diptych.serve.page.layout import card_of, describe
+from diptych.serve.page.many import progress_line
 from diptych.translator import Translator
 
 
@@ -182,6 +187,31 @@ def test_what_a_browser_does_not_know_is_shown_as_what_it_does(channels: int, na
         assert images.header(bands.get(one["url"]).content).format == "PNG"
     saved = bands.get(shown["output"]["data"][2]["value"]["url"]).content
     assert images.read(saved).array.shape == (32, 32, channels)
+
+
+WICKED = (
+    "![x](http://evil.example/a.png) [click](javascript:alert(1)) <b>x</b> # head *x* `x` $$x$$ http://evil.example "
+    "| a | b |\n\n# Licence: free\n<script>alert(1)</script> &lt; \u202e"
+)
+
+
+def test_the_words_of_a_card_and_of_files_do_nothing_on_the_page() -> None:
+    side = Side(name=WICKED, channels=3)
+    told = dict.fromkeys(WORDS, WICKED)
+    scores: dict[str, Any] = {WICKED: {"value": WICKED}, "b": WICKED}
+    card = Card(
+        method="pix2pix", options={"a": WICKED}, source=side, target=side, data={WICKED: 1}, scores=scores, **told
+    )
+    engine = SimpleNamespace(find=lambda name: SimpleNamespace(current=SimpleNamespace(card=card)))
+    job = {"state": "done", "done": 0, "failed": 1, "total": 1, "seconds_left": None}
+    line = progress_line({**job, "items": [{"name": f"{WICKED}.png", "fault": WICKED}]})
+    for shown in (card_of(engine, "m"), describe(engine, "m"), line):
+        page = MarkdownIt("commonmark").enable("table").render(shown)
+        assert not re.search(r"<(img|a|b|script|code>x|em>x)\b", page)
+        assert not re.search(r"<h\d>(head|Licence)", page)
+        assert "![x](http://evil.example/a.png)" in page
+        assert "http:" not in shown
+        assert "$$" not in shown
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])

@@ -129,8 +129,14 @@ def describe(side: Side) -> str:
 
 
 def score_table(scores: dict[str, Any]) -> str:
-    rows = [
-        f"| {printable(name)} | {score['value']:.4f} | {score['low']:.4f} to {score['high']:.4f} | {score['count']} |"
-        for name, score in scores.items()
-    ]
+    rows = []
+    for name, score in scores.items():
+        value, low, high, count = (figure(score, part) for part in ("value", "low", "high", "count"))
+        rows.append(f"| {printable(name)} | {value} | {low} to {high} | {count} |")
     return "\n".join(["| metric | value | 95 % interval | pictures |", "|---|---|---|---|", *rows])
+
+
+def figure(score: Any, part: str) -> str:
+    """A number of a score, if it is one: a stranger may have written the card."""
+    value = score.get(part) if isinstance(score, dict) else None
+    return f"{value:.4f}" if isinstance(value, float) else str(value) if isinstance(value, int) else "?"

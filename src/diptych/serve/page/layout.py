@@ -23,6 +23,7 @@ from diptych.serve.page import drawing, snippets
 from diptych.serve.page.errors import said, sentence
 from diptych.serve.page.history import History, suffix_of
 from diptych.serve.page.many import show_jobs
+from diptych.serve.page.words import plain_card
 from diptych.serve.store import Past
 
 MOST = 8
@@ -62,14 +63,13 @@ def build(engine: Engine, history: History, jobs: Jobs) -> gr.Blocks:
 
 def describe(engine: Engine, name: str) -> str:
     """The model in a few lines, its card below."""
-    card = engine.find(name).current.card
-    text = f"{card.directions()}. Licence: {card.licence}. For: {card.intended_use}. Not for: {card.excluded_use}."
-    return text.replace("<", "&lt;")
+    card = plain_card(engine.find(name).current.card)
+    return f"{card.directions()}. Licence: {card.licence}. For: {card.intended_use}. Not for: {card.excluded_use}."
 
 
 def card_of(engine: Engine, name: str) -> str:
     """All of the model's card."""
-    return engine.find(name).current.card.to_markdown().replace("<", "&lt;")
+    return plain_card(engine.find(name).current.card).to_markdown()
 
 
 @dataclass(frozen=True)

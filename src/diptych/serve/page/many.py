@@ -13,6 +13,7 @@ import gradio as gr
 
 from diptych.serve.jobs import Jobs
 from diptych.serve.page.errors import said, sentence
+from diptych.serve.page.words import plainly
 
 DAY = 24 * 3600.0
 
@@ -62,6 +63,8 @@ def add_job(jobs: Jobs, name: str, paths: list[str]) -> str:
 
 def progress_line(report: Mapping[str, Any]) -> str:
     left = f", about {report['seconds_left']:.0f} s left" if report["seconds_left"] else ""
-    faults = "".join(f"\n- {item['name']}: {item['fault']}" for item in report["items"] if item["fault"])
+    faults = "".join(
+        f"\n- {plainly(item['name'])}: {plainly(item['fault'])}" for item in report["items"] if item["fault"]
+    )
     done = report["done"] + report["failed"]
-    return f"{report['state']}: {done} of {report['total']}{left}{faults}".replace("<", "&lt;")
+    return f"{report['state']}: {done} of {report['total']}{left}{faults}"
