@@ -17,7 +17,7 @@ from diptych.ahead import ahead
 from diptych.data import compare
 from diptych.data.finding import Fault
 from diptych.data.folders import Folder, Item
-from diptych.data.labels import Share, survey
+from diptych.data.labels import Share, mixed, survey
 from diptych.data.reach import Reach, reach
 from diptych.data.reach import advice as advise
 from diptych.data.recognising import recognise
@@ -138,8 +138,10 @@ def check(
     leaks, overlaps = compare.leaking(folder, copies), compare.overlapping(folder, copies)
     domains = tuple(_domain(folder, side, seen) for side in range(len(set(folder.names))))
     classes: tuple[Share, ...] = ()
+    codings: list[str] = []
     if folder.labels is not None:
-        classes = survey(folder, folder.labels, legend, limit_mp=limit_mp, snap=snap_colours).shares
+        looked = survey(folder, folder.labels, legend, limit_mp=limit_mp, snap=snap_colours)
+        classes, codings = looked.shares, mixed(folder, looked.codings)
     return Audit(
         root=folder.place,
         kind=folder.kind,
@@ -153,7 +155,7 @@ def check(
         overlaps=_relative(folder, overlaps),
         blank=tuple(_blank(folder, seen)),
         classes=classes,
-        notes=tuple(folder.conversions()),
+        notes=(*folder.conversions(), *codings),
         advice=(*_advice(folder, domains, leaks, overlaps), *_range_advice(folder, seen)),
     )
 
@@ -260,6 +262,7 @@ def _advice(
     if overlaps:
         yield f"{len(overlaps)} picture(s) lie in both domains: remove them where they do not belong"
     yield from compare.imbalance(folder)
+    yield from compare.same_but_for_case(folder)
     if not folder.files(0, "test"):
         yield "there is no test/: move some pictures there before training, to measure on what was never seen"
     if paired and not folder.splits.get("val") and len(train) == 1:

@@ -87,6 +87,20 @@ def scorable(folder: Folder) -> list[str]:
     ]
 
 
+def same_but_for_case(folder: Folder) -> list[str]:
+    """That files have names which are one on systems that do not tell capitals from small letters."""
+    groups: dict[tuple[Path, str], list[Path]] = defaultdict(list)
+    for path in dict.fromkeys([*folder.files(0), *folder.files(1)]):
+        groups[path.parent, path.name.casefold()].append(path)
+    alike = [group for group in groups.values() if len(group) > 1]
+    if not alike:
+        return []
+    return [
+        f"{len(alike)} name(s) differ in case alone, as {' and '.join(path.name for path in alike[0])}: on Windows and "
+        f"macOS they are one file, so rename them before the folder travels"
+    ]
+
+
 def _beginning(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(BEGINNING)

@@ -30,14 +30,6 @@ Given = str | Mapping[str, Any] | None
 """A legend's file, or what such a file holds."""
 
 
-def legend_of(folder: Folder, side: int, given: Given, *, limit_mp: float, snap: bool) -> Legend:
-    """The legend of one domain: the one that is given, that of the folder's legend.yaml, or of the numbers that occur.
-
-    Every label map is looked at. Raises DataError that names the file with what is not in the legend, and where.
-    """
-    return survey(folder, side, given, limit_mp=limit_mp, snap=snap).legend
-
-
 class Survey(NamedTuple):
     """What a look at every label map shows."""
 
@@ -47,7 +39,10 @@ class Survey(NamedTuple):
 
 
 def survey(folder: Folder, side: int, given: Given, *, limit_mp: float, snap: bool) -> Survey:
-    """The legend, as `legend_of`, and what else is seen on the way."""
+    """The legend of one domain: the one that is given, that of the folder's legend.yaml, or of the numbers that occur.
+
+    Every label map is looked at. Raises DataError that names the file with what is not in the legend, and where.
+    """
     found = given_legend(given) if given is not None else own_legend(folder)
     items = {split: folder.singles(side, split) for split in ("train", "val", "test")}
     reader = Looking(folder.kind == "side by side", side, found, limit_mp, snap)
@@ -60,6 +55,14 @@ def survey(folder: Folder, side: int, given: Given, *, limit_mp: float, snap: bo
     for look in chain(*seen.values()):
         codings[look.coding].append(look.path)
     return Survey(found.model_copy(update={"absent": absent}), shares, codings)
+
+
+def mixed(folder: Folder, codings: Mapping[Coding, Sequence[Path]]) -> list[str]:
+    """That label maps are stored in more than one way, if they are, with an example of each."""
+    if len(codings) < 2:
+        return []
+    ways = [f"{len(paths)} as {how} (as {folder.relative(paths[0])})" for how, paths in codings.items()]
+    return [f"the label maps are stored in different ways, and each is read as what it is: {', '.join(ways)}"]
 
 
 class Share(NamedTuple):

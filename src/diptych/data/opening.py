@@ -18,7 +18,7 @@ from diptych.data.augment import Augment, Resize
 from diptych.data.dataset import Data, Legends, Range, T, turn
 from diptych.data.finding import summary
 from diptych.data.folders import Folder, Item, hold_out
-from diptych.data.labels import legend_of
+from diptych.data.labels import mixed, survey
 from diptych.data.reading import PairReader, SingleReader
 from diptych.data.recognising import recognise, side_of
 from diptych.errors import ConfigError, DataError
@@ -95,7 +95,7 @@ def open_data(
             raise DataError(_one_kind_only(found))
         found = found.twice()
     reverse = found.reverses(found.direction)
-    legends = _legends(found, reverse, legend, snap_colours, instances, limit_mp)
+    legends, of_labels = _legends(found, reverse, legend, snap_colours, instances, limit_mp)
     train, held_out = _splits(found, val)
     augment = Augment(parse_size(size), load, flip, resize, enlarge)
     channels, dtypes = turn(found.channels, reverse), turn(found.dtypes, reverse)
@@ -120,7 +120,7 @@ def open_data(
         legends=legends,
         workers=workers,
         cache_gb=cache_gb,
-        notes=[*found.notes(), *compare.notes(found), *_missing_classes(legends)],
+        notes=[*found.notes(), *compare.notes(found), *of_labels],
     )
     _refuse_too_small(data)
     data.range = (_range(data, 0), _range(data, 1))
@@ -138,18 +138,21 @@ def _legends(
     snap: bool,
     instances: str | None,
     limit_mp: float,
-) -> Legends:
-    """The legends of source and target. Raises DataError for a label map that does not keep to its legend."""
+) -> tuple[Legends, list[str]]:
+    """The legends of source and target, and what is to be said of the label maps.
+
+    Raises DataError for one that does not keep to its legend.
+    """
     if found.labels is None:
         if given or snap or instances:
             raise ConfigError("data.legend, data.snap_colours and data.instances go with label maps: say data.labels")
-        return None, None
+        return (None, None), []
     target = bool(found.labels) != reverse
     if target and instances:
         raise ConfigError("data.instances goes with label maps as the source; here they are the target: leave it out")
-    legend = legend_of(found, found.labels, given, limit_mp=limit_mp, snap=snap)
-    legend = legend.model_copy(update={"edges": instances is not None})
-    return (None, legend) if target else (legend, None)
+    seen = survey(found, found.labels, given, limit_mp=limit_mp, snap=snap)
+    legend = seen.legend.model_copy(update={"edges": instances is not None})
+    return ((None, legend) if target else (legend, None)), [*mixed(found, seen.codings), *_missing_classes(legend)]
 
 
 def _ranges(
@@ -168,13 +171,12 @@ def _ranges(
     return ranges[0], ranges[1]
 
 
-def _missing_classes(legends: Legends) -> list[str]:
+def _missing_classes(legend: Legend) -> list[str]:
     notes = []
-    for legend in filter(None, legends):
-        if names := [c.name for c in legend.known if c.id in legend.absent]:
-            notes.append(f"no training picture shows {', '.join(names)}")
-        if len(legend.known) - len(legend.absent) == 1:
-            notes.append("all label maps of the training show one class alone: there is nothing to learn from them")
+    if names := [c.name for c in legend.known if c.id in legend.absent]:
+        notes.append(f"no training picture shows {', '.join(names)}")
+    if len(legend.known) - len(legend.absent) == 1:
+        notes.append("all label maps of the training show one class alone: there is nothing to learn from them")
     return notes
 
 
