@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from diptych.card import Side
 from diptych.errors import ConfigError, DataError, OutputError, need
 from diptych.files import storing, unfinished
 from diptych.images import Picture
+from diptych.images.colour import CONVERTED
 from diptych.provenance import Sealer
 from diptych.sides import note_outside, outside
 from diptych.tasks import Task
@@ -48,9 +51,9 @@ def translate_large(
 ) -> tuple[str, ...]:
     """Translate a TIFF into a TIFF, without ever holding the whole of either; notes on it.
 
-    controls: as `Translator.checked` gives them. sealer: gives the result credentials. The resolution, the colour
-    profile and a pyramid are kept. Raises DataError for what cannot be read in parts, ConfigError for a
-    target that is no TIFF, StorageError when the disk is full; nothing half is left.
+    controls: as `Translator.checked` gives them. sealer: gives the result credentials. The resolution, alpha and a
+    pyramid are kept, and a colour profile that was not applied in reading. Raises DataError for what cannot be read in
+    parts, ConfigError for a target that is no TIFF, StorageError when the disk is full; nothing half is left.
     """
     vips = need("pyvips", extra="large")
     if target.suffix.lower() not in SUFFIXES:
@@ -62,7 +65,8 @@ def translate_large(
         image = vips.Image.new_from_file(str(source), access="random", fail_on="error").autorot()
         side = translator.sides(controls.get("to", translator.ways[0]))[0]
         read = reader(image, translator, side, source)
-        notes = within_range(read, image.height, image.width, side, source)
+        notes = () if side.legend else images.header(source).notes
+        notes += within_range(read, image.height, image.width, side, source)
 
         def given(*edges: int) -> Picture:
             return translator.given(read(*edges))
@@ -71,9 +75,9 @@ def translate_large(
         rows = finished(translator.task, outputs, read, image.width)
         with storing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
-            dtype, bands = append(rows, raw)
-            made = vips.Image.rawload(str(raw), image.width, image.height, bands, format=FORMATS[dtype])
-            save(described(made, image, bands), new, image)
+            dtype, channels, alpha = append(rows, raw)
+            made = vips.Image.rawload(str(raw), image.width, image.height, channels + alpha, format=FORMATS[dtype])
+            save(described(made, image, channels, source), new, image)
             if sealer:
                 sealer.seal_file(new, "TIFF", controls, source=source)
             os.replace(new, target)
@@ -92,19 +96,11 @@ def reader(image: Any, translator: Translator, side: Side, source: Path) -> Read
     """What a picture shows, region by region, as the translator wants it. Raises DataError for types it cannot hold."""
     if image.format not in TYPES:
         raise DataError(f"{source}: holds values of type {image.format}: uchar, ushort and float can be read in parts")
-    header = images.header(source)
-    bands = header.channels  # without alpha
-    if image.interpretation == "cmyk" or image.bands != bands + header.alpha:
-        raise DataError(
-            f"{source}: has {image.bands} bands of {image.interpretation}: convert it to grey, RGB or planes"
-        )
+    shown = images.in_parts(source, indices=side.legend is not None, straight=divides_by_alpha())
 
     def region(top: int, bottom: int, left: int, right: int) -> Picture:
         seen = image.crop(left, top, right - left, bottom - top).numpy()
-        array = seen.reshape(bottom - top, right - left, image.bands)[..., :bands]
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise DataError(f"{source}: holds values that are no numbers (NaN) or infinite")
-        picture = Picture(np.ascontiguousarray(array), format="TIFF")
+        picture = shown(seen.reshape(bottom - top, right - left, image.bands))
         return translator.opened(picture, side, str(source)) if side.legend else picture
 
     return region
@@ -134,25 +130,43 @@ def finished(task: Task, outputs: Iterable[Picture], read: Read, width: int) -> 
         top = bottom
 
 
-def append(rows: Iterable[Picture], raw: Path) -> tuple[str, int]:
-    """Write rows as they come; the type of their values, and their channels."""
-    dtype, bands = "", 0
+@cache
+def divides_by_alpha() -> bool:
+    """Whether this libvips makes premultiplied colours straight: since 8.18 it does."""
+    import pyvips
+    import tifffile
+
+    stream = io.BytesIO()
+    pixel = np.full((1, 1, 4), 100, np.uint8)
+    tifffile.imwrite(
+        stream, pixel, photometric="rgb", planarconfig="contig", extrasamples=["assocalpha"], metadata=None
+    )
+    return bool(pyvips.Image.new_from_buffer(stream.getvalue(), "").numpy()[0, 0, 0] > 100)
+
+
+def append(rows: Iterable[Picture], raw: Path) -> tuple[str, int, bool]:
+    """Write rows as they come; the type of their values, their channels, and whether alpha follows those."""
+    dtype, channels, alpha = "", 0, False
     with raw.open("xb") as file:
         for band in rows:
-            dtype, bands = band.array.dtype.name, band.array.shape[2]
-            file.write(np.ascontiguousarray(band.array).data)
-    return dtype, bands
+            dtype, channels = band.array.dtype.name, band.array.shape[2]
+            array = band.array
+            if band.alpha is not None and channels in (1, 3):
+                array, alpha = np.dstack([array, band.alpha]), True
+            file.write(np.ascontiguousarray(array).data)
+    return dtype, channels, alpha
 
 
-def described(made: Any, image: Any, bands: int) -> Any:
-    """The result with the meaning of its bands, and with its source's resolution and profile."""
-    colour = bands == 3 and made.format != "float"
+def described(made: Any, image: Any, channels: int, source: Path) -> Any:
+    """The result with the meaning of its bands, and with its source's resolution and the profile that still holds."""
+    colour = channels == 3 and made.format != "float"
     plain = {"uchar": "b-w", "ushort": "grey16", "float": "b-w"}[made.format]
     rgb = {"uchar": "srgb", "ushort": "rgb16"}.get(made.format, "b-w")
     from pyvips import GValue
 
     made = made.copy(interpretation=rgb if colour else plain, xres=image.xres, yres=image.yres)
-    if "icc-profile-data" in image.get_fields() and image.bands == made.bands:
+    converted = any(note.startswith(CONVERTED) for note in images.header(source).notes)
+    if "icc-profile-data" in image.get_fields() and image.bands == made.bands and not converted:
         made.set_type(GValue.blob_type, "icc-profile-data", image.get("icc-profile-data"))
     return made
 

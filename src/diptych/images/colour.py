@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 DAMAGED = "damaged colour profile left out: colours as they are"
+CONVERTED = "colours converted from"
 MODES = {"RGB": (3, "RGB"), "GRAY": (1, "L"), "CMYK": (4, "CMYK")}
 """ICC's names of the spaces that pictures come in: how many samples a pixel has, and Pillow's mode."""
 SAME = 1
@@ -50,7 +51,7 @@ def note(profile: bytes, samples: int, dtype: str) -> tuple[str, ...]:
         return (f"colour profile {known.name} is for {known.space}, not for {samples} channel(s): left out",)
     if dtype == "float32":
         return (f"colour profile {known.name} is not applied to floats: colours as they are",)
-    return (f"colours converted from {known.name} to sRGB",)
+    return (f"{CONVERTED} {known.name} to sRGB",)
 
 
 def to_srgb(array: np.ndarray, profile: bytes, full: int | None = None, *, inks: bool = False) -> np.ndarray:

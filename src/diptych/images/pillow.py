@@ -60,7 +60,8 @@ def _stored(image: Image.Image, format: str, indices: bool, orientation: int, br
     )
     profile = image.info.get("icc_profile")
     profile = profile if isinstance(profile, bytes) and image.mode != "LAB" else b""
-    return Stored(header, lambda: _samples(image, target), profile, cmyk=target == "CMYK")
+    spread = 255 if image.mode == "1" else 1
+    return Stored(header, lambda: _samples(image, target), profile, cmyk=target == "CMYK", spread=spread)
 
 
 def _target(image: Image.Image, *, bits: bool) -> tuple[str, bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -57,6 +57,30 @@ def read(source: Source, *, limit_mp: float = LIMIT_MP, indices: bool = False) -
         stored = _probe(file, indices)
         _refuse_a_bomb(stored.header, limit_mp)
         return _finished(stored, indices)
+
+
+def in_parts(source: Path | str, *, indices: bool = False, straight: bool = False) -> Callable[[np.ndarray], Picture]:
+    """For who decodes a TIFF part by part: makes of the samples `H W S` of a part, upright, what `read` would.
+
+    Of a palette the samples are its colours, whatever `indices` says. straight: premultiplied colours have been divided
+    by alpha already. Raises DataError, and so does what is returned.
+    """
+    with _opened(source) as file:
+        stored = _probe(file)
+    stored = replace(stored, premultiplied=stored.premultiplied and not straight)
+    expected = (4 if stored.cmyk else stored.header.channels) + stored.header.alpha
+
+    def finished(samples: np.ndarray) -> Picture:
+        if samples.shape[2] != expected:
+            raise DataError(
+                f"{source}: has {samples.shape[2]} bands, not {expected}: convert it to grey, RGB or planes"
+            )
+        try:
+            return _of_samples(stored, samples // np.uint8(stored.spread) if indices else samples, indices)
+        except DataError as error:
+            raise DataError(f"{source}: {error}") from None
+
+    return finished
 
 
 def from_pillow(image: Image.Image, *, indices: bool = False) -> Picture:
@@ -141,19 +165,23 @@ def _described(stored: Stored) -> Header:
 
 def _finished(stored: Stored, indices: bool) -> Picture:
     """The decoded picture: alpha beside it, its colours straight and sRGB, upright."""
+    picture = _of_samples(stored, stored.decode(), indices)
+    turn = stored.header.orientation
+    alpha = None if picture.alpha is None else np.ascontiguousarray(_upright(picture.alpha, turn))
+    return replace(picture, array=np.ascontiguousarray(_upright(picture.array, turn)), alpha=alpha)
+
+
+def _of_samples(stored: Stored, samples: np.ndarray, indices: bool) -> Picture:
+    """What the samples of a picture, or of a part of it, show."""
     raw = stored.header if indices else _described(stored)
-    array, alpha = native(stored.decode()), None
+    array, alpha = native(samples), None
     if not np.isfinite(array).all():
         raise DataError("holds values that are not finite numbers: replace them by numbers")
     if raw.alpha:
         array, alpha = array[..., :-1], array[..., -1]
         array = colour.straight(array, alpha, stored.full) if stored.premultiplied else array
-        alpha = np.ascontiguousarray(_upright(alpha, raw.orientation))
-    profile = b"" if indices else stored.profile
-    array = colour.to_srgb(array, profile, stored.full, inks=stored.cmyk)
-    array = np.ascontiguousarray(_upright(array, raw.orientation))
-    palette = None if raw.palette is None else png.colours(raw.palette)
-    return Picture(array, alpha, raw.format, raw.notes, palette)
+    array = colour.to_srgb(array, b"" if indices else stored.profile, stored.full, inks=stored.cmyk)
+    return Picture(array, alpha, raw.format, raw.notes, None if raw.palette is None else png.colours(raw.palette))
 
 
 def _refuse_a_bomb(raw: Header, limit_mp: float) -> None:

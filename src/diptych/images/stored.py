@@ -28,6 +28,7 @@ class Stored:
     profile: bytes = b""  # ICC, of the colours
     cmyk: bool = False  # four samples of ink become three channels
     premultiplied: bool = False  # colours were multiplied by alpha
+    spread: int = 1  # by which samples of fewer than 8 bits are multiplied where they are not numbers
     full: int | None = None  # the largest value that a sample can have, where its dtype could hold more
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,6 +15,8 @@ from diptych.images.stored import ORIENTATION, Stored, dtype_note, native_dtype,
 
 UNSPECIFIED, PREMULTIPLIED = 0, 1  # kinds of extra samples; 2: alpha beside straight colours
 PROFILE, NODATA = 34675, 42113
+
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it logs of damaged tags is not for the console
 
 
 def nodata(path: Path) -> float | None:
@@ -62,12 +65,13 @@ def probe(file: BinaryIO, indices: bool) -> Stored:
         array = _channels_last(page.asarray(maxworkers=1), page.axes)
         if inverted and whole:
             array = _inverted(array, bits, alpha)
-        if whole and bits < 8 and not indices:
+        if spread > 1 and not indices:
             array = (array * (255 / (2**bits - 1))).round().astype(np.uint8)
         return array
 
+    spread = 255 // (2**bits - 1) if whole and bits < 8 else 1
     full = 2**bits - 1 if whole and 8 < bits < 16 else None
-    return Stored(header, decode, _profile(page), cmyk, premultiplied, full)
+    return Stored(header, decode, _profile(page), cmyk, premultiplied, spread, full)
 
 
 def _is_plain(page: Any) -> bool:
