@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from diptych.errors import ConfigError, DataError, OutputError, need
 from diptych.files import storing, unfinished
 from diptych.images import Picture
 from diptych.images.colour import CONVERTED
+from diptych.images.metadata import Metadata, add_tags, read_metadata, tiff_tags
 from diptych.provenance import Sealer
 from diptych.sides import note_outside, outside
 from diptych.tasks import Task
@@ -63,7 +65,7 @@ def translate_large(
     raw, new = unfinished(target.with_suffix(".raw")), unfinished(target)
     try:
         image = vips.Image.new_from_file(str(source), access="random", fail_on="error").autorot()
-        side = translator.sides(controls.get("to", translator.ways[0]))[0]
+        side, target_side = translator.sides(controls.get("to", translator.ways[0]))
         read = reader(image, translator, side, source)
         notes = () if side.legend else images.header(source).notes
         notes += within_range(read, image.height, image.width, side, source)
@@ -78,6 +80,7 @@ def translate_large(
             dtype, channels, alpha = append(rows, raw)
             made = vips.Image.rawload(str(raw), image.width, image.height, channels + alpha, format=FORMATS[dtype])
             save(described(made, image, channels, source), new, image)
+            add_tags(new, tiff_tags(metadata(source).held_by(dtype, ids=target_side.legend is not None)))
             if sealer:
                 sealer.seal_file(new, "TIFF", controls, source=source)
             os.replace(new, target)
@@ -92,15 +95,22 @@ def translate_large(
     return notes
 
 
+def metadata(source: Path) -> Metadata:
+    """What the file says beside its pixels."""
+    with source.open("rb") as file:
+        return read_metadata(file, "TIFF", images.header(source).orientation)
+
+
 def reader(image: Any, translator: Translator, side: Side, source: Path) -> Read:
     """What a picture shows, region by region, as the translator wants it. Raises DataError for types it cannot hold."""
     if image.format not in TYPES:
         raise DataError(f"{source}: holds values of type {image.format}: uchar, ushort and float can be read in parts")
+    found = metadata(source)
     shown = images.in_parts(source, indices=side.legend is not None, straight=divides_by_alpha())
 
     def region(top: int, bottom: int, left: int, right: int) -> Picture:
         seen = image.crop(left, top, right - left, bottom - top).numpy()
-        picture = shown(seen.reshape(bottom - top, right - left, image.bands))
+        picture = replace(shown(seen.reshape(bottom - top, right - left, image.bands)), metadata=found)
         return translator.opened(picture, side, str(source)) if side.legend else picture
 
     return region
@@ -113,7 +123,7 @@ def within_range(read: Read, height: int, width: int, side: Side, source: Path) 
     """
     if side.legend or (side.low, side.high) == images.value_range(side.dtype):
         return ()
-    count = sum(outside(read(top, min(top + STRIP, height), 0, width).array, side) for top in range(0, height, STRIP))
+    count = sum(outside(read(top, min(top + STRIP, height), 0, width), side) for top in range(0, height, STRIP))
     try:
         note = note_outside(count, height * width, side)
     except DataError as error:

@@ -26,15 +26,23 @@ def prepare(picture: Picture, side: Side) -> Tensor:
     """A picture as the networks want those of `side`: `C H W` in [-1, 1]; grey and colour made to match, ids planes."""
     if side.legend:
         return to_planes(picture.array, side.legend, picture.things)
-    array = images.match_channels(picture.array, side.channels)
-    same = array.dtype == side.dtype
-    low, high = (side.low, side.high) if same else images.value_range(array.dtype)
+    same = picture.array.dtype == side.dtype
+    low, high = (side.low, side.high) if same else images.value_range(picture.array.dtype)
+    array = images.match_channels(with_data(picture, low, high), side.channels)
     if array.dtype.kind == "f" and not (same or (array.min() >= low and array.max() <= high)):
         raise DataError(
             f"values from {array.min():g} to {array.max():g}: the model knows {side.dtype}, so that floats "
             f"must lie between 0 and 1"
         )
     return images.to_unit(array, low, high)
+
+
+def with_data(picture: Picture, low: float, high: float) -> np.ndarray:
+    """The picture's array, where pixels that hold no data are black, if the number for it is far from all others."""
+    empty = picture.metadata.empty(picture.array)
+    if empty is None or low <= (picture.metadata.no_data or 0.0) <= high:
+        return picture.array
+    return np.where(empty[..., None], picture.array.dtype.type(low), picture.array)
 
 
 def finished(output: Tensor, side: Side) -> Picture:
@@ -49,17 +57,19 @@ def within_range(picture: Picture, side: Side) -> Picture:
 
     Raises DataError where most of its pixels do.
     """
-    note = note_outside(outside(picture.array, side), picture.array.shape[0] * picture.array.shape[1], side)
+    note = note_outside(outside(picture, side), picture.array.shape[0] * picture.array.shape[1], side)
     return picture if not note or note in picture.notes else replace(picture, notes=(*picture.notes, note))
 
 
-def outside(array: np.ndarray, side: Side) -> int:
-    """How many pixels have a value outside the range of `side`. Other dtypes have a range of their own."""
+def outside(picture: Picture, side: Side) -> int:
+    """How many pixels that hold data have a value outside the range of `side`. Other dtypes have their own range."""
+    array = picture.array
     if side.legend or array.dtype != side.dtype or (side.low, side.high) == images.value_range(array.dtype):
         return 0
     if array.min() >= side.low and array.max() <= side.high:
         return 0
-    return int(((array < side.low) | (array > side.high)).any(axis=2).sum())
+    wrong, empty = ((array < side.low) | (array > side.high)).any(axis=2), picture.metadata.empty(array)
+    return int((wrong if empty is None else wrong & ~empty).sum())
 
 
 def note_outside(count: int, pixels: int, side: Side) -> str:

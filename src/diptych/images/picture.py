@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from diptych.images.metadata import NOTHING, Metadata
+
 
 class Header(NamedTuple):
     """What a file says about its picture before anything is decoded: as `read` will deliver it."""
@@ -34,6 +36,7 @@ class Picture:
     palette: np.ndarray | None = None  # N 3 of uint8: the colours that the numbers of a single channel stand for
     ids: bool = False  # its numbers are names, of classes or of things, and are never mixed
     things: np.ndarray | None = None  # H W 1: which thing each pixel belongs to, of a label map
+    metadata: Metadata = NOTHING  # what its file says beside the pixels, and is true of a translation too
     prepared: bool = False  # it is the source of a pair, as the task makes it of a user's picture
 
     @property
@@ -45,7 +48,7 @@ class Picture:
         """Write it as a file whose suffix names the format. Raises DataError where that format cannot hold it."""
         from diptych.images.writing import write
 
-        return write(path, self.array, alpha=self.alpha, palette=self.palette)
+        return write(path, self.array, alpha=self.alpha, palette=self.palette, metadata=self.metadata)
 
     def _repr_png_(self) -> bytes:
         """How a notebook shows it."""

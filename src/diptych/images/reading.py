@@ -18,6 +18,7 @@ from diptych.errors import DataError, DiptychError
 from diptych.files import irregular
 from diptych.images import avif, bmp, colour, jpeg, npy, pillow, png, tiff
 from diptych.images.formats import FORMATS, LIMIT_MP
+from diptych.images.metadata import read_metadata, resolution
 from diptych.images.picture import Header, Picture
 from diptych.images.stored import Stored, native
 
@@ -56,7 +57,8 @@ def read(source: Source, *, limit_mp: float = LIMIT_MP, indices: bool = False) -
     with _opened(source) as file:
         stored = _probe(file, indices)
         _refuse_a_bomb(stored.header, limit_mp)
-        return _finished(stored, indices)
+        picture = _finished(stored, indices)
+        return replace(picture, metadata=read_metadata(file, picture.format, stored.header.orientation))
 
 
 def in_parts(source: Path | str, *, indices: bool = False, straight: bool = False) -> Callable[[np.ndarray], Picture]:
@@ -85,7 +87,9 @@ def in_parts(source: Path | str, *, indices: bool = False, straight: bool = Fals
 
 def from_pillow(image: Image.Image, *, indices: bool = False) -> Picture:
     """A Pillow image, upright, as `read` would deliver its file; modes I and F keep their depth."""
-    return _finished(pillow.from_memory(image, indices), indices)
+    picture = _finished(pillow.from_memory(image, indices), indices)
+    dpi = image.info.get("dpi")
+    return replace(picture, metadata=resolution(*dpi)) if isinstance(dpi, tuple) and len(dpi) == 2 else picture
 
 
 def from_array(array: np.ndarray) -> Picture:

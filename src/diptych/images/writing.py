@@ -12,6 +12,7 @@ from PIL import Image
 from diptych.errors import DataError
 from diptych.files import write_bytes
 from diptych.images.formats import FORMATS, SUFFIX_OF, SUFFIXES
+from diptych.images.metadata import NOTHING, Metadata, tiff_tags, with_resolution
 from diptych.images.values import match_channels
 
 _EIGHT, _SIXTEEN, _ALL = ("uint8",), ("uint8", "uint16"), ("uint8", "uint16", "float32")
@@ -35,6 +36,7 @@ def write(
     *,
     alpha: np.ndarray | None = None,
     palette: np.ndarray | None = None,
+    metadata: Metadata = NOTHING,
     quality: int = 95,
 ) -> Path:
     """Write `H W C` in the format that the suffix names: the whole file appears at once, or nothing does.
@@ -48,7 +50,7 @@ def write(
         suffix = path.suffix or "no suffix"
         raise DataError(f"{path}: {suffix} names no format: use one of {' '.join(sorted(SUFFIXES))}")
     try:
-        data = encode(array, format, alpha=alpha, palette=palette, quality=quality)
+        data = encode(array, format, alpha=alpha, palette=palette, metadata=metadata, quality=quality)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     write_bytes(path, data, durable=False)  # a picture can be made again: a folder of them should not wait for the disk
@@ -68,14 +70,28 @@ def encode(
     *,
     alpha: np.ndarray | None = None,
     palette: np.ndarray | None = None,
+    metadata: Metadata = NOTHING,
     quality: int = 95,
 ) -> bytes:
     """The bytes of a file of that format (PNG, JPEG, WEBP, AVIF, BMP, GIF, TIFF, NPY); quality is 1..100.
 
     palette: colours `N 3` for the numbers of a single channel, which a PNG of 8 bits carries; others leave them out.
+    metadata: PNG, JPEG, BMP and TIFF have room for a resolution, and TIFF for coordinates; others leave them out.
     """
     array = array if array.ndim == 3 else array[..., None]
     _check_it_fits(array, alpha, format)
+    data = _encoded(array, format, alpha, palette, metadata, quality)
+    return with_resolution(data, format, metadata.dpi) if metadata.dpi else data
+
+
+def _encoded(
+    array: np.ndarray,
+    format: str,
+    alpha: np.ndarray | None,
+    palette: np.ndarray | None,
+    metadata: Metadata,
+    quality: int,
+) -> bytes:
     if palette is not None and format == "PNG" and array.dtype == np.uint8:
         return _encode_palette(array, palette)
     if format == "NPY":
@@ -84,7 +100,9 @@ def encode(
         return stream.getvalue()
     if format in ("PNG", "TIFF"):
         joined = array if alpha is None else np.dstack([array, alpha.astype(array.dtype)])
-        return _encode_png(joined) if format == "PNG" else _encode_tiff(joined, array.shape[2], alpha is not None)
+        if format == "PNG":
+            return _encode_png(joined)
+        return _encode_tiff(joined, array.shape[2], alpha is not None, metadata)
     return _encode_pillow(array, alpha, format, quality)
 
 
@@ -114,7 +132,7 @@ def _encode_png(array: np.ndarray) -> bytes:
     return bytes(imagecodecs.png_encode(np.ascontiguousarray(plane), **quick))
 
 
-def _encode_tiff(array: np.ndarray, colours: int, alpha: bool) -> bytes:
+def _encode_tiff(array: np.ndarray, colours: int, alpha: bool, metadata: Metadata) -> bytes:
     import tifffile
 
     stream = io.BytesIO()
@@ -127,6 +145,9 @@ def _encode_tiff(array: np.ndarray, colours: int, alpha: bool) -> bytes:
         planarconfig="contig" if array.shape[2] > 1 else None,
         extrasamples=extra or None,
         compression="zlib",
+        resolution=metadata.dpi,
+        resolutionunit="INCH" if metadata.dpi else None,
+        extratags=[(*tag, True) for tag in tiff_tags(metadata)],
         metadata=None,
     )
     return stream.getvalue()

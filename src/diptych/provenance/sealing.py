@@ -76,7 +76,7 @@ class Sealer:
     ) -> bytes:
         """The bytes of the file: marked if asked, then sealed. Raises DataError as `images.encode` does."""
         array = mark.embed(picture.array, self.version) if self.marks(picture) else picture.array
-        data = images.encode(array, format, alpha=picture.alpha, palette=picture.palette)
+        data = images.encode(array, format, alpha=picture.alpha, palette=picture.palette, metadata=picture.metadata)
         return self.seal(data, format, controls, source=source)
 
     def marks(self, picture: Picture) -> bool:

@@ -296,7 +296,9 @@ class Translation:
             if self.sealer:
                 data = self.sealer.encode(output, format, self.batch.controls, source=file)
             else:
-                data = images.encode(output.array, format, alpha=output.alpha, palette=output.palette)
+                data = images.encode(
+                    output.array, format, alpha=output.alpha, palette=output.palette, metadata=output.metadata
+                )
         except DataError as error:
             return Fault("control", f"format = {format}: {error}")
         notes = output.notes if self.sealer is None else (*output.notes, *self.sealer.notes(output, format))

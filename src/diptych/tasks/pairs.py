@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from diptych import images
 from diptych.images import Picture
 
 
 class Pairs:
-    """The source is given, the target is given; a translation keeps the alpha and the file format of its source."""
+    """The source is given, the target is given; a translation keeps its source's format, and what is still true of it.
+
+    That is its alpha, its resolution and coordinates, and which pixels hold no data.
+    """
 
     alone = False
 
@@ -23,7 +28,11 @@ class Pairs:
         alpha = None
         if image.alpha is not None and not output.ids:  # a map of ids has none
             alpha = images.convert(image.alpha, output.array.dtype)
-        return replace(output, alpha=alpha, format=image.format, notes=(*image.notes, *output.notes))
+        array, kept = output.array, image.metadata.held_by(output.array.dtype, ids=output.ids)
+        if (empty := kept.empty(image.array)) is not None:
+            array = np.where(empty[..., None], array.dtype.type(kept.no_data), array)
+        notes = (*image.notes, *output.notes)
+        return replace(output, array=array, alpha=alpha, format=image.format, notes=notes, metadata=kept)
 
 
 TASK = Pairs()
