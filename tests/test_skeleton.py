@@ -45,7 +45,8 @@ MAY_IMPORT = {
     "video": "translator images card provenance",
     "export": "translator model_folder methods metrics runtime tiling card",
     "acceleration": "translator model_folder runtime export",
-    "serve": "acceleration export translator model_folder controls methods images card config legend provenance",
+    "serve": "runtime acceleration export translator model_folder controls methods images card config legend "
+    "provenance",
     "training": "methods data metrics translator model_folder weights config images nn card runtime",
     "evaluation": "translator data metrics images card legend",
     "convert": "translator model_folder methods nn card legend",

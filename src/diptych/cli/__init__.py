@@ -13,6 +13,7 @@ from io import TextIOWrapper
 import typer
 
 from diptych.errors import DiptychError, printable_lines
+from diptych.runtime.threads import wait_briefly
 
 OUT_OF_MEMORY = re.compile("out of memory|not enough memory|can't allocate memory", re.IGNORECASE)
 """What torch's own errors say, of graphics cards and of processors."""
@@ -21,6 +22,7 @@ OUT_OF_MEMORY = re.compile("out of memory|not enough memory|can't allocate memor
 def main() -> None:
     """Run the command line; a fault is one message and an exit code, never a traceback."""
     write_anything()
+    wait_briefly()
     from diptych.cli import data, export, models, provenance, serve, train, translate
 
     app = typer.Typer(

@@ -40,9 +40,12 @@ def register(app: typer.Typer) -> None:
 def load(model: Path, device: str, bf16: bool, compile: bool, snap_colours: bool) -> Translator:
     from diptych.acceleration import ACCELERATIONS, open_translator
     from diptych.runtime.precision import explain, fastest
+    from diptych.runtime.threads import Threads
 
     name = "-".join(word for word, wanted in (("bf16", bf16), ("compile", compile)) if wanted) or "plain"
     ACCELERATIONS[name].speed.start()
+    if changed := Threads().look():
+        print(f"{changed}; OMP_NUM_THREADS fixes their number", file=sys.stderr)
     translator = open_translator(model, name, device=device, snap_colours=snap_colours)
     if bf16 and not fastest(translator.device).bf16:
         print(f"{explain(True, translator.device)}: leave --bf16 out", file=sys.stderr)
@@ -91,6 +94,7 @@ def translate(
     from diptych.images import can_hold
     from diptych.places import plan
     from diptych.provenance import Sealer
+    from diptych.runtime.threads import Threads
 
     paths, words = sort_out(arguments)
     videos = are_videos(paths, samples=samples > 1, instances=instances is not None, mark=mark)
@@ -137,11 +141,13 @@ def translate(
         return
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("translating", total=len(jobs))
+        threads = Threads()
 
         said: Counter[str] = Counter()
 
         def report(result: Result) -> None:
             progress.advance(task)
+            threads.look()
             said.update(result.notes)
             new = [f"{result.job.source}: {note}" for note in result.notes if said[note] == 1]
             for line in [result.fault] if result.fault else new:

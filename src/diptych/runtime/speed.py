@@ -16,6 +16,7 @@ from diptych.methods.method import Method
 from diptych.runtime.device import lacking
 from diptych.runtime.memory import Malloc
 from diptych.runtime.precision import Bf16, choose
+from diptych.runtime.threads import Count
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Speed:
     fused: one kernel for a whole optimiser step.
     keep_memory: memory that is freed is kept for the next step or picture, not handed back to the system and asked for
     again (with glibc alone; for the whole process, in training and on the command line).
+    threads: of the processor; auto: as many as there are processors that other programs leave free, looked at now and
+    then (on Linux, and where OMP_NUM_THREADS is not set). Their number changes sums in the last bits.
     recompute: less memory instead of more speed: a network's inner results are computed again for the backward pass,
     not kept. With micro-batches, those of one micro-batch are all that is in memory at a time.
     """
@@ -39,6 +42,7 @@ class Speed:
     fused: bool = True
     keep_memory: bool = True
     recompute: bool = False
+    threads: Count = "auto"
 
     def on(self, device: torch.device) -> Speed:
         """These on a device: `auto` is decided, and what the device lacks is left off."""

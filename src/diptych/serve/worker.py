@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from diptych import images
 from diptych.acceleration import open_translator
 from diptych.errors import ConfigError, DataError, DiptychError, OutputError
 from diptych.images import Picture
 from diptych.provenance import Sealer
+from diptych.runtime.threads import Threads
 from diptych.serve.messages import Message, packed, receive
 from diptych.translator import Translator
 
@@ -172,7 +172,7 @@ def work(connection: socket.socket, plan: Plan) -> None:
     """Answer messages until the server closes the connection, or ends. Without models it only looks at headers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: the server decides when to end
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    torch.set_num_threads(plan.threads)
+    threads = Threads(most=plan.threads)
     line, models = Line(connection), Models(plan)
     with suppress(EOFError, OSError):  # the server is gone
         try:
@@ -184,6 +184,7 @@ def work(connection: socket.socket, plan: Plan) -> None:
         with ThreadPoolExecutor(plan.threads) as pool, connection.makefile("rb") as messages:
             while True:
                 said, blobs = receive(messages)
+                threads.look()
                 if "look" in said:
                     line.say(looked(blobs[0]))
                 else:

@@ -21,6 +21,7 @@ from diptych.methods.method import Method, inputs, parameters, welcome
 from diptych.runtime.device import choose_device, lacking
 from diptych.runtime.memory import size
 from diptych.runtime.precision import Bf16, choose, explain
+from diptych.runtime.threads import usual
 from diptych.training import processes
 from diptych.training.estimate import training_bytes
 from diptych.training.recipe import Best, Recipe, channel_options
@@ -133,7 +134,7 @@ class Plan:
         recipe, data, (height, width) = self.recipe, self.data, self.data.augment.size
         groups = self.on_paper.groups().items()
         counts = [f"{name} {sum(p.numel() for p in parameters(nets)) / 1e6:.2f} M" for name, nets in groups]
-        speed = " ".join(name for name, on in vars(recipe.speed.on(self.device)).items() if on) or "plain"
+        speed = " ".join(name for name, on in vars(recipe.speed.on(self.device)).items() if on is True) or "plain"
         steady = ", ".join(f"{name}={value}" for name, value in recipe.steady.asked().items())
         return [
             f"{recipe.name}: {data.names[0]} {self.arrow} {data.names[1]}, {self.counts()}",
@@ -141,7 +142,7 @@ class Plan:
             f"parameters: {', '.join(counts)}; pictures {width}x{height}, {self.channels()}, "
             f"{self.data.bytes_of(self.inputs) / 1e3:.0f} kB from the loader for each",
             f"memory: {memory_words(self.memory())}; speed: {speed}",
-            f"on {self.device}: {self.precision}",
+            f"on {self.device}: {self.precision}{self.threads()}",
             *(f"  {name} is left off: {why}" for name, why in self.lacking.items()),
             *(
                 f"method.{name}={recipe.method[name]}, as it fits pictures of {width}x{height}"
@@ -150,6 +151,12 @@ class Plan:
             *([f"steady: {steady}"] if steady else []),
             f"{self.images} images in batches of {recipe.train.batch}, {self.kept()}",
         ]
+
+    def threads(self) -> str:
+        """How many threads compute, in words."""
+        asked = self.recipe.speed.threads
+        number = f"at most {usual()}" if asked == "auto" and usual() > 1 else usual() if asked == "auto" else asked
+        return f"; threads: {number}" * (self.device.type == "cpu")
 
     def channels(self) -> str:
         """What the pictures of each side are made of, in words."""

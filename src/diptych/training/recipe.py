@@ -28,7 +28,7 @@ class Train:
     images, epochs: how long, one or the other; as long as published if neither is given. Of two domains without
     pairs, an epoch shows each picture of the larger one once.
     batch: images in a step, over all processes; micro_batch: so many at once, to save memory.
-    seed: with it, the same data and the same machine, a run is repeated bit for bit.
+    seed: with it, the same data, machine and number of threads, a run is repeated bit for bit.
     lr_scale: factor on the method's published learning rates; schedule: how they fall over the run, by default as
     published: linear (constant, then down from the half on), late linear (from three quarters on), halving (ten times).
     ema: decay of the average of weights that translation uses, e.g. 0.999; 0 for none.

@@ -23,6 +23,7 @@ from diptych.errors import ConfigError, ModelError, TrainingError, printable_lin
 from diptych.files import write_text
 from diptych.methods.method import Method, welcome
 from diptych.model_folder import begin_from, inspect_card, stated
+from diptych.runtime.threads import Threads
 from diptych.training import checkpoint, folder, processes, snapshot
 from diptych.training.folder import DONE, RECIPE
 from diptych.training.log import Log
@@ -152,7 +153,7 @@ class Run:
         self.restore()
         self.log = Log(self.folder, self.console if self.first else Console(quiet=True), total=self.images,
                        done=self.trainer.images_seen, tensorboard=self.first) if self.first else None  # fmt: skip
-        with heeding(self.note_signal):
+        with heeding(self.note_signal), Threads(self.recipe.speed.threads) as self.threads:
             try:
                 self.loop()
             finally:
@@ -190,6 +191,8 @@ class Run:
         trainer, batches, every_so_often = self.trainer, self.batches(), self.plan.intervals()
         while trainer.images_seen < self.images:
             before = trainer.images_seen
+            if changed := self.threads.look():
+                self.say(f"  {changed}; speed.threads fixes their number")
             trainer.step(next(batches))
             now, last = trainer.images_seen, trainer.images_seen >= self.images
             if self.log:
