@@ -94,6 +94,15 @@ LAYOUTS = {
         both("A/train/{}.png", "B/train/{}.png") | both("A/test/t{}.png", "B/test/t{}.png"),
         "two folders", ("A", "B"), ("train", "test"),
     ),
+    "joined": Layout(
+        both("train_label/{}.png", "train_img/{}.png") | both("test_label/t{}.png", "test_img/t{}.png"),
+        "two folders", ("img", "label"), ("train", "test"),
+    ),
+    "training and validation": Layout(
+        both("annotations/training/{}.png", "images/training/{}.jpg")
+        | both("annotations/validation/v{}.png", "images/validation/v{}.jpg"),
+        "two folders", ("annotations", "images"), ("train", "val"),
+    ),
     "jpg and png in one folder": Layout(both("{}.jpg", "{}.png"), "one folder", ("jpg", "png")),
     "jpeg and png in train": Layout(both("train/{}.JPEG", "train/{}.png"), "one folder", ("jpg", "png")),
     "beginnings": Layout(both("label_{}.png", "photo_{}.png"), "one folder", ("label", "photo")),
@@ -132,6 +141,25 @@ def test_pairs_are_found_in_every_layout_that_people_have(tmp_path: Path, name: 
             assert np.abs(source.array[0].astype(int) - target.array[0]).max() < 12, "two that do not belong together"
             assert source.array[-1].mean() != target.array[-1].mean()
     assert diptych("data", "check", tmp_path).code == 0
+
+
+def test_one_that_lacks_its_partner_does_not_hide_the_pairs(tmp_path: Path) -> None:
+    for name, files in {"endings": both("{}_A.png", "{}_B.png"), "formats": both("{}.jpg", "{}.png")}.items():
+        lay_out(tmp_path / name, Layout(dict(list(files.items())[:-1]), "", ("", "")))
+        folder = recognise(tmp_path / name)
+        assert (folder.kind, len(folder.splits["train"])) == ("one folder", COUNT - 1)
+        assert "has no partner in" in folder.faults[0].what
+
+
+def test_maps_of_instances_are_paired_by_the_same_rules(tmp_path: Path) -> None:
+    for i in range(3):
+        for name, ending in {"label": "labelIds", "img": "leftImg8bit", "inst": "instanceIds"}.items():
+            array = noise(32, 32, 3 if name == "img" else 1, seed=i)
+            save(tmp_path / f"train_{name}" / f"bern_{i}_{ending}.png", array if name == "img" else array % 3)
+    data = open_data(
+        folder=str(tmp_path), size=16, val=0, labels="label", direction="label2img", instances="inst", legend=None
+    )
+    assert [item.instances.name for item in data.train] == [f"bern_{i}_instanceIds.png" for i in range(3)]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

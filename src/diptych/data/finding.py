@@ -15,8 +15,14 @@ from diptych.images import Header, listing
 
 LEGEND = "legend.yaml"
 """The file of a data set that says what its label maps mean."""
-SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+SPLITS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
 LETTERED = re.compile("(train|val|test)([A-Z])")
+JOINED = re.compile(f"({'|'.join(SPLITS)})[_-](.+)", re.IGNORECASE)
+"""Folders as pix2pixHD has them: train_label, train_img."""
 MOVE = "move it there if it belongs there"
 BELOW = "lies in a folder of its own, while most pictures lie beside that folder: move it there if it belongs to them"
 SILENT = ("system", "hidden")  # kinds that are counted, and not named
@@ -61,7 +67,7 @@ class Found(NamedTuple):
 def find(root: Path) -> Found:
     """The pictures of one folder that holds all domains. Raises DataError where there are none."""
     found = _look(root, _place)
-    lettered = any(LETTERED.fullmatch(path.name) for path in root.iterdir())
+    lettered = any(LETTERED.fullmatch(path.relative_to(root).parts[0]) for path in found.names)
     _refuse_empty(root, found, {"": root})
     files = {(split or "train", domain): paths for (split, domain), paths in found.files.items()}
     return found._replace(files=files, lettered=lettered)
@@ -110,7 +116,7 @@ def summary(faults: Sequence[Fault], roots: Roots) -> str:
     return "; ".join(f"{relative(path, roots)} {what}" for path, what in faults[:3]) + more
 
 
-def _look(root: Path, place: Callable[[Parts], Parts]) -> Found:
+def _look(root: Path, place: Callable[[Parts, bool], Parts]) -> Found:
     """All usable files by place, and of the others what is wrong with them."""
     if not root.is_dir():
         what = "is a file, not a folder of pictures" if root.exists() else "does not exist"
@@ -118,9 +124,11 @@ def _look(root: Path, place: Callable[[Parts], Parts]) -> Found:
     files: dict[Parts, list[Path]] = defaultdict(list)
     wrong: dict[Path, tuple[Parts, str]] = {}
     entries = [entry for entry in sorted(listing.walk(root)) if entry.path.name != LEGEND]
+    tops = {path.relative_to(root).parts[0] for path, kind in entries if not kind and path.parent != root}
+    joined = all(JOINED.fullmatch(top) for top in tops)
     for path, kind in entries:
         parts = path.relative_to(root).parts
-        here = place(parts if kind.endswith(" folder") else parts[:-1])
+        here = place(parts if kind.endswith(" folder") else parts[:-1], joined)
         if not kind:
             files[here].append(path)
         elif kind.split()[0] not in SILENT:
@@ -158,8 +166,11 @@ def _summed_up(wrong: Mapping[Path, tuple[Parts, str]]) -> list[Fault]:
     ]
 
 
-def _place(parts: Parts) -> Parts:
-    """Split, domain, and further folders, from the folders' names: train/photo, photo/train/bern, trainA, photo."""
+def _place(parts: Parts, joined: bool) -> Parts:
+    """Split, domain, and further folders, from the folders' names: train/photo, photo/train/bern, trainA, photo.
+
+    joined: all have names such as train_photo.
+    """
     split = domain = ""
     further: list[str] = []
     for part in parts:
@@ -167,6 +178,8 @@ def _place(parts: Parts) -> Parts:
             split = SPLITS[part.lower()]
         elif (match := LETTERED.fullmatch(part)) and not split and not domain:
             split, domain = match.groups()
+        elif joined and (match := JOINED.fullmatch(part)) and not split and not domain:
+            split, domain = SPLITS[match[1].lower()], match[2]
         elif not domain:
             domain = part
         else:
@@ -174,7 +187,7 @@ def _place(parts: Parts) -> Parts:
     return (split, domain, *further)
 
 
-def _split(parts: Parts) -> Parts:
+def _split(parts: Parts, _: bool) -> Parts:
     """The split, no domain, and further folders, inside the folder of one domain."""
     at = next((n for n, part in enumerate(parts) if part.lower() in SPLITS), None)
     return ("", "", *parts) if at is None else (SPLITS[parts[at].lower()], "", *parts[:at], *parts[at + 1 :])

@@ -166,7 +166,10 @@ def rule_of(a: Names, b: Names, *, behind: bool) -> Rule | None:
 
 
 def rule_within(names: Names) -> Rule | None:
-    """The two endings that make pairs of nearly all names of one folder, or two beginnings that are known; or None."""
+    """The two endings that make pairs of nearly all names of one folder, or of most if both are known; or None.
+
+    Beginnings have to be known: cat.0 and dog.0 are no pair.
+    """
     for behind in (True, False):
         bases = _bases(names, behind=behind)
         scored = [
@@ -176,18 +179,20 @@ def rule_within(names: Names) -> Rule | None:
             if one < other
         ]
         count, known, _, rule = max(scored, default=(0, 0, 0, None))
-        if rule and count >= NEARLY * len(names) and (known == 2 or (behind and count > 4)):
+        if rule and 2 * count >= len(names) and known == 2 and (rule.a or count >= NEARLY * len(names)):
+            return rule
+        if rule and behind and count >= NEARLY * len(names) and count > 4:
             return rule
     return None
 
 
 def formats_within(names: Names) -> tuple[str, str] | None:
-    """The two formats, as ("jpg", "png"), in which nearly every name of one folder occurs, if there are some."""
+    """The two formats, as ("jpg", "png"), in which most names of one folder occur, if there are some."""
     formats = sorted({format_name(path) for path in names})
     if len(formats) != 2 or "" in formats:
         return None
     a, b = ({name for path, name in names.items() if format_name(path) == form} for form in formats)
-    return (formats[0], formats[1]) if len(a & b) >= NEARLY * len(names) / 2 else None
+    return (formats[0], formats[1]) if 4 * len(a & b) >= len(names) else None
 
 
 def format_name(path: Path) -> str:

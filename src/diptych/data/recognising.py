@@ -25,7 +25,7 @@ from diptych import images
 from diptych.data import finding, layouts, pairing
 from diptych.data.finding import SPLITS, Fault, Files, Found, Roots
 from diptych.data.folders import Folder, Item, Kind, Splits
-from diptych.data.pairing import Matching
+from diptych.data.pairing import Matching, Names
 from diptych.errors import ConfigError, DataError
 from diptych.images import Header
 
@@ -63,7 +63,7 @@ def recognise(
     faults = [*found.faults, *unreadable]
     files = {place: [path for path in paths if path in headers] for place, paths in found.files.items()}
     found = found._replace(files=files, faults=faults)
-    maps = {name: path for path, name in layouts.names_of(found, instances or "").items() if instances}
+    maps = layouts.names_of(found, instances) if instances else {}
     found = found._replace(files={place: paths for place, paths in files.items() if place[1] != instances})
     folder = _arrange(roots, found, kind, direction, headers, alone=alone)
     left_out = images.listing.counted(found.kinds)
@@ -221,20 +221,21 @@ def side_of(folder: Folder, labels: str, direction: str, *, option: str = "data.
     raise ConfigError(f"{option}={labels} is no side of {folder.place}: use one of {known}")
 
 
-def _with_instances(folder: Folder, found: dict[pairing.Name, Path], name: str) -> Folder:
+def _with_instances(folder: Folder, maps: Names, name: str) -> Folder:
     """Each pair with its map of instances. Raises DataError where one has none."""
     if folder.kind != "two folders":
         raise DataError(f"{folder.place}: maps of instances (data.instances={name}) go with pairs in two folders")
-    pairs = [(split, item) for split, items in folder.splits.items() for item in items]
-    missing = [f"{split}/{item.name}" for split, item in pairs if (split, item.name) not in found]
+    pairs = {item.a: (split, item.name) for split, items in folder.splits.items() for item in items}
+    matched = {pair.a: pair.b for pair in pairing.match(pairs, maps).pairs}
+    missing = [f"{split}/{name}" for path, (split, name) in pairs.items() if path not in matched]
     if missing:
-        where = "there is no such folder" if not found else f"{len(missing)} of {len(pairs)} pairs have none there"
+        where = "there is no such folder" if not maps else f"{len(missing)} of {len(pairs)} pairs have none there"
         raise DataError(
             f"{folder.place}: maps of instances are asked for in {name}/ (data.instances), and {where}, as "
             f"{missing[0]}: add them, or leave data.instances out"
         )
     splits = {
-        split: tuple(replace(item, instances=found[split, item.name]) for item in items)
+        split: tuple(replace(item, instances=matched[item.a]) for item in items)
         for split, items in folder.splits.items()
     }
     return replace(folder, splits=splits)
