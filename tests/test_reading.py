@@ -139,6 +139,16 @@ def test_single_bits_are_numbers_where_numbers_are_asked_for() -> None:
     np.testing.assert_array_equal(images.from_pillow(image, indices=True).array[..., 0], bits)
 
 
+def test_a_tiff_that_no_library_reads_is_named_by_its_kind() -> None:
+    for data, what in (
+        (tiff(samples(16), 16, 3), "PALETTE, 1 samples of 16 bits"),
+        (tiff(samples(8, 3), 8, 10), "ICCLAB|ITULAB"),
+    ):
+        for look in (images.read, images.header):
+            with pytest.raises(DataError, match=f"kind that is not read .*{what}.*: convert it"):
+                look(data)
+
+
 # --- Alpha -----------------------------------------------------------------------------------------------------------
 
 

@@ -169,7 +169,7 @@ def evaluate(
         left_out |= faults
         judges = {metric: judge for metric, judge in judges.items() if metric not in faults}
         rows.append(Row(name, scores))
-        notes.update(outputs[0].notes)
+        notes.update(dict.fromkeys((*outputs[0].notes, *target.notes), 1))
         if progress:
             progress(len(rows))
     if not rows:

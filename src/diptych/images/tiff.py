@@ -37,7 +37,11 @@ def probe(file: BinaryIO, indices: bool) -> Stored:
     page = tiff.pages.first
     if not _is_plain(page):
         file.seek(0)
-        return pillow.probe(file, "TIFF", indices)
+        try:
+            return pillow.probe(file, "TIFF", indices)
+        except SyntaxError:
+            what = f"{page.photometric.name}, {page.samplesperpixel} samples of {page.bitspersample} bits"
+            raise DataError(f"is a TIFF of a kind that is not read ({what}): convert it to grey or RGB") from None
     extra = [int(sample) for sample in page.extrasamples]
     alpha = sum(extra) > 0 and not any(extra[:-1])
     cmyk = page.photometric.name == "SEPARATED" and page.samplesperpixel - alpha == 4
