@@ -35,7 +35,7 @@ async def talking(talk: Callable[[asyncio.StreamReader, asyncio.StreamWriter], A
         await asyncio.sleep(0.01)
     reader, writer = await asyncio.open_connection(*listener.getsockname())
     try:
-        return await asyncio.wait_for(talk(reader, writer), 5)
+        return await asyncio.wait_for(talk(reader, writer), 20)
     finally:
         writer.close()
         server.should_exit = True
@@ -71,6 +71,34 @@ def test_headers_that_drip_or_never_end_are_cut_off(monkeypatch: pytest.MonkeyPa
     with contextlib.suppress(ConnectionError):  # cut off while it was still sending
         assert b"200" not in asyncio.run(talking(flood))
     assert asyncio.run(talking(honest)).count(b"200 OK") == 2
+
+
+@pytest.mark.parametrize(("pace", "whole"), [(0, False), (10, False), (2**20, True)])
+def test_an_answer_that_is_read_too_slowly_is_cut_off(monkeypatch: pytest.MonkeyPatch, pace: int, whole: bool) -> None:
+    monkeypatch.setattr(connection, "UNREAD", 0.5)
+    ended = asyncio.Event()
+
+    async def large(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(160):
+            await send({"type": "http.response.body", "body": bytes(2**16), "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        ended.set()
+
+    async def read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        if not whole:
+            writer.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**12)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        heard = b""
+        while not ended.is_set():
+            heard += await reader.read(pace) if pace else b""
+            await asyncio.sleep(0.01)
+        with contextlib.suppress(ConnectionError):
+            heard += await reader.read()
+        return heard
+
+    monkeypatch.setitem(globals(), "app", large)
+    assert (len(asyncio.run(talking(read))) > 160 * 2**16) == whole
 
 
 def test_a_body_that_stops_coming_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
