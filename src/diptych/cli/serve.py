@@ -40,6 +40,11 @@ def serve(
     store: Annotated[
         str | None, typer.Option(help="Another database than the SQLite file in that folder, as URL.")
     ] = None,
+    keep: Annotated[str, typer.Option(help="How long jobs, results and history are kept: 12h, 7d, forever.")] = "7d",
+    keep_feedback: Annotated[str, typer.Option(help="How long feedback is kept.")] = "forever",
+    disk: Annotated[
+        str, typer.Option(help="What visitors' files may take on the disk: 500MB, 10GB, unlimited.")
+    ] = "10GB",
     page: Annotated[bool, typer.Option(help="Serve the page at /.")] = True,
     provenance: Annotated[bool, typer.Option(help="Say in each result that a model made it.")] = True,
     certificate: Annotated[
@@ -55,6 +60,7 @@ def serve(
     from diptych.runtime.precision import explain, fastest
     from diptych.serve.engine import Engine
     from diptych.serve.gate import Rules
+    from diptych.serve.keeping import Limits, read_duration, read_size
     from diptych.serve.server import run
     from diptych.serve.store import Store
     from diptych.serve.versions import named
@@ -67,4 +73,6 @@ def serve(
     if "bf16" in acceleration and not fastest(device := choose_device()).bf16:
         print(f"{explain(True, device)}: choose another --acceleration", file=sys.stderr)
     rules = Rules(token, body=int(limit_mb * 1e6))
-    run(engine, Store(place, store), rules, host=host, port=port, page=page)
+    kept = read_duration("--keep", keep), read_duration("--keep-feedback", keep_feedback)
+    limits = Limits(*kept, read_size("--disk", disk))
+    run(engine, Store(place, store), rules, limits, host=host, port=port, page=page)

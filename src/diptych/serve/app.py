@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import pathlib
-import tempfile
+import errno
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -11,19 +11,19 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, StreamingResponse
 from fastapi.routing import APIRoute
-from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from diptych import __version__
+from diptych.errors import StorageError
 from diptych.images import FORMATS, MEDIA_TYPES
 from diptych.model_folder import examples
 from diptych.serve import describing
 from diptych.serve.engine import Engine
-from diptych.serve.errors import BadRequest, ServeError
+from diptych.serve.errors import BadRequest, ServeError, StorageAway, StorageFull
 from diptych.serve.forms import (
     MANY,
     ONE,
@@ -37,19 +37,23 @@ from diptych.serve.forms import (
 )
 from diptych.serve.gate import Cut, Rules
 from diptych.serve.jobs import Jobs
+from diptych.serve.keeping import Keeper, Limits
 from diptych.serve.monitor import Monitor
 from diptych.serve.opinions import formats_of, take_feedback
 from diptych.serve.store import Store
 
 
-def build_app(engine: Engine, store: Store, rules: Rules) -> FastAPI:
+def build_app(engine: Engine, store: Store, rules: Rules, limits: Limits | None = None) -> FastAPI:
     """The application around an engine, which it starts and stops."""
-    jobs, monitor = Jobs(engine, store, largest=rules.body, unpacked=rules.job), Monitor(engine)
+    keeper = Keeper(store, limits or Limits())
+    jobs, monitor = Jobs(engine, store, keeper, largest=rules.body, unpacked=rules.job), Monitor(engine)
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
+        keeper.start()
         jobs.start()
         yield
+        await keeper.stop()
         await jobs.stop()
         await engine.stop(8.0)
         store.close()
@@ -66,7 +70,7 @@ def build_app(engine: Engine, store: Store, rules: Rules) -> FastAPI:
 
     @app.get("/readyz", response_class=PlainTextResponse, summary="Whether it can translate now")
     async def readyz() -> Response:
-        ready = engine.status().ready
+        ready = engine.status().ready and store.whole
         return PlainTextResponse("ready" if ready else "not ready", 200 if ready else 503)
 
     @app.get("/metrics", response_class=PlainTextResponse, summary="Numbers for Prometheus")
@@ -78,7 +82,7 @@ def build_app(engine: Engine, store: Store, rules: Rules) -> FastAPI:
         async with request.form(max_files=3, max_fields=20) as form:
             given = await fields(form)
         formats = await formats_of(engine, given)
-        return {"id": await run_in_threadpool(take_feedback, store, engine, given, formats)}
+        return {"id": await run_in_threadpool(take_feedback, store, keeper, engine, given, formats)}
 
     add_rest(app)
     app.openapi = partial(describing.describe, app, engine)
@@ -163,10 +167,18 @@ def add_jobs(app: FastAPI, engine: Engine, jobs: Jobs) -> None:
     async def report(job: str) -> dict[str, Any]:
         return await run_in_threadpool(jobs.report, job)
 
-    @app.delete("/v1/jobs/{job}", summary="Stop a job; what is done stays")
+    @app.get("/v1/jobs", summary="The latest jobs, newest first")
+    async def latest() -> list[dict[str, Any]]:
+        return await run_in_threadpool(jobs.latest)
+
+    @app.post("/v1/jobs/{job}/cancel", summary="Stop a job; what is done stays")
     async def cancel(job: str) -> dict[str, Any]:
         await run_in_threadpool(jobs.cancel, job)
         return await run_in_threadpool(jobs.report, job)
+
+    @app.delete("/v1/jobs/{job}", summary="Stop a job, and delete its pictures and results")
+    async def delete(job: str) -> dict[str, Any]:
+        return await jobs.delete(job)
 
     @app.get("/v1/jobs/{job}/items/{number}", summary="One result", response_class=Response)
     async def item(job: str, number: Annotated[int, Path(ge=0)]) -> Response:
@@ -175,15 +187,9 @@ def add_jobs(app: FastAPI, engine: Engine, jobs: Jobs) -> None:
 
     @app.get("/v1/jobs/{job}/results", summary="All results so far, as a zip", response_class=Response)
     async def results(job: str) -> Response:
-        with tempfile.NamedTemporaryFile(dir=jobs.store.place, prefix="results-", suffix=".zip", delete=False) as file:
-            place = pathlib.Path(file.name)
-        try:
-            await run_in_threadpool(jobs.results, job, place)
-        except BaseException:
-            place.unlink(missing_ok=True)
-            raise
-        done = BackgroundTask(place.unlink, missing_ok=True)
-        return FileResponse(place, media_type="application/zip", filename=f"{job}.zip", background=done)
+        pieces = await run_in_threadpool(jobs.results, job)
+        headers = {"Content-Disposition": f'attachment; filename="{job}.zip"'}
+        return StreamingResponse(pieces, media_type="application/zip", headers=headers)
 
 
 def add_errors(app: FastAPI) -> None:
@@ -210,6 +216,15 @@ def add_errors(app: FastAPI) -> None:
         if error.status_code == 405:  # the framework names the methods of one route alone
             headers["Allow"] = ", ".join(sorted(methods_at(app, request.url.path)))
         return fault(error.status_code, code, str(error.detail), headers)
+
+    @app.exception_handler(StorageError)
+    @app.exception_handler(OSError)
+    async def unwritten(request: Request, error: Exception) -> Response:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        logging.error("a file could not be written: %s", error)
+        if getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            return fault(StorageFull.status, StorageFull.code, "the server's disk is full: try again later")
+        return fault(StorageAway.status, StorageAway.code, "the server cannot write files now: try again later")
 
     @app.exception_handler(Exception)
     async def ours(request: Request, error: Exception) -> Response:

@@ -88,6 +88,19 @@ class Failed(ServeError):
     status, code = 500, "internal"
 
 
+class StorageFull(ServeError):
+    """There is no room on the server's disk, or none left of what it may take."""
+
+    status, code = 507, "storage_full"
+
+
+class StorageAway(ServeError):
+    """The store does not answer, or its files cannot be written."""
+
+    status, code = 503, "storage_away"
+    retry_after = 10
+
+
 class NotFound(ServeError):
     """There is nothing at this address."""
 

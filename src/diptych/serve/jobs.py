@@ -2,32 +2,37 @@
 
 The pictures of a job are files in its folder, results appear there whole or not at all under names that follow from
 their numbers, and the store says what is done. So a server that is killed goes on where it was: an item that had its
-result but no entry yet is made again, in the same place.
+result but no entry yet is made again, in the same place. A job that meets a full disk or a store that does not answer
+waits, says so, and goes on later.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
-import stat
 import time
-import zipfile
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import IO, Any
 
-from diptych.errors import StorageError
+from diptych.errors import DiptychError, StorageError
 from diptych.files import write_bytes
-from diptych.images import SUFFIX_OF, SUFFIXES
+from diptych.images import SUFFIX_OF
+from diptych.images.listing import counted
+from diptych.serve.archive import zipped
 from diptych.serve.engine import Answer, Engine
-from diptych.serve.errors import BadPicture, NotFound, Overloaded, ServeError, TooLarge
+from diptych.serve.errors import BadPicture, NotFound, Overloaded, ServeError, StorageAway, StorageFull
+from diptych.serve.keeping import Keeper
 from diptych.serve.store import Item, Job, Store, new_id
+from diptych.serve.uploads import ITEMS, pictures_in, safe_name, too_many
 
-ITEMS = 10_000
-"""Pictures in a job at most."""
 PATIENCE = 24 * 3600.0
 """Seconds that an item of a job may wait for its turn."""
+PAUSE, LONGEST_PAUSE = 2.0, 60.0
+"""Seconds until a job that could not go on tries again: at first, and at most, twice as long each time."""
+SHOWN = 100
+"""Jobs in a list of them."""
+ENDED = ("done", "cancelled")
 
 
 class Jobs:
@@ -37,16 +42,21 @@ class Jobs:
     once, which is what lets workers share batches.
     """
 
-    def __init__(self, engine: Engine, store: Store, *, largest: int, unpacked: int, together: int = 8) -> None:
-        self.engine, self.store, self.together = engine, store, together
+    def __init__(
+        self, engine: Engine, store: Store, keeper: Keeper, *, largest: int, unpacked: int, together: int = 8
+    ) -> None:
+        self.engine, self.store, self.keeper, self.together = engine, store, keeper, together
         self.largest, self.unpacked = largest, unpacked
         self.place = store.place / "jobs"
         self.wake = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
+        self.current: tuple[str, asyncio.Task[None]] | None = None
+        self.troubles: dict[str, str] = {}
 
     def start(self) -> None:
         """Go on with what there is to do."""
-        self.task = asyncio.get_running_loop().create_task(self.run())
+        self.loop = asyncio.get_running_loop()
+        self.task = self.loop.create_task(self.run())
 
     async def stop(self) -> None:
         """Leave everything as it is, for the next start."""
@@ -64,20 +74,23 @@ class Jobs:
         uploads: list[tuple[str, IO[bytes]]],
         seeds: list[int | None],
     ) -> str:
-        """Store a job: files, or zips of files, each with every seed. Its id. Raises BadPicture or TooLarge."""
-        job = new_id()
+        """Store a job: files, or zips of files, each with every seed. Its id.
+
+        Raises BadPicture, TooLarge or StorageFull.
+        """
+        job, left_out = new_id(), list[str]()
         folder = self.place / job
         try:
             kept = {name: self.keep(folder, f"control-{name}", value) for name, value in controls.items()}
-            names = self.unpack(folder, uploads)
+            names = self.unpack(folder, uploads, left_out)
             items = [
                 Item(job=job, number=number * len(seeds) + turn, picture=number, name=name, seed=seed, state="waiting")
                 for number, name in enumerate(names)
                 for turn, seed in enumerate(seeds)
             ]
-            self.store.add_job(job, model, kept, format, items)
+            self.store.add_job(job, model, kept, format, items, counted(left_out))
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            self.keeper.remove("jobs", [job])
             raise
         return job
 
@@ -85,65 +98,109 @@ class Jobs:
         """A control as the store can hold it: a picture becomes a file."""
         if not isinstance(value, bytes):
             return value
-        write_bytes(folder / name, value)
+        self.write(folder / name, value)
         return {"file": name}
 
-    def unpack(self, folder: Path, uploads: list[tuple[str, IO[bytes]]]) -> list[str]:
+    def write(self, path: Path, data: bytes, *, durable: bool = True) -> None:
+        """Write a file of a job's, if there is room for it. Raises StorageFull, StorageError."""
+        self.keeper.take(len(data))
+        write_bytes(path, data, durable=durable)
+
+    def unpack(self, folder: Path, uploads: list[tuple[str, IO[bytes]]], left_out: list[str]) -> list[str]:
         """Write the pictures to files called by their numbers; the names that clients gave them."""
         names: list[str] = []
-        left = self.unpacked
+        room = self.unpacked
         for name, file in uploads:
-            for inner, data in opened_zip(file, self.largest) if is_zip(file) else [(name, file.read())]:
-                left -= len(data)
-                if len(names) == ITEMS or left < 0:
-                    raise TooLarge(
-                        f"a job has {ITEMS:,} pictures of {self.unpacked:,} bytes in all at most: make several"
-                    )
-                write_bytes(folder / f"input-{len(names)}", data, durable=False)
+            for inner, data in pictures_in(name, file, largest=self.largest, room=room, left_out=left_out):
+                room -= len(data)
+                if len(names) == ITEMS or room < 0:
+                    raise too_many(self.unpacked)
+                self.write(folder / f"input-{len(names)}", data, durable=False)
                 names.append(safe_name(inner))
         if not names:
-            raise BadPicture("there is no picture: send files, or a zip that holds some")
+            besides = f": there are {counted(left_out)}" if left_out else ""
+            raise BadPicture(f"there is no picture{besides}: send files, or a zip that holds some")
         return names
 
     # Carrying them out
 
     async def run(self) -> None:
+        """Carry out what there is, oldest first; what cannot go on waits, and lets nothing else wait."""
+        pauses: dict[str, tuple[float, float]] = {}  # of jobs in trouble: when to try again, and the pause after that
         while True:
             self.wake.clear()
-            for job in await asyncio.to_thread(self.store.jobs, ["running", "waiting"]):
-                try:
-                    await self.carry_out(job)
-                except Exception as error:  # a full disk, a database that is gone: the other jobs go on
-                    logging.error("job %s: %s", job.id, error, exc_info=not isinstance(error, StorageError))
-                    await asyncio.sleep(5)
-            await self.wake.wait()
+            try:
+                todo = await asyncio.to_thread(self.store.jobs, ["running", "waiting"])
+            except ServeError:  # said by the store itself
+                await asyncio.sleep(PAUSE)
+                continue
+            for job in todo:
+                again, pause = pauses.get(job.id, (0.0, PAUSE))
+                if time.monotonic() < again:
+                    continue
+                if await self.went_well(job):
+                    pauses.pop(job.id, None)
+                else:
+                    pauses[job.id] = time.monotonic() + pause, min(LONGEST_PAUSE, 2 * pause)
+            pauses = {job: pause for job, pause in pauses.items() if job in self.troubles}
+            soonest = min((again for again, _ in pauses.values()), default=None)
+            try:
+                async with asyncio.timeout(soonest and max(0.01, soonest - time.monotonic())):
+                    await self.wake.wait()
+            except TimeoutError:
+                pass
+
+    async def went_well(self, job: Job) -> bool:
+        """Carry a job out; whether it came to its end, or was cancelled."""
+        task = self.loop.create_task(self.carry_out(job))
+        self.current = job.id, task
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:  # the server stops
+            task.cancel()
+            await asyncio.wait({task})
+            raise
+        finally:
+            self.current = None
+        error = None if task.cancelled() else task.exception()
+        if error is None:
+            self.troubles.pop(job.id, None)
+            return True
+        self.troubles[job.id] = in_words(error)
+        logging.error("job %s: %s", job.id, self.troubles[job.id], exc_info=None if expected(error) else error)
+        return False
 
     async def carry_out(self, job: Job) -> None:
         if not await asyncio.to_thread(self.store.set_job, job.id, "running", unless="cancelled"):
             return
         items = await asyncio.to_thread(self.store.items, job.id, "waiting")
         turn = iter(items)
-        await asyncio.gather(*(self.take_turns(job, turn) for _ in range(self.together)))
+        async with asyncio.TaskGroup() as group:  # where one of them cannot go on, the others are cancelled
+            for _ in range(self.together):
+                group.create_task(self.take_turns(job, turn))
         await asyncio.to_thread(self.store.set_job, job.id, "done", unless="cancelled")
 
     async def take_turns(self, job: Job, items: Iterator[Item]) -> None:
         for item in items:
-            current = await asyncio.to_thread(self.store.job, job.id)
-            if current is None or current.state == "cancelled":
-                return
             await self.translate(job, item)
 
     async def translate(self, job: Job, item: Item) -> None:
-        """Translate one item and write its result, or what is wrong with it."""
+        """Translate one item and write its result, or what is wrong with it. Raises StorageError, StorageAway."""
         folder = self.place / job.id
         try:
             answer = await self.answer(job, item, folder)
-        except (ServeError, OSError) as error:
-            await asyncio.to_thread(self.store.settle_item, job.id, item.number, fault=str(error))
+        except (StorageAway, StorageFull):
+            raise
+        except ServeError as error:
+            await finished(self.store.settle_item, job.id, item.number, fault=str(error))
+            return
+        except OSError as error:
+            fault = f"the picture's file could not be read again: {error.strerror}"
+            await finished(self.store.settle_item, job.id, item.number, fault=fault)
             return
         result = f"result-{item.number}{SUFFIX_OF[answer.format]}"
-        await asyncio.to_thread(write_bytes, folder / result, answer.data)
-        await asyncio.to_thread(self.store.settle_item, job.id, item.number, result=result)
+        await finished(self.write, folder / result, answer.data)
+        await finished(self.store.settle_item, job.id, item.number, result=result)
 
     async def answer(self, job: Job, item: Item, folder: Path) -> Answer:
         file = await asyncio.to_thread((folder / f"input-{item.picture}").read_bytes)
@@ -168,27 +225,57 @@ class Jobs:
             raise NotFound(f"there is no job {job[:40]!r}")
         return found
 
+    def latest(self) -> list[dict[str, Any]]:
+        """The latest jobs in short, newest first."""
+        return [
+            {**self.brief(job), **self.counts(job.id), "seconds": round(seconds_of(job), 3)}
+            for job in self.store.latest_jobs(SHOWN)
+        ]
+
     def cancel(self, job: str) -> Job:
-        """Stop a job; what is done stays."""
+        """Stop a job; what is done stays. May be called from any thread."""
         self.find(job)
         self.store.set_job(job, "cancelled", unless="done")
+        self.loop.call_soon_threadsafe(self.interrupt, job)
         return self.find(job)
+
+    def interrupt(self, job: str) -> None:
+        """Take back what a job has in the queue."""
+        self.troubles.pop(job, None)
+        if self.current and self.current[0] == job:
+            self.current[1].cancel()
+
+    async def delete(self, job: str) -> dict[str, Any]:
+        """Stop a job and delete its files; that it was there is still known for a while."""
+        await asyncio.to_thread(self.cancel, job)
+        if self.current and self.current[0] == job:
+            await asyncio.wait({self.current[1]})  # or what it still writes would stay
+        await asyncio.to_thread(self.keeper.remove, "jobs", [job])
+        await asyncio.to_thread(self.store.forget_results, job)
+        return await asyncio.to_thread(self.report, job)
+
+    def brief(self, job: Job) -> dict[str, Any]:
+        """A job in a few words. trouble: why it cannot go on at the moment, if that is so."""
+        trouble = self.troubles.get(job.id)
+        state = "waiting" if trouble else job.state
+        return {"id": job.id, "model": job.model, "state": state, "trouble": trouble, "created": job.created}
+
+    def counts(self, job: str) -> dict[str, int]:
+        """How many of a job's items there are, and in which state."""
+        counts = {"waiting": 0, "done": 0, "failed": 0, **self.store.counts(job)}
+        return {"total": sum(counts.values()), **counts}
 
     def report(self, job: str) -> dict[str, Any]:
         """How far a job is, and its items."""
-        found, items = self.find(job), self.store.items(job)
-        counts = {state: sum(item.state == state for item in items) for state in ("waiting", "done", "failed")}
-        ready = counts["done"] + counts["failed"]
-        seconds = (found.finished or time.time()) - found.created
+        found, items, counts = self.find(job), self.store.items(job), self.counts(job)
+        ready, seconds = counts["done"] + counts["failed"], seconds_of(found)
         left = seconds / ready * counts["waiting"] if ready and found.state == "running" else None
         return {
-            "id": found.id,
-            "model": found.model,
-            "state": found.state,
-            "total": len(items),
+            **self.brief(found),
             **counts,
             "seconds": round(seconds, 3),
             "seconds_left": None if left is None else round(left, 1),
+            "left_out": self.store.left_out(job),
             "items": [
                 {"number": i.number, "name": i.name, "seed": i.seed, "state": i.state, "fault": i.fault} for i in items
             ],
@@ -202,71 +289,52 @@ class Jobs:
         if item is None:
             raise NotFound(f"the job has no item {number}: they are numbered from 0 to {len(items) - 1}")
         if not item.result:
-            state = f"failed: {item.fault}" if item.state == "failed" else "has no result yet: ask again later"
-            raise NotFound(f"item {number} {state}")
+            states = {"failed": f"failed: {item.fault}", "done": "was deleted"}
+            raise NotFound(f"item {number} {states.get(item.state, 'has no result yet: ask again later')}")
         return self.place / job / item.result
 
-    def results(self, job: str, place: Path) -> Path:
-        """A zip of all results that there are, under the names of their pictures."""
+    def results(self, job: str) -> Iterator[bytes]:
+        """A zip of all results that there are, under the names of their pictures, in pieces. Raises NotFound."""
         self.find(job)
-        with zipfile.ZipFile(place, "w", zipfile.ZIP_STORED) as archive:
-            taken: set[str] = set()
-            for item in self.store.items(job, "done"):
-                if item.result:
-                    archive.write(self.place / job / item.result, free_name(item, taken))
-        return place
+        items = [item for item in self.store.items(job, "done") if item.result]
+        if not items and self.store.items(job, "done"):
+            raise NotFound("the results of this job were deleted")
+        return zipped(items, self.place / job)
 
 
-def free_name(item: Item, taken: set[str]) -> str:
-    """The name of a result in a zip: the picture's, with the result's suffix, and a number where it is taken."""
-    path = PurePosixPath(item.name)
-    suffix = PurePosixPath(item.result or "").suffix
-    stem = f"{path.stem}-{item.seed}" if item.seed is not None else path.stem
-    name, turn = str(path.with_name(stem + suffix)), 1
-    while name in taken:
-        turn += 1
-        name = str(path.with_name(f"{stem} ({turn}){suffix}"))
-    taken.add(name)
-    return name
-
-
-def safe_name(name: str) -> str:
-    """A client's name for a picture without anything that leads elsewhere."""
-    parts = [part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in ("/", "..", ".")]
-    clean = ["".join(c for c in part if c.isprintable() and c not in ':*?"<>|')[:100].strip() for part in parts[-8:]]
-    return "/".join(part for part in clean if part) or "picture"
-
-
-def is_zip(file: IO[bytes]) -> bool:
-    start = file.read(4)
-    file.seek(0)
-    return start == b"PK\x03\x04" or start == b"PK\x05\x06"
-
-
-def opened_zip(file: IO[bytes], largest: int) -> Iterator[tuple[str, bytes]]:
-    """The pictures in a zip: names and bytes. Raises BadPicture for one that is damaged, TooLarge for a bomb."""
+async def finished(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    """What a function gives in a thread, which has ended in any case: also where whoever waits for it is cancelled."""
+    work = asyncio.ensure_future(asyncio.to_thread(function, *arguments, **named))
     try:
-        with zipfile.ZipFile(file) as archive:
-            entries = [entry for entry in archive.infolist() if is_picture(entry)]
-            for entry in entries:
-                if entry.file_size > largest:
-                    name = safe_name(entry.filename)
-                    raise TooLarge(
-                        f"{name} in the zip has more than {largest:,} bytes: leave it out, or make it smaller"
-                    )
-            for entry in entries:
-                with archive.open(entry) as inner:
-                    data = inner.read(entry.file_size + 1)  # zipfile stops at what the entry says it is
-                yield entry.filename, data
-    except ServeError:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait({work})
         raise
-    except Exception as error:  # BadZipFile, zlib.error, RuntimeError for a password, and what else it finds
-        raise BadPicture(f"the zip is damaged, or locked by a password: {error}") from None
 
 
-def is_picture(entry: zipfile.ZipInfo) -> bool:
-    """Whether an entry is a plain file called like a picture: links and what other systems add are left out."""
-    kind = stat.S_IFMT(entry.external_attr >> 16)
-    path = PurePosixPath(safe_name(entry.filename))
-    hidden = path.name.startswith(".") or path.parts[:1] == ("__MACOSX",)
-    return not entry.is_dir() and kind in (0, stat.S_IFREG) and path.suffix.lower() in SUFFIXES and not hidden
+def seconds_of(job: Job) -> float:
+    """How long a job has taken so far, or took."""
+    return (job.finished or time.time()) - job.created
+
+
+def causes(error: BaseException) -> list[BaseException]:
+    """An error, or those that happened together."""
+    return (
+        [one for inner in error.exceptions for one in causes(inner)]
+        if isinstance(error, BaseExceptionGroup)
+        else [error]
+    )
+
+
+def expected(error: BaseException) -> bool:
+    return all(isinstance(one, DiptychError) for one in causes(error))
+
+
+def in_words(error: BaseException) -> str:
+    """Why a job cannot go on, for its owner: nothing of the server's folders."""
+    first = causes(error)[0]
+    if isinstance(first, ServeError):
+        return str(first)
+    if isinstance(first, StorageError):
+        return "its results cannot be written: the server tries again"
+    return "a fault of the server's: it tries again"

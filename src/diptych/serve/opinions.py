@@ -11,6 +11,7 @@ from diptych.files import write_bytes
 from diptych.serve.engine import Engine
 from diptych.serve.errors import BadPicture, BadRequest
 from diptych.serve.forms import read_model
+from diptych.serve.keeping import Keeper
 from diptych.serve.store import Feedback, Store, new_id
 
 PICTURES = ("source", "result", "corrected")
@@ -31,10 +32,12 @@ async def formats_of(engine: Engine, given: Mapping[str, Any]) -> dict[str, str]
     return found
 
 
-def take_feedback(store: Store, engine: Engine, given: Mapping[str, Any], formats: Mapping[str, str]) -> str:
+def take_feedback(
+    store: Store, keeper: Keeper, engine: Engine, given: Mapping[str, Any], formats: Mapping[str, str]
+) -> str:
     """Store feedback: model, rating from -1 to 1, and perhaps version, comment, controls and pictures; its id.
 
-    formats: of the pictures, by their names. Raises UnknownModel, BadRequest.
+    formats: of the pictures, by their names. Raises UnknownModel, BadRequest, StorageFull.
     """
     served = engine.find(read_model(given))
     if str(given.get("rating", "")) not in ("-1", "0", "1"):
@@ -43,6 +46,7 @@ def take_feedback(store: Store, engine: Engine, given: Mapping[str, Any], format
     if unknown:
         raise BadRequest(f"{', '.join(sorted(unknown))[:200]}: not a field of feedback")
     id = new_id()
+    keeper.take(sum(len(given[name]) for name in formats))
     names = {name: keep(store, id, name, format, given[name]) for name, format in formats.items()}
     store.add(
         Feedback(

@@ -20,13 +20,14 @@ from diptych.serve.connection import PatientConnection
 from diptych.serve.engine import Engine
 from diptych.serve.gate import Gate, Rules
 from diptych.serve.guesses import Guesses
+from diptych.serve.keeping import Limits
 from diptych.serve.login import add_login
 from diptych.serve.store import Store
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def run(engine: Engine, store: Store, rules: Rules, *, host: str, port: int, page: bool) -> None:
+def run(engine: Engine, store: Store, rules: Rules, limits: Limits, *, host: str, port: int, page: bool) -> None:
     """Serve until a signal says to stop. Raises ConfigError, ModelError, StorageError for what cannot begin."""
     if not is_loopback(host) and not rules.token:
         raise ConfigError(f"--host {host} lets others in: give a --token that they must show, or leave --host out")
@@ -36,7 +37,7 @@ def run(engine: Engine, store: Store, rules: Rules, *, host: str, port: int, pag
     if is_loopback(host):
         rules = replace(rules, hosts=LOOPBACK)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(engine, store, rules, listener, page=page))
+        runner.run(serve(engine, store, rules, limits, listener, page=page))
 
 
 def is_loopback(host: str) -> bool:
@@ -63,9 +64,11 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def serve(engine: Engine, store: Store, rules: Rules, listener: socket.socket, *, page: bool) -> None:
+async def serve(
+    engine: Engine, store: Store, rules: Rules, limits: Limits, listener: socket.socket, *, page: bool
+) -> None:
     await engine.start()
-    app, guesses = build_app(engine, store, rules), Guesses()
+    app, guesses = build_app(engine, store, rules, limits), Guesses()
     if rules.token:
         add_login(app, rules, guesses)
     if page:

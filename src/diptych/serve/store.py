@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import time
 import uuid
 from collections.abc import Iterable, Iterator
@@ -14,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from diptych.errors import StorageError
+from diptych.serve.errors import StorageAway, StorageFull
 
 
 class Base(DeclarativeBase):
@@ -48,6 +51,14 @@ class Item(Base):
     state: Mapped[str] = mapped_column(default="waiting")
     result: Mapped[str | None]
     fault: Mapped[str | None]
+
+
+class LeftOut(Base):
+    """What was not taken of the zips of a job, counted by kind."""
+
+    __tablename__ = "left_out"
+    job: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    counted: Mapped[str]
 
 
 class Feedback(Base):
@@ -92,6 +103,8 @@ class Store:
             if self.engine.dialect.name == "sqlite":
                 event.listen(self.engine, "connect", durable)
             Base.metadata.create_all(self.engine)
+            self.file = Path(self.engine.url.database or "") if self.engine.dialect.name == "sqlite" else None
+            self.identity = identity(self.file)
         except (SQLAlchemyError, OSError, ModuleNotFoundError) as error:
             raise StorageError(
                 f"the store {shown(self.url)} cannot be opened ({str(error).splitlines()[0]}): a database is named as "
@@ -100,22 +113,39 @@ class Store:
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """A transaction: all of it is kept, or nothing."""
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
-            yield session
+        """A transaction: all of it is kept, or nothing. Raises StorageFull, StorageAway."""
+        if not self.whole:
+            raise StorageAway("the server's store was removed while it ran: its operator should start it again")
+        try:
+            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except SQLAlchemyError as error:
+            logging.error("the store: %s", str(error).splitlines()[0])
+            if "full" in str(error).splitlines()[0]:
+                raise StorageFull("the server's disk is full: try again later") from error
+            raise StorageAway("the server's store does not answer: try again later") from error
+
+    @property
+    def whole(self) -> bool:
+        """Whether a database that is a file is still the one that was opened."""
+        return self.identity is None or identity(self.file) == self.identity
 
     def close(self) -> None:
         self.engine.dispose()
 
     # Jobs
 
-    def add_job(self, job: str, model: str, controls: dict[str, Any], format: str | None, items: list[Item]) -> None:
+    def add_job(
+        self, job: str, model: str, controls: dict[str, Any], format: str | None, items: list[Item], left_out: str = ""
+    ) -> None:
         with self.session() as session:
             session.add(
                 Job(id=job, model=model, controls=controls, format=format, created=time.time(), state="waiting")
             )
             session.flush()
             session.add_all(items)
+            if left_out:
+                session.add(LeftOut(job=job, counted=left_out))
 
     def job(self, job: str) -> Job | None:
         with self.session() as session:
@@ -126,6 +156,36 @@ class Store:
         with self.session() as session:
             return list(session.scalars(select(Job).where(Job.state.in_(list(states))).order_by(Job.created, Job.id)))
 
+    def latest_jobs(self, limit: int) -> list[Job]:
+        """The latest jobs, newest first."""
+        with self.session() as session:
+            return list(session.scalars(select(Job).order_by(Job.created.desc(), Job.id).limit(limit)))
+
+    def job_ids(self) -> set[str]:
+        with self.session() as session:
+            return set(session.scalars(select(Job.id)))
+
+    def left_out(self, job: str) -> str:
+        """What was not taken of a job's zips, counted by kind."""
+        with self.session() as session:
+            found = session.get(LeftOut, job)
+            return found.counted if found else ""
+
+    def forget_results(self, job: str) -> None:
+        """The results of a job are there no more."""
+        with self.session() as session:
+            session.execute(update(Item).where(Item.job == job).values(result=None))
+
+    def forget_jobs(self, before: float) -> list[str]:
+        """Remove the jobs that had ended by then; their ids."""
+        with self.session() as session:
+            old = list(session.scalars(select(Job.id).where(Job.finished < before)))
+            for job in old:
+                session.execute(delete(Item).where(Item.job == job))
+                session.execute(delete(LeftOut).where(LeftOut.job == job))
+                session.execute(delete(Job).where(Job.id == job))
+            return old
+
     def items(self, job: str, state: str | None = None) -> list[Item]:
         with self.session() as session:
             wanted = select(Item).where(Item.job == job).order_by(Item.number)
@@ -135,7 +195,7 @@ class Store:
         """How many of a job's items are in each state."""
         with self.session() as session:
             rows = session.execute(select(Item.state, func.count()).where(Item.job == job).group_by(Item.state))
-            return dict(rows.tuples())
+            return {state: count for state, count in rows}  # noqa: C416 (a result is no dict's argument)
 
     def settle_item(self, job: str, number: int, *, result: str | None = None, fault: str | None = None) -> None:
         """An item is done, or has failed."""
@@ -182,6 +242,20 @@ class Store:
                 session.delete(past)
             return [past.id for past in old]
 
+    def forget_old_history(self, before: float) -> list[str]:
+        """Remove the translations on the page from before then; their ids."""
+        return self.forget_rows(Past, before)
+
+    def forget_feedback(self, before: float) -> list[str]:
+        """Remove the feedback from before then; its ids."""
+        return self.forget_rows(Feedback, before)
+
+    def forget_rows(self, kind: type[Past] | type[Feedback], before: float) -> list[str]:
+        with self.session() as session:
+            old = list(session.scalars(select(kind.id).where(kind.created < before)))
+            session.execute(delete(kind).where(kind.created < before))
+            return old
+
     def forget(self, id: str) -> None:
         """Remove one translation, if it is there."""
         with self.session() as session:
@@ -190,6 +264,15 @@ class Store:
 
 def latest_of(model: str) -> Select[tuple[Past]]:
     return select(Past).where(Past.model == model).order_by(Past.created.desc(), Past.id)
+
+
+def identity(file: Path | None) -> tuple[int, int] | None:
+    """Which file this is, whatever it is called."""
+    try:
+        found = os.stat(file) if file else None
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if found else None
 
 
 def shown(url: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,11 +10,10 @@ from typing import IO, Any
 
 import gradio as gr
 
+from diptych.files import atomic
 from diptych.serve.jobs import Jobs
 from diptych.serve.page.errors import said, sentence
 from diptych.serve.page.words import plainly
-
-DAY = 24 * 3600.0
 
 
 def show_jobs(jobs: Jobs, model: gr.Dropdown) -> None:
@@ -39,13 +37,8 @@ def show_jobs(jobs: Jobs, model: gr.Dropdown) -> None:
             if ended:
                 break
             await asyncio.sleep(0.3)
-        place = Path(jobs.place / id / "results.zip")
-        await asyncio.to_thread(jobs.results, id, place)
         cached = Path(jobs.store.place / "history" / f"{id}.zip")
-        for old in cached.parent.glob("*.zip"):
-            if time.time() - old.stat().st_mtime > DAY:
-                old.unlink(missing_ok=True)
-        await asyncio.to_thread(place.replace, cached)
+        await asyncio.to_thread(write_zip, jobs, id, cached)
         yield [id, progress_line(report), gr.DownloadButton(value=str(cached.resolve()), interactive=True)]
 
     start.click(run, [model, files], [job, progress, results])
@@ -59,6 +52,12 @@ def add_job(jobs: Jobs, name: str, paths: list[str]) -> str:
             (Path(path).name, stack.enter_context(Path(path).open("rb"))) for path in paths
         ]
         return jobs.add(name, {}, None, opened, [None])
+
+
+def write_zip(jobs: Jobs, job: str, place: Path) -> None:
+    with atomic(place, durable=False) as file:
+        for piece in jobs.results(job):
+            file.write(piece)
 
 
 def progress_line(report: Mapping[str, Any]) -> str:
