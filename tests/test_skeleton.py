@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "sides": "images card legend",
     "translator": "sides model_folder methods tasks images card config runtime tiling",
     "provenance": "images card",
-    "tiling": "",
+    "tiling": "nn",
     "places": "images",
     "bulk": "places translator images ahead card provenance",
     "large": "translator sides tasks tiling images card provenance",

@@ -245,14 +245,13 @@ class Translator:
         most = resident() + KEPT_FOR_TILES
 
         def network(method: Method, speed: Speed) -> Network:
-            def given(shown: Picture) -> dict[str, Tensor]:
+            def tensors(shown: Picture) -> dict[str, Tensor]:
                 x = prepare(shown, source)[None].to(self.device)
                 things = {name: one.to(self.device) for name, one in self.things([shown]).items()}
                 return {"x": speed.layout(x).clone(), **things}  # in memory of its own, which can be put away
 
-            def translate(show: Callable[[], Picture]) -> Tensor:
-                tensors = given(show())
-                return method.translate(tensors.pop("x"), **controls, **tensors)  # held by nobody while it waits
+            def translate(given: dict[str, Tensor]) -> Tensor:
+                return method.translate(given.pop("x"), **controls, **given)  # held by nobody while it waits
 
             @contextmanager
             def within() -> Iterator[None]:
@@ -260,7 +259,7 @@ class Translator:
                 with torch.inference_mode(), speed.precision(self.device), speed.uncompiled():
                     yield
 
-            return Network(translate, within)
+            return Network(tensors, translate, within)
 
         done, above = 0, (len(vertical) - height) // 2
         beside = (len(horizontal) - width) // 2

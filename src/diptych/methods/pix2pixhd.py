@@ -171,9 +171,7 @@ class Pix2PixHD(Method):
         ids = classes if instances is None else instances.expand_as(classes)
         looks = self.e.draw(classes, ids, seed=seed, strength=style_strength if style is None else 1.0)
         if style is not None:
-            size = x.shape[-2:]
-            if style.shape[-2:] != size:
-                style = F.interpolate(style, size=size, mode="bilinear", align_corners=False, antialias=True)
+            style = F.interpolate(style, size=x.shape[-2:], mode="bilinear", align_corners=False, antialias=True)
             looks = looks.lerp(self.e(style.expand(len(x), -1, -1, -1), ids).to(looks), style_strength)
         return self.g(join(planes, looks.to(planes)))
 

@@ -119,8 +119,7 @@ class VAE(Method):
         mean, kind = self.autoencoder.means.mean, "ab".index(to)
         code = self.code(x) + strength * (mean(kind) - mean(1 - kind)).view(-1, 1, 1)
         if style is not None:
-            size = x.shape[-2:]
-            alike = style if style.shape[-2:] == size else F.interpolate(style, size, mode="bilinear", antialias=True)
+            alike = F.interpolate(style, x.shape[-2:], mode="bilinear", antialias=True)
             code = code.lerp(self.code(alike), style_strength)
         if chance:
             drawn = seeded_normal(seed, 1, *code.shape[1:]).to(code)

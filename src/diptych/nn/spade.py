@@ -151,8 +151,6 @@ class SpatialGenerator(nn.Module):
     def begin(self, code: Tensor, height: int, width: int) -> Tensor:
         """The first features, from a code `B code`; of another size than those that were trained by interpolation."""
         x = self.start(code).unflatten(1, self.first)
-        if (height, width) == self.first[1:]:
-            return x
         return F.interpolate(x, (height, width), mode="bilinear", align_corners=False)
 
 

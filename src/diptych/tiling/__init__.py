@@ -1,4 +1,4 @@
-"""Pictures of any size in bounded memory: in tiles that overlap, blend, and share the whole picture's statistics."""
+"""Pictures of any size in bounded memory: in tiles that are together what the picture would be as a whole."""
 
 from __future__ import annotations
 
@@ -14,21 +14,31 @@ import torch
 from greenlet import greenlet
 from torch import Tensor
 
-from diptych.tiling.grid import Span, spans, spread
+from diptych.errors import ConfigError
+from diptych.tiling.borders import Borders
+from diptych.tiling.grid import Span, Tile, spans, spread
 from diptych.tiling.paging import Pages
-from diptych.tiling.statistics import Alone, Core, Moments, Together
+from diptych.tiling.placed import Draws
+from diptych.tiling.plan import Plan, planned
+from diptych.tiling.sharing import Alone, Shared, Together
+from diptych.tiling.statistics import Statistics
+from diptych.tiling.survey import Survey
 
 Window = Callable[[int, int, int, int], Any]
 """What a picture shows from top to bottom and from left to right."""
 Mode = Literal["auto", "approximate", "exact", "off"]
 MODES: tuple[Mode, ...] = ("auto", "approximate", "exact", "off")
+FARTHEST = 192
+"""Pixels that tiles are shown around their own at most, where they are translated by themselves."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """What translates what a function shows, to `1 C h w`, and should not hold it; within: torch's state meanwhile."""
+    """tensors: what a window shows, as the network's arguments by name, which nobody else should hold. translate: what
+    it makes of them, `1 C h w`; it should not hold them either. within: torch's state meanwhile."""
 
-    translate: Callable[[Callable[[], Any]], Tensor]
+    tensors: Callable[[Any], dict[str, Tensor]]
+    translate: Callable[[dict[str, Tensor]], Tensor]
     within: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
@@ -36,16 +46,16 @@ class Network:
 class Tiling:
     """How large pictures are translated.
 
-    mode: auto, exact above `above_mp` million pixels and whole below; exact: with the statistics of all of the picture;
-    approximate: with those of a sample of it; off: always whole.
-    size, halo: of a tile in pixels, and how much more of the picture it is shown on each side. blend: half the width
-    of the seam over which neighbours fade into each other.
+    mode: auto, exact above `above_mp` million pixels and whole below; exact: with the statistics of all of the picture
+    and what neighbours know; approximate: with statistics of a sample, each tile by itself; off: always whole.
+    size, halo: of a tile in pixels, and how much more of the picture it is shown on each side, at least. blend: half
+    the width of the seam over which approximate neighbours fade into each other.
     sample_size, sample_halo: of the tiles of a sample; sample_mp: how many million pixels they are shown in all.
     """
 
     mode: Mode = "auto"
     size: int = 768
-    halo: int = 40
+    halo: int = 32
     blend: int = 16
     above_mp: float = 4.0
     sample_size: int = 64
@@ -55,24 +65,6 @@ class Tiling:
     def applies(self, height: int, width: int) -> bool:
         """Whether a picture of that size is translated in tiles."""
         return self.mode in ("approximate", "exact") or (self.mode == "auto" and height * width > 1e6 * self.above_mp)
-
-
-@dataclass(frozen=True)
-class Tile:
-    """One tile: its rows and its columns."""
-
-    rows: Span
-    columns: Span
-
-    @property
-    def core(self) -> Core:
-        rows, columns = self.rows, self.columns
-        inner = (rows.start - rows.low, rows.end - rows.low, columns.start - columns.low, columns.end - columns.low)
-        return Core(rows.high - rows.low, columns.high - columns.low, *inner)
-
-    @property
-    def pixels(self) -> int:
-        return (self.rows.high - self.rows.low) * (self.columns.high - self.columns.low)
 
 
 def in_tiles(
@@ -89,15 +81,18 @@ def in_tiles(
     """Translate a picture whose sides are multiples of `step`; its rows `C h W`, from top to bottom, as they are done.
 
     reference: the network to take a sample's statistics with, where another than `network` is better. progress: hears
-    of the share that is done. Raises StorageError where there is no room for what lies between two layers.
+    of the share that is done. Raises ConfigError, before the work begins, for a network that looks at the whole of a
+    picture in a way that tiles do not share, StorageError where there is no room for what lies between two layers.
     """
     work = Work(window, height, width, step, tiling)
+    plan = work.plan(network)
     if tiling.mode == "approximate":
+        work.cut(tiling.size, max(tiling.halo, tiling.blend, min(plan.sight, FARTHEST)), tiling.blend)
         table = work.sampled(reference or network, tiling.sample_mp)
         outputs, parts = work.alone(network, table), len(work.tiles)
     else:
-        rounds = len(work.sampled(network, 0)) + 1
-        outputs, parts = work.in_step(network, work.tiles, rounds), len(work.tiles) * rounds
+        work.cut(max(tiling.size, 2 * plan.halo), plan.halo, 0)
+        outputs, parts = work.in_step(network, work.tiles, plan), len(work.tiles) * plan.rounds
     done = count(1)
     work.tick = lambda: progress(next(done) / parts)
     yield from work.rows(outputs)
@@ -108,48 +103,78 @@ class Work:
 
     def __init__(self, window: Window, height: int, width: int, step: int, tiling: Tiling) -> None:
         self.window, self.height, self.width, self.step, self.tiling = window, height, width, step, tiling
-        self.row_spans, self.column_spans = self.cut(tiling.size, max(tiling.halo, tiling.blend))
-        self.tiles = [Tile(rows, columns) for rows in self.row_spans for columns in self.column_spans]
+        self.draws = Draws(height, width)
         self.tick: Callable[[], object] = lambda: None
 
-    def cut(self, size: int, halo: int) -> tuple[list[Span], list[Span]]:
+    def cut(self, size: int, halo: int, blend: int) -> None:
+        """Decide on the tiles."""
+        self.row_spans, self.column_spans = self.spans(size, halo)
+        self.tiles, self.blend = tiles_of(self.row_spans, self.column_spans), blend
+
+    def spans(self, size: int, halo: int) -> tuple[list[Span], list[Span]]:
         return spans(self.height, size, halo, self.step), spans(self.width, size, halo, self.step)
 
-    def translate(self, network: Network, tile: Tile, shared: Alone | Together) -> Tensor:
+    def plan(self, network: Network) -> Plan:
+        """What the network asks of tiles, by a small one from the picture's corner. Raises ConfigError."""
+        height, width = (
+            min(size, max(least, blocks * self.step) // self.step * self.step)
+            for size, least, blocks in ((self.height, 64, 2), (self.width, 96, 3))
+        )
+        tile = Tile(Span(0, height, 0, height), Span(0, width, 0, width))
+        survey = Survey(tile, self.step)
+        with network.within():
+            self.translate(network, tile, survey)
+        return planned(survey.events, self.step, self.tiling.halo)
+
+    def translate(self, network: Network, tile: Tile, shared: Shared) -> Tensor:
         """What the network makes of what a tile is shown, `C h w`."""
         rows, columns = tile.rows, tile.columns
         with shared:
-            return network.translate(lambda: self.window(rows.low, rows.high, columns.low, columns.high))[0]
+            made = network.translate(
+                shared.begin(network.tensors(self.window(rows.low, rows.high, columns.low, columns.high)))
+            )
+        if not shared.knows(made):
+            raise ConfigError(
+                "the model cannot translate pictures in tiles: how what it makes depends on what it is shown cannot be "
+                "followed; translate it as a whole, with --tiling off, or make the picture smaller"
+            )
+        return made[0]
 
-    def alone(self, network: Network, table: Sequence[Moments]) -> Iterator[Tensor]:
+    def alone(self, network: Network, table: Sequence[Statistics]) -> Iterator[Tensor]:
         """The tiles one after another, with the statistics of a table."""
         for tile in self.tiles:
             with network.within():
-                output = self.translate(network, tile, Alone(tile.core, table))
+                output = self.translate(network, tile, Alone(tile, self.draws, table))
             self.tick()
             yield output
 
     def in_step(
-        self, network: Network, tiles: Sequence[Tile], rounds: int = 1, table: list[Moments] | None = None
+        self,
+        network: Network,
+        tiles: Sequence[Tile],
+        plan: Plan | None = None,
+        table: list[Statistics] | None = None,
     ) -> Iterator[Tensor]:
         """The tiles, each with the statistics of all of them, which are added to `table`.
 
-        In each round every tile goes on, one after another, up to the next operation that asks for statistics; in the
-        last, to the end. Each goes the other way than the one before it, so that what was put away last is taken up
-        first. rounds: how many there will be, for the last one to begin with the first tile.
+        In each round every tile goes on, one after another, up to the next operation that asks for statistics or for
+        what its neighbours see; in the last, to the end. Each goes the other way than the one before it, so that what
+        was put away last is taken up first. plan: of tiles that cover the picture; without, they are a sample,
+        and see nothing of each other.
         """
-        states = [Together(tile.core) for tile in tiles]
-        runs = [greenlet(partial(self.translate, network, *pair)) for pair in zip(tiles, states, strict=True)]
-        used: tuple[Moments, ...] = ()
-        forwards = rounds % 2 == 1
-        with Pages() as pages:
+        halo, early, rounds = (plan.halo, plan.early, plan.rounds) if plan else (None, (), 1)
+        used: Statistics | None = None
+        forwards = rounds % 2 == 1  # for the last one to begin with the first tile
+        with Pages() as pages, Borders(tiles if plan else ()) as borders:
+            states = [Together(tile, self.draws, halo, early, borders) for tile in tiles]
+            runs = [greenlet(partial(self.translate, network, *pair)) for pair in zip(tiles, states, strict=True)]
             while not runs[-1].dead:
                 seen = []
                 for number in range(len(runs)) if forwards else reversed(range(len(runs))):
                     run = runs[number]
                     with network.within():
                         pages.give_back(number)
-                        found = run.switch(*used)
+                        found = run.switch() if run.gr_frame is None else run.switch(used)
                         if not run.dead:
                             pages.keep(number, states[number].held())
                     self.tick()
@@ -158,25 +183,24 @@ class Work:
                     else:
                         seen.append(found)
                 pages.turn()
+                borders.turn()
                 forwards = not forwards
-                if seen:
-                    used = (reduce(add, seen),)
-                    if table is not None:
-                        table.extend(used)
+                used = reduce(add, seen) if seen and seen[0] is not None else None
+                if table is not None and used is not None:
+                    table.append(used)
 
-    def sampled(self, network: Network, million_pixels: float) -> list[Moments]:
+    def sampled(self, network: Network, million_pixels: float) -> list[Statistics]:
         """The statistics of small tiles that are spread evenly, one at least; of all, where these are all."""
-        rows, columns = self.cut(self.tiling.sample_size, self.tiling.sample_halo)
-        tiles = [Tile(row, column) for row in rows for column in columns]
-        wanted = max(1, int(1e6 * million_pixels) // max(tile.pixels for tile in tiles))
-        table: list[Moments] = []
+        tiles = tiles_of(*self.spans(self.tiling.sample_size, self.tiling.sample_halo))
+        wanted = max(1, int(1e6 * million_pixels) // max(tile.shown.pixels for tile in tiles))
+        table: list[Statistics] = []
         for _ in self.in_step(network, [tiles[number] for number in spread(len(tiles), wanted)], table=table):
             pass
         return table
 
     def rows(self, outputs: Iterable[Tensor]) -> Iterator[Tensor]:
         """The finished rows, one row of tiles after another; a seam is kept until its other half is there."""
-        blend, seam, outputs = self.tiling.blend, torch.zeros(0), iter(outputs)
+        blend, seam, outputs = self.blend, torch.zeros(0), iter(outputs)
         for row in self.row_spans:
             top, down = row.weights(blend, self.height)
             band = torch.zeros(0)
@@ -192,3 +216,7 @@ class Work:
             ready = row.end - blend - top if row.end < self.height else self.height - top
             yield band[:, :ready]
             seam = band[:, ready:].clone()
+
+
+def tiles_of(rows: Sequence[Span], columns: Sequence[Span]) -> list[Tile]:
+    return [Tile(row, column) for row in rows for column in columns]

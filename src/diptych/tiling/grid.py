@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -31,6 +32,73 @@ class Span:
         if blend and self.end < length:
             weight *= ((self.end + blend - place) / (2 * blend)).clamp(0, 1)
         return low, weight
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a picture: rows from top to bottom, columns from left to right."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    def __and__(self, other: Part) -> Part:
+        """What is in both."""
+        return Part(
+            max(self.top, other.top),
+            min(self.bottom, other.bottom),
+            max(self.left, other.left),
+            min(self.right, other.right),
+        )
+
+    def of(self, x: Tensor, stride: int, top: int = 0, left: int = 0) -> Tensor:
+        """Of features that begin there, and whose values stand for `stride` pixels a side, those of this part."""
+        rows = slice((self.top - top) // stride, -(-(self.bottom - top) // stride))
+        columns = slice((self.left - left) // stride, -(-(self.right - left) // stride))
+        return x[..., rows, columns]
+
+    @property
+    def height(self) -> int:
+        return max(0, self.bottom - self.top)
+
+    @property
+    def width(self) -> int:
+        return max(0, self.right - self.left)
+
+    @property
+    def pixels(self) -> int:
+        return self.height * self.width
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One tile: its rows and its columns."""
+
+    rows: Span
+    columns: Span
+
+    @property
+    def part(self) -> Part:
+        """Its own part of the picture."""
+        return Part(self.rows.start, self.rows.end, self.columns.start, self.columns.end)
+
+    @property
+    def shown(self) -> Part:
+        """What it is shown."""
+        return Part(self.rows.low, self.rows.high, self.columns.low, self.columns.high)
+
+    def stride(self, size: Sequence[int]) -> int | None:
+        """How many pixels a side each value of features of that size stands for, if they are the tile's."""
+        (height, width), shown = size, self.shown
+        ratio = shown.height // height if height else 0
+        return ratio if ratio and (height * ratio, width * ratio) == (shown.height, shown.width) else None
+
+    def cut(self, x: Tensor, part: Part) -> Tensor:
+        """Of features of the tile those of a part of the picture, of which it shows all."""
+        stride = self.stride(x.shape[-2:])
+        assert stride, "not the tile's features"
+        return part.of(x, stride, self.rows.low, self.columns.low)
 
 
 def spans(length: int, size: int, halo: int, step: int) -> list[Span]:

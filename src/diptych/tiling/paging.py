@@ -5,12 +5,14 @@ from __future__ import annotations
 import ctypes
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Iterator
+from contextlib import contextmanager
+from os import SEEK_END
 from types import TracebackType
 from typing import IO
 
 import torch
-from torch import UntypedStorage
+from torch import Tensor, UntypedStorage
 
 from diptych.errors import StorageError
 
@@ -43,20 +45,13 @@ class Pages:
 
     def keep(self, number: int, storages: Iterable[UntypedStorage]) -> None:
         """Tile `number` waits. Raises StorageError where there is no room for what it holds."""
-        try:
+        with roomy():
             self.written = self.written or tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
             for storage in storages:
                 self.parcels[number].append((storage, self.written.tell(), storage.nbytes()))
-                left = bytes_of(flat(storage).cpu().untyped_storage())
-                while left:
-                    left = left[self.written.write(left) :]
+                here = flat(storage).cpu()
+                write(self.written, bytes_of(here.untyped_storage()))
                 storage.resize_(0)
-        except OSError as error:
-            raise StorageError(
-                f"{tempfile.gettempdir()}: no room for what is between the layers of a large picture "
-                f"({error.strerror}): free some, name another place in TMPDIR, "
-                "or take --tiling approximate, which needs none"
-            ) from None
 
     def give_back(self, number: int) -> None:
         """Tile `number` goes on."""
@@ -69,14 +64,70 @@ class Pages:
         for storage, _, size in parcels:
             storage.resize_(size)
             here = storage if storage.device.type == "cpu" else torch.UntypedStorage(size)
-            left = bytes_of(here)
-            while left and (count := self.read.readinto(left)):  # type: ignore[attr-defined]
-                left = left[count:]
-            if left:
-                raise StorageError("what lies between the layers of a large picture cannot be read back: try again")
+            read(self.read, bytes_of(here))
             if here is not storage:
                 flat(storage).copy_(flat(here))
         self.read.truncate(start)
+
+
+class Letters:
+    """What tiles leave for each other between two rounds, in temporary files as well."""
+
+    def __init__(self) -> None:
+        self.files: list[IO[bytes] | None] = [None, None]
+        self.places: list[dict[Hashable, int]] = [{}, {}]
+
+    def leave(self, address: Hashable, x: Tensor) -> None:
+        """Raises StorageError where there is no room."""
+        with roomy():
+            file = self.files[0] = self.files[0] or tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+            self.places[0][address] = file.seek(0, SEEK_END)
+            copy = x.cpu().clone(memory_format=torch.contiguous_format)  # kept until it is written
+            write(file, bytes_of(copy.untyped_storage()))
+
+    def fetch(self, address: Hashable, x: Tensor) -> None:
+        """Put what was left in the round before into `x`."""
+        file, here = self.files[1], torch.empty(x.shape, dtype=x.dtype)
+        assert file is not None
+        file.seek(self.places[1][address])
+        read(file, bytes_of(here.untyped_storage()))
+        x.copy_(here)
+
+    def turn(self) -> None:
+        """What was left can be fetched from now on, and what was left before that is gone."""
+        if self.files[1]:
+            self.files[1].close()
+        self.files, self.places = [None, self.files[0]], [{}, self.places[0]]
+
+    def close(self) -> None:
+        for file in self.files:
+            if file:
+                file.close()
+
+
+@contextmanager
+def roomy() -> Iterator[None]:
+    """Raises StorageError where there is no room."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"{tempfile.gettempdir()}: no room for what is between the layers of a large picture "
+            f"({error.strerror}): free some, name another place in TMPDIR, "
+            "or take --tiling approximate, which needs none"
+        ) from None
+
+
+def write(file: IO[bytes], left: memoryview) -> None:
+    while left:
+        left = left[file.write(left) :]
+
+
+def read(file: IO[bytes], left: memoryview) -> None:
+    while left and (count := file.readinto(left)):  # type: ignore[attr-defined]
+        left = left[count:]
+    if left:
+        raise StorageError("what lies between the layers of a large picture cannot be read back: try again")
 
 
 def flat(storage: UntypedStorage) -> torch.Tensor:

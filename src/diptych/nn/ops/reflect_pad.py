@@ -11,6 +11,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.overrides import handle_torch_function, has_torch_function_unary
 
 
 class ReflectPad(torch.autograd.Function):
@@ -48,4 +49,6 @@ def reflect_pad(x: Tensor, pad: int) -> Tensor:
     plain = x.dtype == torch.float32 or not x.is_contiguous(memory_format=torch.channels_last)
     if plain or pad >= min(x.shape[-2:]):  # which torch refuses in words
         return F.pad(x, (pad, pad, pad, pad), mode="reflect")
+    if has_torch_function_unary(x):  # for those who intercept torch's operations, this is one
+        return handle_torch_function(reflect_pad, (x,), x, pad)
     return ReflectPad.apply(x, pad)
