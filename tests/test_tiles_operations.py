@@ -31,7 +31,9 @@ FULL = {
     "coordinates": lambda x: x + torch.linspace(0, 1, x.shape[-1]).expand_as(x),
     "coordinates beside": lambda x: torch.cat([x, torch.linspace(0, 1, x.shape[-2])[:, None].expand_as(x)], 1)[:, :3],
     "circular": lambda x: F.conv2d(F.pad(x, (1, 1, 1, 1), mode="circular"), torch.ones(3, 3, 3, 3)),
-    "grid": lambda x: F.grid_sample(x, F.affine_grid(torch.eye(2, 3)[None], [*x.shape], align_corners=False)),
+    "grid": lambda x: F.grid_sample(
+        x, F.affine_grid(torch.eye(2, 3)[None], [*x.shape], align_corners=False), align_corners=False
+    ),
 }
 
 
