@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from pictures import bomb, noise, ramp, save, side_by_side, two_folders
 
 from diptych import images
@@ -55,6 +57,19 @@ def test_random_damage_never_escapes_as_another_error() -> None:
                 images.read(bytes(data), limit_mp=1)
             except DataError:
                 continue
+
+
+def test_a_tiff_that_lacks_the_table_of_its_parts_is_refused() -> None:
+    """A decoder would make the parts black that it does not find."""
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, noise(64, 64), photometric="rgb", compression="zlib", rowsperstrip=16)
+    with tifffile.TiffFile(io.BytesIO(stream.getvalue())) as tiff:
+        entries = [tag.offset for tag in tiff.pages.first.tags if tag.name in ("StripOffsets", "StripByteCounts")]
+    for entry in entries:
+        data = bytearray(stream.getvalue())
+        data[entry] ^= 128  # another tag, which nobody knows
+        with pytest.raises(DataError, match="damaged or cut short"):
+            images.read(bytes(data))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

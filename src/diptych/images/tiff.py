@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -66,6 +67,7 @@ def probe(file: BinaryIO, indices: bool) -> Stored:
     )
 
     def decode() -> np.ndarray:
+        _check_it_is_whole(page)
         array = _channels_last(page.asarray(maxworkers=1), page.axes)
         if inverted and whole:
             array = _inverted(array, bits, alpha)
@@ -89,6 +91,13 @@ def _is_plain(page: Any) -> bool:
             return bool(page.bitspersample > 8 or len(page.extrasamples) > 0 or page.samplesperpixel != 4)
         case _:
             return False
+
+
+def _check_it_is_whole(page: Any) -> None:
+    """Raises DataError where parts of the picture are nowhere in the file: tifffile would make them black."""
+    parts, there = math.prod(page.chunked), min(len(page.dataoffsets), len(page.databytecounts))
+    if there < parts:
+        raise DataError(f"is damaged or cut short ({there} of {parts} parts): replace or remove it")
 
 
 def _channels_last(array: np.ndarray, axes: str) -> np.ndarray:
