@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import clips
@@ -10,11 +11,15 @@ import numpy as np
 import pytest
 from commands import Said, diptych
 from models import model
+from odd.same import Same
 from pictures import noise
 
 from diptych import images, places
 from diptych.errors import ConfigError, DataError
 from diptych.places import Job, folds_case, plan, refuse_clashes
+from diptych.serve.worker import Batch, Translation
+from diptych.testing import bundle
+from diptych.translator import Translator
 
 
 @pytest.fixture
@@ -92,7 +97,7 @@ def test_what_is_no_picture_is_said_in_a_sentence_under_any_name(name: str, tran
     said = diptych("translate", translator, tmp_path / name, "--out", tmp_path / "out")
     assert said.code == 2
     assert f"{name}: is not a picture that can be read" in said.err
-    assert "failed: 1 unreadable file" in said.err
+    assert "failed: 1 refused file" in said.err
 
 
 CLEAR = {
@@ -136,6 +141,31 @@ def test_a_name_for_the_result_that_cannot_hold_its_transparency_gets_another_su
     assert said.code == 0
     assert images.read(tmp_path / "o.png").alpha is not None
     assert "written as .png" in said.err
+
+
+@pytest.mark.parametrize(("name", "format"), [*CLEAR, ("a.npy", "NPY"), ("a.tif", "TIFF"), ("a.gif", "GIF")])
+def test_a_server_answers_in_a_format_that_holds_the_result(name: str, format: str, sixteen: Translator) -> None:
+    array = noise(32, 32, 4)
+    clear = format not in ("NPY", "GIF")
+    if format == "BMP":
+        data = bmp_with_alpha(array)
+    else:
+        data = images.encode(array[..., :3], format, alpha=array[..., 3] if clear else None)
+    for made, dtype in ((bundle(Same, {}), "uint8"), (sixteen, "uint16")):
+        with ThreadPoolExecutor(1) as pool:
+            (done,) = Translation(made, None, Batch("model", [data], {}, None), 50, pool).outcomes()
+        written = images.read(done.data)
+        assert (written.array.dtype, written.alpha is not None) == (dtype, clear)
+        kept = done.format == format
+        assert kept == (images.can_hold(images.SUFFIX_OF[format], dtype, 3, alpha=clear))
+        assert kept or f"written as {done.format}: {format} cannot hold it" in done.notes
+
+
+@pytest.fixture
+def sixteen() -> Translator:
+    made = bundle(Same, {})
+    side = made.card.target.model_copy(update={"dtype": "uint16", "high": 65535.0})
+    return Translator(made.method, made.card.model_copy(update={"target": side}), device="cpu")
 
 
 # --- Files that are there --------------------------------------------------------------------------------------------
@@ -262,8 +292,10 @@ def test_what_is_left_out_of_a_folder_and_what_failed_is_counted_by_kind(
     said = translate(translator, folder, "--out", tmp_path / "out")
     assert said.code == 1
     assert "4 of 6 pictures translated" in said.out
-    assert "left out: 2 system files, 2 .dcm, 1 hidden file, 1 .txt" in said.err
-    assert "failed: 2 unreadable files" in said.err
+    (line,) = (line for line in said.err.splitlines() if line.startswith("left out: "))
+    counts = line.removeprefix("left out: ").split(", ")
+    assert sorted(counts) == ["1 .txt", "1 hidden file", "2 .dcm", "2 system files"]
+    assert "failed: 2 refused files" in said.err
     assert sorted(contents(tmp_path / "out")) == ["deep/y.jpg", "scan.png", "x.jpg", "x.png"]
 
 

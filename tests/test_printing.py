@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from unittest.mock import patch
@@ -103,3 +105,18 @@ def test_a_console_that_lacks_the_signs_of_a_name_is_no_error(encoding: str, tra
             main()
         out.flush()
         assert b"\\u5199" in out.buffer.getvalue()
+
+
+@pytest.mark.parametrize("command", ["methods", "--help", "info MODEL", "nonsense"])
+@pytest.mark.parametrize("place", ["full", "left", "closed"])
+def test_a_place_that_takes_no_print_ends_in_no_traceback(command: str, place: str, trained: Path) -> None:
+    words = " ".join(
+        map(shlex.quote, [sys.executable, "-m", "diptych", *command.replace("MODEL", str(trained)).split()])
+    )
+    to = {"full": "> /dev/full", "left": "| true", "closed": ">&-"}[place]
+    done = subprocess.run(["sh", "-c", f"{words} {to}"], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    if place == "full" and command != "nonsense":
+        assert done.stderr.strip() == "diptych: what is printed could not be written: No space left on device"
+        assert done.returncode == 2

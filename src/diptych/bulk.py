@@ -22,7 +22,7 @@ from diptych.translator import Translator
 if TYPE_CHECKING:
     from diptych.provenance import Sealer
 
-UNREADABLE, UNTRANSLATED, UNWRITTEN = "unreadable file", "untranslated picture", "unwritten result"
+REFUSED, UNTRANSLATED, UNWRITTEN = "refused file", "untranslated picture", "unwritten result"
 """Kinds of faults."""
 
 
@@ -111,7 +111,7 @@ def alike(
     group: list[tuple[Job, Picture]] = []
     for job, picture in opened:
         if isinstance(picture, str):
-            done(Result(job, fault=picture, kind=UNREADABLE))
+            done(Result(job, fault=picture, kind=REFUSED))
             continue
         if group and (len(group) == batch or kind(*group[0]) != kind(job, picture)):
             yield group

@@ -6,8 +6,12 @@ error; 128 + n stopped by signal n.
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import TextIOWrapper
 
 import typer
@@ -35,7 +39,8 @@ def main() -> None:
     for commands in (train, translate, export, serve, provenance, models, data):
         commands.register(app)
     try:
-        app()
+        with printing():
+            app()
     except DiptychError as error:
         fail(str(error))
     except (MemoryError, RuntimeError) as error:
@@ -43,6 +48,22 @@ def main() -> None:
             raise
         reason = str(error).splitlines()[0] if str(error) else "no more to be had"
         fail(f"out of memory ({reason}): try smaller pictures, a smaller batch or narrower networks")
+
+
+@contextmanager
+def printing() -> Iterator[None]:
+    """Where what is printed cannot be written, on a full disk or to a program that has left, that is all there is."""
+    try:
+        try:
+            yield
+        finally:
+            if sys.stdout:  # there is none where it was closed from the start
+                sys.stdout.flush()
+    except OSError as error:
+        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EPIPE, errno.EIO, errno.EBADF):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        fail(f"what is printed could not be written: {error.strerror}")
 
 
 def write_anything() -> None:
