@@ -67,7 +67,7 @@ class Found(NamedTuple):
 def find(root: Path) -> Found:
     """The pictures of one folder that holds all domains. Raises DataError where there are none."""
     found = _look(root, _place)
-    lettered = any(LETTERED.fullmatch(path.relative_to(root).parts[0]) for path in found.names)
+    lettered = any(LETTERED.fullmatch(path.parts[len(root.parts)]) for path in found.names)
     _refuse_empty(root, found, {"": root})
     files = {(split or "train", domain): paths for (split, domain), paths in found.files.items()}
     return found._replace(files=files, lettered=lettered)
@@ -123,11 +123,12 @@ def _look(root: Path, place: Callable[[Parts, bool], Parts]) -> Found:
         raise DataError(f"{root} {what}: give a folder of pictures")
     files: dict[Parts, list[Path]] = defaultdict(list)
     wrong: dict[Path, tuple[Parts, str]] = {}
-    entries = [entry for entry in sorted(listing.walk(root)) if entry.path.name != LEGEND]
-    tops = {path.relative_to(root).parts[0] for path, kind in entries if not kind and path.parent != root}
-    joined = all(JOINED.fullmatch(top) for top in tops)
+    depth = len(root.parts)
+    entries = sorted(listing.walk(root), key=lambda entry: entry.path.parts)  # much faster than by the paths
+    entries = [entry for entry in entries if entry.path.name != LEGEND]
+    joined = all(JOINED.fullmatch(path.parts[depth]) for path, kind in entries if not kind and path.parent != root)
     for path, kind in entries:
-        parts = path.relative_to(root).parts
+        parts = path.parts[depth:]
         here = place(parts if kind.endswith(" folder") else parts[:-1], joined)
         if not kind:
             files[here].append(path)
@@ -143,7 +144,8 @@ def _look(root: Path, place: Callable[[Parts, bool], Parts]) -> Found:
         kept[here[0], here[1]] += paths
     names = {path: "/".join((*here[2:], path.stem)) for here, paths in files.items() for path in paths}
     kinds = [kind for _, kind in entries if kind and kind != "empty folder"]
-    return Found({place: sorted(paths) for place, paths in kept.items()}, names, _summed_up(wrong), kinds)
+    by_name = {place: sorted(paths, key=lambda path: path.parts) for place, paths in kept.items()}
+    return Found(by_name, names, _summed_up(wrong), kinds)
 
 
 def _why(kind: str) -> str:

@@ -55,7 +55,7 @@ class Listing(NamedTuple):
 
 def list_pictures(folder: Path) -> Listing:
     """All pictures below a folder, and what is left out."""
-    entries = sorted(walk(folder))
+    entries = sorted(walk(folder), key=lambda entry: entry.path.parts)
     return Listing([path for path, kind in entries if not kind], [entry for entry in entries if entry.kind])
 
 
