@@ -275,12 +275,15 @@ def test_of_halves_the_direction_is_said_too(tmp_path: Path) -> None:
     assert "it goes from left to right: --direction b2a" in diptych("data", "check", side_by_side(tmp_path)).out
 
 
-def test_label_maps_that_a_method_needs_are_its_source_whatever_the_alphabet_says(tmp_path: Path) -> None:
-    for name in ("labels", "day"):
+@pytest.mark.parametrize(("photo", "label"), [("day", "labels"), ("img", "mask"), ("A", "B"), ("B", "A")])
+def test_label_maps_that_a_method_needs_are_its_source_whatever_the_alphabet_says(
+    tmp_path: Path, photo: str, label: str
+) -> None:
+    for name, channels in ((photo, 3), (label, 1)):
         for i in range(3):
-            save(tmp_path / name / f"{i}.png", noise(32, 32, 1 if name == "labels" else 3, seed=i) % 5)
-    assert open_data(folder=str(tmp_path), size=16, labels="source").names == ("labels", "day")
-    assert open_data(folder=str(tmp_path), size=16, labels="target").names == ("day", "labels")
+            save(tmp_path / name / f"{i}.png", noise(32, 32, channels, seed=i) % 5)
+    assert open_data(folder=str(tmp_path), size=16, labels="source").names == (label, photo)
+    assert open_data(folder=str(tmp_path), size=16, labels="target").names == (photo, label)
 
 
 def test_the_recipe_of_a_run_keeps_the_direction_that_was_taken(tmp_path: Path) -> None:

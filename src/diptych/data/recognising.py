@@ -202,13 +202,21 @@ def directed(folder: Folder, direction: str, labels: str | None) -> Folder:
     if a == b or len(folder.roots) == 2:
         return folder
     source = pairing.source_by_name(folder.names)
-    if labels in ("source", "target") and (side := pairing.labels_by_name(folder.names)) is not None:
+    if labels in ("source", "target") and (side := _side_of_labels(folder)) is not None:
         source = side if labels == "source" else 1 - side
     if source is not None:
         return replace(folder, direction="b2a" if source else "a2b")
     order = "left to right" if folder.kind == "side by side" else f"{a} to {b}, in the order of the alphabet"
     said = f"nothing tells source from target, so it goes from {order}: --direction b2a (data.direction) turns it"
     return replace(folder, remarks=(said, *folder.remarks))
+
+
+def _side_of_labels(folder: Folder) -> int | None:
+    """Which side is of label maps, if its name tells, or its one channel beside the three of the other."""
+    if (side := pairing.labels_by_name(folder.names)) is not None or folder.kind == "side by side":
+        return side
+    channels = [_most([folder.headers[path].channels for path in folder.files(side)], 0) for side in (0, 1)]
+    return channels.index(1) if sorted(channels) == [1, 3] else None
 
 
 def side_of(folder: Folder, labels: str, direction: str, *, option: str = "data.labels") -> int:
