@@ -25,8 +25,8 @@ TAKEN = 0.4
 """A processor of which other programs use so much is theirs: competing for it they would have half of it or more."""
 PATIENCE = 3
 """Looks in a row that must find a processor free before it is used again."""
-SPINS = "10000"
-"""How often a thread looks for more to do before it sleeps: some 0.1 ms; GNU's 300 000 outlast a turn of the others."""
+SPINS = "50000"
+"""How often a thread looks for more to do before it sleeps; GNU's 300 000 outlast another program's turn."""
 
 
 def wait_briefly() -> None:
