@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 def are_videos(paths: list[Path], **for_pictures: bool) -> bool:
     """Whether they are videos. Raises ConfigError for both kinds at once, and for what goes with pictures alone."""
-    from diptych.video import SUFFIXES
+    from diptych.video import is_video
 
-    clips = [path for path in paths if path.suffix.lower() in SUFFIXES]
+    clips = [path for path in paths if is_video(path)]
     if not clips:
         return False
     if len(clips) < len(paths):
@@ -31,17 +31,18 @@ def are_videos(paths: list[Path], **for_pictures: bool) -> bool:
 
 
 def places(clips: list[Path], out: Path, *, overwrite: bool) -> dict[Path, Path]:
-    """Where each result goes: to the file `out`, or into the folder under its own name, of AVIs as .mp4.
+    """Where each result goes: to the file `out`, or into the folder under its own name, of what is not written as .mp4.
 
     Raises ConfigError where it would replace another result, a source or, unless asked to, another file.
     """
     from diptych.places import refuse_clashes
-    from diptych.video import SUFFIXES
+    from diptych.video import FORMATS, SUFFIXES
 
     if len(clips) == 1 and out.suffix.lower() in SUFFIXES:
         targets = {clips[0]: out}
     else:
-        targets = {clip: out / (f"{clip.stem}.mp4" if clip.suffix.lower() == ".avi" else clip.name) for clip in clips}
+        written = {clip: clip.suffix.lower() in FORMATS for clip in clips}
+        targets = {clip: out / (clip.name if written[clip] else f"{clip.stem}.mp4") for clip in clips}
     refuse_clashes(list(targets.items()), overwrite=overwrite)
     return targets
 

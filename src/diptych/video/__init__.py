@@ -16,14 +16,14 @@ from diptych.errors import ConfigError, OutputError
 from diptych.files import storing, unfinished
 from diptych.images import LIMIT_MP, Picture, match_channels
 from diptych.translator import Translator
-from diptych.video.reading import SUFFIXES, Clip, Frame, Sound
+from diptych.video.reading import SUFFIXES, Clip, Frame, Sound, is_video
 from diptych.video.steadying import Flicker, Follower
 from diptych.video.writing import FORMATS, WORST, Film, check_target
 
 if TYPE_CHECKING:
     from diptych.provenance import Sealer
 
-__all__ = ["SUFFIXES", "WORST", "Flicker", "Translated", "check_model", "translate_video"]
+__all__ = ["FORMATS", "SUFFIXES", "WORST", "Flicker", "Translated", "check_model", "is_video", "translate_video"]
 
 
 @dataclass(frozen=True)
@@ -69,20 +69,12 @@ def translate_video(
             frames = translated(translator, clip, checked, batch, follower)
             comment = json.dumps(sealer.told(checked, None)) if sealer else ""
             count, notes = write(part, frames, clip, sound, quality, comment, progress)
-            notes += missing(count, clip.expected)
             if sealer:
                 notes += sealer.seal_file(part, FORMATS[target.suffix.lower()], checked, source=source)
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
     return Translated(target, count, follower.flicker, (*clip.notes, *notes))
-
-
-def missing(count: int, expected: int | None) -> tuple[str, ...]:
-    """A note where a file ends long before its header says."""
-    if expected is None or count > 0.95 * expected - 2:
-        return ()
-    return (f"only {count} of about {expected} frames could be read: the file is cut short",)
 
 
 def check_model(translator: Translator) -> None:
@@ -124,16 +116,17 @@ def write(
     progress: Callable[[int, int | None], None],
 ) -> tuple[int, tuple[str, ...]]:
     """Write frames, with the sound that belongs to them in between; returns their number, and notes."""
-    first, count = next(frames), 0
+    first, count, end = next(frames), 0, 0.0
     height, width = first[1].shape[:2]
     with Film(path, clip, sound, (width, height), quality=quality, comment=comment) as film:
         for frame, array in chain([first], frames):
             for packet in sound.until(float(frame.time * clip.unit)):
                 film.play(packet)
             film.show(array, frame, clip.unit)
-            count += 1
+            count, end = count + 1, float((frame.time + frame.duration) * clip.unit)
             progress(count, clip.expected)
         film.finish()
         for packet in sound.until(float("inf")):
             film.play(packet)
-        return count, film.notes
+        cut = (f"it ends at {max(end, sound.end):.1f} s, before its time: the file is cut short",)
+        return count, film.notes + cut * clip.is_cut(count, max(end, sound.end))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -43,6 +43,7 @@ class Film:
     ) -> None:
         av = need("av", extra="video")
         suffix = path.suffix.lower()
+        self.durations: dict[int, int] = {}
         self.container = av.open(str(path), "w")
         try:
             if comment:
@@ -62,8 +63,7 @@ class Film:
         context.time_base = stream.time_base = clip.unit
         context.color_primaries = context.color_trc = context.colorspace = context.color_range = BT709  # and 16..235
         if shape := clip.stream.sample_aspect_ratio:
-            turned = size != (clip.stream.width, clip.stream.height)
-            context.sample_aspect_ratio = 1 / Fraction(shape) if turned else shape
+            context.sample_aspect_ratio = 1 / Fraction(shape) if clip.turned else shape
         stream.options = options(self.encoder, quality)
         return stream
 
@@ -84,7 +84,15 @@ class Film:
             src_color_range="JPEG", dst_color_range="MPEG",
         )  # fmt: skip
         picture.pts, picture.time_base, picture.duration = frame.time, unit, frame.duration
-        self.container.mux(self.stream.encode(picture))
+        self.durations[frame.time] = frame.duration
+        self.store(self.stream.encode(picture))
+
+    def store(self, packets: Iterable[Any]) -> None:
+        """Encoders give every frame, the last one above all, the duration of the average."""
+        for packet in packets:
+            if duration := self.durations.pop(packet.pts, 0):
+                packet.duration = duration
+            self.container.mux(packet)
 
     def play(self, packet: Any) -> None:
         """Add a packet of sound as it is."""
@@ -102,7 +110,7 @@ class Film:
         return tuple(said)
 
     def finish(self) -> None:
-        self.container.mux(self.stream.encode(None))
+        self.store(self.stream.encode(None))
 
     def __enter__(self) -> Film:
         return self
@@ -127,7 +135,7 @@ def pixel_format(encoder: str, size: tuple[int, int]) -> str:
 def options(encoder: str, quality: int) -> dict[str, str]:
     match encoder:
         case "libx264":
-            return {"crf": str(quality), "preset": "medium"}
+            return {"crf": str(quality), "preset": "medium", "bf": "0"}  # files know durations in the order of decoding
         case "mpeg4":
             return {"qmin": str(max(1, round(quality * 31 / WORST))), "qmax": str(max(1, round(quality * 31 / WORST)))}
         case _:
