@@ -111,7 +111,7 @@ def test_the_same_ids_are_read_from_every_kind_of_file(form: str, seed: int) -> 
     np.testing.assert_array_equal(LEGEND.read(picture).array, there)
 
 
-@pytest.mark.parametrize("form", [form for form in FORMS if "-bit" not in form])
+@pytest.mark.parametrize("form", [form for form in FORMS if form not in ("4-bit BMP", "12-bit TIFF")])
 def test_an_image_of_pillow_holds_the_ids_of_its_file(form: str) -> None:
     image = Image.open(io.BytesIO(FORMS[form]))
     np.testing.assert_array_equal(LEGEND.read(open_picture(image, indices=True)).array, ids(numbers=NUMBERS))

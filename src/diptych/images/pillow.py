@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any, BinaryIO
 
@@ -60,8 +61,24 @@ def _stored(image: Image.Image, format: str, indices: bool, orientation: int, br
     )
     profile = image.info.get("icc_profile")
     profile = profile if isinstance(profile, bytes) and image.mode != "LAB" else b""
-    spread = 255 if image.mode == "1" else 1
-    return Stored(header, lambda: _samples(image, target), profile, cmyk=target == "CMYK", spread=spread)
+    spread = _spread(image)
+
+    def decode() -> np.ndarray:
+        array = _samples(image, target)
+        return array // np.uint8(spread) if indices and target == "L" else array
+
+    return Stored(header, decode, profile, cmyk=target == "CMYK", spread=spread)
+
+
+def _spread(image: Image.Image) -> int:
+    """By what Pillow multiplies samples of fewer than 8 bits; once it has decoded an image, that is not known."""
+    if image.mode == "1":
+        return 255
+    rawmode = next(
+        (str(tile[3] if isinstance(tile[3], str) else tile[3][0]) for tile in getattr(image, "tile", ())), ""
+    )
+    found = re.match(r"L;([124])", rawmode)
+    return 255 // (2 ** int(found[1]) - 1) if found else 1
 
 
 def _target(image: Image.Image, *, bits: bool) -> tuple[str, bool]:

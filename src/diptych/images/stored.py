@@ -82,7 +82,7 @@ def orientation_of(info: Mapping[Any, Any]) -> tuple[int, tuple[str, ...]]:
 
 def orientation_in_memory(image: Image.Image) -> tuple[int, tuple[str, ...]]:
     try:
-        return valid(image.getexif().get(ORIENTATION, 1)), ()
+        return valid(Image.Image.getexif(image).get(ORIENTATION, 1)), ()  # PNG's own would decode the picture
     except Exception:  # struct.error, SyntaxError, ...
         return 1, (BROKEN_EXIF,)
 
