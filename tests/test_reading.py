@@ -70,14 +70,22 @@ def test_inks_of_16_bits_keep_them(planar: bool) -> None:
 
 
 @pytest.mark.parametrize("bits", [10, 12])
-def test_an_avif_of_more_than_8_bits_keeps_them_and_says_so(bits: int) -> None:
-    imagecodecs = pytest.importorskip("imagecodecs")
-    smooth = (ramp().astype(np.float64) / 255 * (2**bits - 1)).astype(np.uint16)
-    data = imagecodecs.avif_encode(smooth, level=100, bitspersample=bits)
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_an_avif_of_more_than_8_bits_keeps_them_and_says_so(bits: int, channels: int) -> None:
+    import imagecodecs
+
+    smooth = (np.dstack([ramp(), ramp()[..., :1]]) / 255.0 * (2**bits - 1)).astype(np.uint16)
+    smooth = smooth[..., {1: [0], 2: [0, 3], 3: [0, 1, 2], 4: [0, 1, 2, 3]}[channels]]
+    data = imagecodecs.avif_encode(smooth.squeeze(), level=100, bitspersample=bits)
     picture, header = images.read(data), images.header(data)
     assert (header.dtype, picture.array.dtype.name) == ("uint16", "uint16")
     assert picture.notes == header.notes == (f"{bits} bits spread over 16",)
-    assert np.abs(picture.array / 65535 - smooth / (2**bits - 1)).max() < 2 / 2**bits
+    assert header[:3] == (*picture.array.shape[1::-1], picture.array.shape[2])
+    colours = smooth[..., :3] if channels > 2 else smooth[..., :1]
+    assert np.abs(picture.array / 65535 - colours / (2**bits - 1)).max() < 2 / 2**bits
+    assert header.alpha == (picture.alpha is not None) == (channels in (2, 4))
+    if picture.alpha is not None:
+        assert np.abs(picture.alpha / 65535 - smooth[..., -1] / (2**bits - 1)).max() < 2 / 2**bits
 
 
 @settings(max_examples=60, deadline=None)

@@ -31,11 +31,14 @@ def probe(file: BinaryIO, indices: bool) -> Stored:
     def decode() -> np.ndarray:
         import imagecodecs
 
-        array = imagecodecs.avif_decode(whole_file(file), 0)
-        array = array if array.ndim == 3 else array[..., None].repeat(3, axis=2)
-        alpha = array[..., 3:] if array.shape[2] == 4 else np.full((*array.shape[:2], 1), 2**bits - 1, array.dtype)
-        array = np.dstack([array[..., :3], alpha]) if header.alpha else array[..., :3]
-        return (array * (65535 / (2**bits - 1))).round().astype(np.uint16)
+        array = np.atleast_3d(imagecodecs.avif_decode(whole_file(file), 0))
+        count = 3 if array.shape[2] > 2 else 1
+        colours, alpha = array[..., :count], array[..., count:]
+        colours = colours.repeat(max(1, header.channels // count), axis=2)[..., : header.channels]
+        if header.alpha:
+            opaque = np.full((*array.shape[:2], 1), 2**bits - 1, array.dtype)
+            colours = np.dstack([colours, alpha if alpha.shape[2] else opaque])
+        return (colours * (65535 / (2**bits - 1))).round().astype(np.uint16)
 
     return replace(stored, header=header, decode=decode)
 
