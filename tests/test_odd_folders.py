@@ -14,7 +14,9 @@ from labelled import LEGEND, folder, ids
 from pictures import noise, save, side_by_side
 from PIL import Image
 
-from diptych.data import open_data
+from diptych.data import open_data, recognise
+from diptych.images.listing import counted
+from diptych.places import plan
 
 NAMES = [
     "山水 🏔",
@@ -89,6 +91,22 @@ def test_links_in_circles_and_what_is_no_file_are_said_and_end(tmp_path: Path) -
     for words in ("leads back to a folder above it", "link to what is gone", "is a FIFO, not a file", "is a device"):
         assert words in said.out
     assert len(open_data(folder=str(root), size=16, val=0).train) == 3
+
+
+def test_translation_and_data_agree_on_what_belongs_to_a_folder(tmp_path: Path) -> None:
+    root = side_by_side(tmp_path / "data", 3, split=".")
+    hidden = "._0.png .DS_Store .thumbnails/1.png .ipynb_checkpoints/0.png"
+    others = "Thumbs.db __MACOSX/0.png @eaDir/1.jpg previews/0.png x.heic old.png~ raw.NEF scan.dcm notes.txt"
+    for name in f"{hidden} {others}".split():
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_bytes((root / "000.png").read_bytes() if name not in ("scan.dcm", "notes.txt") else b"text")
+    (root / "empty").mkdir()
+    save(root / "y.jpg", noise(16, 32)).rename(root / "y.jfif")
+    jobs, left_out = plan([root], tmp_path / "out")
+    folder = recognise(root)
+    assert sorted(job.source for job in jobs) == sorted(folder.files(0)) == sorted(item.a for item in folder.items())
+    assert {job.source.name for job in jobs} == {"000.png", "001.png", "002.png", "x.heic", "y.jfif"}
+    assert counted(entry.kind for entry in left_out) == folder.left_out
 
 
 def test_linked_folders_are_data(tmp_path: Path) -> None:
