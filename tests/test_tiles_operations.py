@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from diptych.errors import ConfigError
 from diptych.tiling import Tiling, in_tiles
+from diptych.tiling.placed import Draws
 
 FULL = {
     "attention": lambda x: x * F.scaled_dot_product_attention(x.flatten(2), x.flatten(2), x.flatten(2)).view_as(x),
@@ -110,3 +111,11 @@ def apart(translate: Callable[[Tensor], Tensor], picture: Tensor) -> float:
     )  # fmt: skip
     whole = translate(picture)[0]
     return float((torch.cat(list(rows), dim=1) - whole).abs().max() / whole.std())
+
+
+def test_draws_in_parts_are_those_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("diptych.tiling.placed.AT_ONCE", 64)
+    for draw in (torch.rand, torch.randn):
+        chance, other = (torch.Generator().manual_seed(2) for _ in range(2))
+        assert torch.equal(Draws(16, 12).get(0, draw, (1, 3, 16, 12), chance), draw(1, 3, 16, 12, generator=other))
+        assert torch.equal(draw(8, generator=chance), draw(8, generator=other))

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from diptych.tiling.fields import CannotFollow, Field
-from diptych.tiling.paging import roomy
+from diptych.tiling.paging import bytes_of, roomy, write
 
 if TYPE_CHECKING:
     from diptych.tiling.sharing import Shared
@@ -34,15 +34,15 @@ class Draws:
     def get(self, number: int, draw: Any, shape: tuple[int, ...], generator: Generator) -> Tensor:
         """The draw of that number, whose generator goes on as if it had just been made. Raises StorageError."""
         if number == len(self.made):
-            with roomy(), tempfile.TemporaryFile() as file:
-                file.truncate(4 * prod(shape))
-                values = torch.frombuffer(mmap.mmap(file.fileno(), 4 * prod(shape)), dtype=torch.float32)
-            done = 0
-            while done < len(values):
-                some = AT_ONCE if len(values) - done >= 2 * AT_ONCE else len(values) - done
-                values[done : done + some] = draw(some, generator=generator)
-                done += some
-            self.made.append((values.view(shape), generator.get_state()))
+            with roomy(), tempfile.TemporaryFile(buffering=0) as file:  # written, as a full disk kills who maps it
+                left = prod(shape)
+                while left:
+                    some = AT_ONCE if left >= 2 * AT_ONCE else left
+                    values = draw(some, generator=generator)
+                    write(file, bytes_of(values.untyped_storage()))
+                    left -= some
+                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+            self.made.append((torch.frombuffer(mapped, dtype=torch.float32).view(shape), generator.get_state()))
         values, state = self.made[number]
         generator.set_state(state)
         return values
