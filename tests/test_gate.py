@@ -17,6 +17,7 @@ from diptych.serve import connection, gate, guesses
 from diptych.serve.connection import PatientConnection
 from diptych.serve.gate import Body, Cut, Gate, Rules
 from diptych.serve.guesses import Guesses
+from diptych.serve.log import RequestLog
 from diptych.serve.login import add_login
 
 
@@ -150,7 +151,7 @@ def asked(
         "type": "http", "method": method, "path": path, "client": ("192.0.2.1", 1),
         "headers": [(name.encode(), value.encode()) for name, value in named.items()],
     }  # fmt: skip
-    used = gate or Gate(inside, rules, Guesses())
+    used = gate or Gate(inside, rules, Guesses(), RequestLog())
     used.app = inside
     asyncio.run(used(scope, receive, send))
     return said[0]["status"]
@@ -208,7 +209,7 @@ def test_after_many_wrong_tokens_an_address_has_to_wait(how: Any, monkeypatch: p
     clock = [1000.0]
     monkeypatch.setattr(guesses.time, "monotonic", lambda: clock[0])
     rules, known = Rules(token="right"), Guesses()
-    entry = Gate(app, rules, known)
+    entry = Gate(app, rules, known, RequestLog())
     ask = lambda token: asked(rules, "/v1/models", method="GET", gate=entry, **how(token))  # noqa: E731
     assert [ask(f"wrong{number}") for number in range(100)].count(401) == 20
     assert ask("right") == 429  # or the guesser would learn it
@@ -222,7 +223,7 @@ def test_after_many_wrong_tokens_an_address_has_to_wait(how: Any, monkeypatch: p
 
 def test_a_page_that_is_asked_for_is_no_way_around_that() -> None:
     rules = Rules(token="right")
-    entry = Gate(app, rules, Guesses())
+    entry = Gate(app, rules, Guesses(), RequestLog())
     ask = lambda token: asked(rules, "/", method="GET", gate=entry, accept="text/html", **bearer(token))  # noqa: E731
     assert {ask(f"wrong{number}") for number in range(30)} == {303}
     assert ask("right") == 303

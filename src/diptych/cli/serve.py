@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+class Log(StrEnum):
+    """How requests are written down."""
+
+    none = "none"
+    text = "text"
+    json = "json"
 
 
 def register(app: typer.Typer) -> None:
@@ -46,13 +55,18 @@ def serve(
         str, typer.Option(help="What visitors' files may take on the disk: 500MB, 10GB, unlimited.")
     ] = "10GB",
     page: Annotated[bool, typer.Option(help="Serve the page at /.")] = True,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(help="A name that clients know this server by, as that of a proxy in front of it; repeatable."),
+    ] = None,
+    log: Annotated[Log, typer.Option(help="Write a line for each request to standard error.")] = Log.none,
     provenance: Annotated[bool, typer.Option(help="Say in each result that a model made it.")] = True,
     certificate: Annotated[
         Path | None, typer.Option(help="PEM file to sign with: a private key and its chain.")
     ] = None,
     mark: Annotated[bool, typer.Option("--mark", help="Also mark the pixels, invisibly.")] = False,
 ) -> None:
-    """Serve models over HTTP: a page at /, the interface at /v1, its description at /openapi.json."""
+    """Serve models over HTTP: a page at /, the interface at /v1, its description at /docs and /openapi.json."""
     from diptych.errors import need
 
     need("fastapi", extra="serve")
@@ -61,6 +75,7 @@ def serve(
     from diptych.serve.engine import Engine
     from diptych.serve.gate import Rules
     from diptych.serve.keeping import Limits, read_duration, read_size
+    from diptych.serve.log import RequestLog
     from diptych.serve.server import run
     from diptych.serve.store import Store
     from diptych.serve.versions import named
@@ -72,7 +87,7 @@ def serve(
     )  # fmt: skip
     if "bf16" in acceleration and not fastest(device := choose_device()).bf16:
         print(f"{explain(True, device)}: choose another --acceleration", file=sys.stderr)
-    rules = Rules(token, body=int(limit_mb * 1e6))
+    rules = Rules(token, body=int(limit_mb * 1e6), hosts=[name.lower() for name in allowed_host or ()])
     kept = read_duration("--keep", keep), read_duration("--keep-feedback", keep_feedback)
     limits = Limits(*kept, read_size("--disk", disk))
-    run(engine, Store(place, store), rules, limits, host=host, port=port, page=page)
+    run(engine, Store(place, store), rules, limits, RequestLog(log.value), host=host, port=port, page=page)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, StreamingResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, StreamingResponse
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
@@ -38,15 +38,19 @@ from diptych.serve.forms import (
 from diptych.serve.gate import Cut, Rules
 from diptych.serve.jobs import Jobs
 from diptych.serve.keeping import Keeper, Limits
+from diptych.serve.log import CODE, RequestLog, tell
 from diptych.serve.monitor import Monitor
 from diptych.serve.opinions import formats_of, take_feedback
 from diptych.serve.store import Store
 
 
-def build_app(engine: Engine, store: Store, rules: Rules, limits: Limits | None = None) -> FastAPI:
+def build_app(
+    engine: Engine, store: Store, rules: Rules, limits: Limits | None = None, log: RequestLog | None = None
+) -> FastAPI:
     """The application around an engine, which it starts and stops."""
     keeper = Keeper(store, limits or Limits())
-    jobs, monitor = Jobs(engine, store, keeper, largest=rules.body, unpacked=rules.job), Monitor(engine)
+    jobs = Jobs(engine, store, keeper, largest=rules.body, unpacked=rules.job)
+    monitor = Monitor(engine, log or RequestLog())
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
@@ -72,6 +76,10 @@ def build_app(engine: Engine, store: Store, rules: Rules, limits: Limits | None 
     async def readyz() -> Response:
         ready = engine.status().ready and store.whole
         return PlainTextResponse("ready" if ready else "not ready", 200 if ready else 503)
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return HTMLResponse(describing.page(app.openapi()))
 
     @app.get("/metrics", response_class=PlainTextResponse, summary="Numbers for Prometheus")
     async def metrics() -> Response:
@@ -121,6 +129,7 @@ def add_models(app: FastAPI, engine: Engine) -> None:
 
     @app.post("/v1/models/{name}/translate", summary="Translate a picture", response_class=Response)
     async def translate(name: str, request: Request) -> Response:
+        tell(request.scope, model=name)
         engine.admit(name)  # before its form is read: what is refused should cost nothing
         served = engine.find(name)
         async with request.form(max_files=8, max_fields=50) as form:
@@ -132,6 +141,7 @@ def add_models(app: FastAPI, engine: Engine) -> None:
         format, deadline = read_format(given.get("format")), read_deadline(given.get("deadline"))
         answer = await unless_gone(request, engine.translate(name, image, controls, format=format, deadline=deadline))
         spent = ", ".join(f"{stage};dur={1e3 * seconds:.1f}" for stage, seconds in answer.seconds.items())
+        tell(request.scope, version=answer.version, stages=rounded(answer.seconds))
         headers = {"X-Model-Version": answer.version, "Server-Timing": spent}
         if answer.notes:
             headers["X-Notes"] = "; ".join(answer.notes).encode("ascii", "replace").decode()
@@ -159,6 +169,7 @@ def add_jobs(app: FastAPI, engine: Engine, jobs: Jobs) -> None:
             seeds = read_seeds(given.get("samples"), served, controls)
             uploads = [(one.filename or "", one.file) for one in form.getlist("images") if isinstance(one, UploadFile)]
             add = partial(jobs.add, name, controls, read_format(given.get("format")), uploads, seeds)
+            tell(request.scope, model=name, files=len(uploads))
             job = await run_in_threadpool(add)
         jobs.wake.set()
         return await run_in_threadpool(jobs.report, job)
@@ -246,5 +257,9 @@ def methods_at(app: FastAPI, path: str) -> set[str]:
     return {method for route in routes for method in route.methods}
 
 
+def rounded(seconds: Mapping[str, float]) -> dict[str, float]:
+    return {stage: round(spent, 4) for stage, spent in seconds.items()}
+
+
 def fault(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    return JSONResponse({"error": {"code": code, "message": message}}, status, dict(headers or {}))
+    return JSONResponse({"error": {"code": code, "message": message}}, status, {CODE: code, **(headers or {})})

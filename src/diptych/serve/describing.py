@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import html
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -93,6 +95,26 @@ def describe(app: FastAPI, engine: Engine) -> dict[str, Any]:
     return said
 
 
+def page(described: Mapping[str, Any]) -> str:
+    """The description for eyes: addresses, what they do and their fields, without a script or anything of others."""
+    rows = [
+        f"<tr><th align=left>{method.upper()} {html.escape(path)}<td>{html.escape(operation.get('summary', ''))}"
+        f"<td>{html.escape(', '.join(field_names(operation)))}"
+        for path, operations in described["paths"].items()
+        for method, operation in operations.items()
+    ]
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>diptych</title><h1>The interface</h1>'
+        '<p>Programs read <a href="/openapi.json">/openapi.json</a>, which has all fields, bounds and errors.'
+        f"<table><tr><th align=left>address<th align=left>what it does<th align=left>fields{''.join(rows)}</table>"
+    )
+
+
+def field_names(operation: Mapping[str, Any]) -> list[str]:
+    contents = operation.get("requestBody", {}).get("content", {}).values()
+    return [name for content in contents for name in content["schema"].get("properties", {})]
+
+
 def translate_form(served: Served) -> dict[str, Any]:
     fields = {control.name: schema_of(control) for control in served.current.controls}
     said = "seconds; by default 30, and what a picture of this size may take"
@@ -126,7 +148,7 @@ def failures(path: str) -> dict[str, Any]:
     """Every status that an error has, with its codes."""
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.ServeError)]
     codes: dict[int, list[str]] = {400: ["bad_request"], 401: ["no_token"], 403: ["cross_site"], 405: ["bad_method"]}
-    codes |= {408: ["too_slow"], 421: ["wrong_host"]}
+    codes |= {408: ["too_slow"], 421: ["wrong_host"], 429: ["too_many_guesses"]}
     for kind in kinds:
         codes.setdefault(kind.status, []).append(kind.code)
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}

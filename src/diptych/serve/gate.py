@@ -13,6 +13,7 @@ from http.cookies import SimpleCookie
 from typing import Any
 
 from diptych.serve.guesses import Guesses
+from diptych.serve.log import CODE, TOLD, Entry, RequestLog
 
 SLOW = 10.0
 """Seconds that a body may make no progress, and that it may take besides what its size needs."""
@@ -74,8 +75,8 @@ class Cut(Exception):
 class Gate:
     """The outermost application, around all others. closing: to be set when the server is about to end."""
 
-    def __init__(self, app: Any, rules: Rules, guesses: Guesses) -> None:
-        self.app, self.rules, self.guesses = app, rules, guesses
+    def __init__(self, app: Any, rules: Rules, guesses: Guesses, log: RequestLog) -> None:
+        self.app, self.rules, self.guesses, self.log = app, rules, guesses, log
         self.closing = asyncio.Event()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -83,8 +84,15 @@ class Gate:
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
             return  # nothing here speaks by websocket
+        entry, scope[TOLD] = Entry(scope), {}
+        try:
+            await self.answer(scope, receive, Answering(send, self.policy(scope["path"]), entry), entry)
+        finally:
+            self.log.note(entry)
+
+    async def answer(self, scope: Any, receive: Any, answering: Answering, entry: Entry) -> None:
+        """Refuse a request, or have it answered."""
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        answering = Answering(send, self.policy(scope["path"]))
         if refusal := self.refusal(scope, headers):
             if refusal[0] in (401, 429) and asks_for_page(scope, headers):
                 await answering.redirect("/login")
@@ -100,6 +108,8 @@ class Gate:
             await self.app(scope, body.receive, answering.send)
         except Cut as cut:
             await answering.refuse(cut.status, cut.code, str(cut))
+        finally:
+            entry.received = body.taken
 
     def limit(self, path: str, headers: dict[bytes, str]) -> int:
         """Bytes that a body may have."""
@@ -220,18 +230,20 @@ def announced(headers: dict[bytes, str]) -> int:
 
 
 class Answering:
-    """An answer on its way out, given the headers that every answer has."""
+    """An answer on its way out, given the headers that every answer has, and noted in its entry of the log."""
 
-    def __init__(self, send: Any, policy: str) -> None:
-        self.inner, self.started = send, False
-        self.headers = [*ALWAYS, (b"content-security-policy", policy.encode())]
+    def __init__(self, send: Any, policy: str, entry: Entry) -> None:
+        self.inner, self.started, self.entry = send, False, entry
+        self.headers = [*ALWAYS, (b"content-security-policy", policy.encode()), (b"x-request-id", entry.id.encode())]
 
     async def send(self, message: Any) -> None:
         if message["type"] == "http.response.start":
             self.started = True
-            own = {name.lower() for name, _ in message.get("headers", [])}
+            own = {name.lower(): value for name, value in message.get("headers", [])}
+            self.entry.status, self.entry.code = message["status"], own.get(CODE.lower().encode(), b"").decode()
             extra = [(name, value) for name, value in self.headers if name not in own]
             message = {**message, "headers": [*message.get("headers", []), *extra]}
+        self.entry.sent += len(message.get("body", b""))
         await self.inner(message)
 
     async def redirect(self, place: str) -> None:
@@ -247,10 +259,11 @@ class Answering:
             return  # too late to say anything
         body = json.dumps({"error": {"code": code, "message": sentence}}).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        headers += [(CODE.encode(), code.encode())]
         headers += [(b"connection", b"close")] if status in (408, 413) else []
         headers += [(b"www-authenticate", b"Bearer")] if status == 401 else []
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
         if meanwhile:
-            await self.inner({"type": "http.response.body", "body": body, "more_body": True})
+            await self.send({"type": "http.response.body", "body": body, "more_body": True})
             await meanwhile()
-        await self.inner({"type": "http.response.body", "body": b"" if meanwhile else body})
+        await self.send({"type": "http.response.body", "body": b"" if meanwhile else body})

@@ -9,14 +9,15 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 
 from diptych.serve.engine import Engine
+from diptych.serve.log import RequestLog
 from diptych.serve.tally import BOUNDS, Histogram
 
 
 class Monitor:
     """Reads an engine whenever it is asked: nothing is counted twice, and nothing while nobody asks."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self, engine: Engine, log: RequestLog) -> None:
+        self.engine, self.log = engine, log
         self.registry = CollectorRegistry()
         self.registry.register(self)
 
@@ -25,12 +26,12 @@ class Monitor:
         return generate_latest(self.registry)
 
     def collect(self) -> Iterator[Metric]:
-        status, tally = self.engine.status(), self.engine.tally
+        now, tally = self.engine.status(), self.engine.tally
         for name, help, value in (
-            ("ready", "1 while a worker lives and has its models loaded.", status.ready),
-            ("waiting", "Requests in the queue.", status.waiting),
-            ("busy_workers", "Workers that translate.", status.running),
-            ("workers", "Workers that live.", len(status.workers)),
+            ("ready", "1 while a worker lives and has its models loaded.", now.ready),
+            ("waiting", "Requests in the queue.", now.waiting),
+            ("busy_workers", "Workers that translate.", now.running),
+            ("workers", "Workers that live.", len(now.workers)),
         ):
             yield GaugeMetricFamily(f"diptych_{name}", help, value=float(value))
         yield CounterMetricFamily("diptych_worker_restarts", "Workers that ended by themselves.", value=tally.restarts)
@@ -43,6 +44,10 @@ class Monitor:
         for (model, code), count in sorted(tally.outcomes.items()):
             requests.add_metric([model, code], count)
         yield requests
+        answers = CounterMetricFamily("diptych_answers", "Answers over HTTP.", labels=["status", "code"])
+        for (status, code), count in sorted(self.log.answers.items()):
+            answers.add_metric([str(status), code], count)
+        yield answers
         seconds = HistogramMetricFamily("diptych_seconds", "Seconds by stage.", labels=["model", "stage"])
         for (model, stage), histogram in sorted(tally.seconds.items()):
             seconds.add_metric([model, stage], buckets(histogram), histogram.total)

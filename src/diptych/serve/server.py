@@ -21,13 +21,16 @@ from diptych.serve.engine import Engine
 from diptych.serve.gate import Gate, Rules
 from diptych.serve.guesses import Guesses
 from diptych.serve.keeping import Limits
+from diptych.serve.log import RequestLog
 from diptych.serve.login import add_login
 from diptych.serve.store import Store
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def run(engine: Engine, store: Store, rules: Rules, limits: Limits, *, host: str, port: int, page: bool) -> None:
+def run(
+    engine: Engine, store: Store, rules: Rules, limits: Limits, log: RequestLog, *, host: str, port: int, page: bool
+) -> None:
     """Serve until a signal says to stop. Raises ConfigError, ModelError, StorageError for what cannot begin."""
     if not is_loopback(host) and not rules.token:
         raise ConfigError(f"--host {host} lets others in: give a --token that they must show, or leave --host out")
@@ -35,9 +38,9 @@ def run(engine: Engine, store: Store, rules: Rules, limits: Limits, *, host: str
         find_certificate(engine.plan.certificate)
     listener = listen(host, port)
     if is_loopback(host):
-        rules = replace(rules, hosts=LOOPBACK)
+        rules = replace(rules, hosts=(*LOOPBACK, *rules.hosts))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(engine, store, rules, limits, listener, page=page))
+        runner.run(serve(engine, store, rules, limits, log, listener, page=page))
 
 
 def is_loopback(host: str) -> bool:
@@ -65,17 +68,24 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 async def serve(
-    engine: Engine, store: Store, rules: Rules, limits: Limits, listener: socket.socket, *, page: bool
+    engine: Engine,
+    store: Store,
+    rules: Rules,
+    limits: Limits,
+    log: RequestLog,
+    listener: socket.socket,
+    *,
+    page: bool,
 ) -> None:
     await engine.start()
-    app, guesses = build_app(engine, store, rules, limits), Guesses()
+    app, guesses = build_app(engine, store, rules, limits, log), Guesses()
     if rules.token:
         add_login(app, rules, guesses)
     if page:
         from diptych.serve.page import POLICY, mount_page  # takes seconds to import
 
         app, rules = mount_page(app, engine, store, limit_mb=rules.body / 1e6), replace(rules, page_policy=POLICY)
-    gate = Gate(app, rules, guesses)
+    gate = Gate(app, rules, guesses, log)
     config = uvicorn.Config(
         gate,
         http=PatientConnection,
@@ -114,5 +124,5 @@ def listening(listener: socket.socket, engine: Engine, rules: Rules, *, page: bo
         print("without content credentials, as asked for: nothing in the results says that a model made them")
         logging.getLogger("diptych").warning("results carry no content credentials")
     shown = f"[{host}]" if ":" in host else host
-    print(f"{'page' if page else 'listening'}: http://{shown}:{port}/  interface: /v1, described at /openapi.json")
+    print(f"{'page' if page else 'listening'}: http://{shown}:{port}/  interface: /v1, described at /docs")
     sys.stdout.flush()
