@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from models import model, picture
-from serving import Server, ask_the_page, serving
+from serving import Server, serving
 from small import SMALL
 
 from diptych import images
@@ -336,8 +336,12 @@ def test_the_page_gives_no_file_of_the_servers(place: Path, tmp_path: Path) -> N
         answer = server.get("/")
         assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
         for forged in ("/etc/passwd", str(place / "a.png")):
-            said = ask_the_page(server, {"path": forged, "meta": {"_type": "gradio.FileData"}}, 1, 0, "", None, 0)
-            assert '"success":false' in said
-            assert forged not in said
+            asked = {
+                "data": [{"path": forged, "meta": {"_type": "gradio.FileData"}}],
+                "fn_index": 0,
+                "session_hash": "a",
+            }
+            answer = server.post("/gradio_api/queue/join", json=asked)
+            assert (answer.status_code, forged in answer.text) == (422, False)
         kept = {path.name for path in (tmp_path / "server/page").rglob("*")}
         assert not kept & {"passwd", "a.png"}
