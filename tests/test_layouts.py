@@ -272,7 +272,10 @@ def test_names_that_tell_source_from_target_decide(tmp_path: Path, a: str, b: st
 
 
 def test_of_halves_the_direction_is_said_too(tmp_path: Path) -> None:
-    assert "it goes from left to right: --direction b2a" in diptych("data", "check", side_by_side(tmp_path)).out
+    assert (
+        "it goes from the left half to the right: --direction b2a"
+        in diptych("data", "check", side_by_side(tmp_path)).out
+    )
 
 
 @pytest.mark.parametrize(("photo", "label"), [("day", "labels"), ("img", "mask"), ("A", "B"), ("B", "A")])
@@ -306,8 +309,11 @@ def test_wide_photos_are_not_cut_into_halves_where_each_is_learnt_by_itself(
 
 
 def test_that_photos_are_cut_into_halves_is_said_with_the_options_against_it(tmp_path: Path) -> None:
-    said = diptych("data", "check", side_by_side(tmp_path)).out
-    assert "cut into two halves: if they are whole photos, set data.kind=photos and data.task=itself" in said
+    for said in (
+        diptych("data", "check", side_by_side(tmp_path, 3, 32)).out,
+        diptych("train", "autoencoder", "--data", tmp_path, "--dry-run", "data.size=32", "method.width=4").err,
+    ):
+        assert "whole photos, not to be cut into halves, need data.kind=photos and data.task=itself" in said
 
 
 def test_photos_of_all_folders_are_one_heap_if_asked(tmp_path: Path) -> None:

@@ -253,8 +253,6 @@ def _advice(
 ) -> Iterable[str]:
     train, paired = folder.splits.get("train", ()), folder.paired
     yield from folder.remarks
-    if folder.kind == "side by side":
-        yield "each picture is cut into two halves: if they are whole photos, set data.kind=photos and data.task=itself"
     if folder.missing:
         yield f"there is no picture of {' or '.join(folder.missing)} that can be used: put some there"
     if leaks:

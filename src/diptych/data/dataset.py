@@ -231,7 +231,8 @@ class Data:
             raise DataError(
                 f"{self.folder.place} holds unpaired pictures, not pairs: put the two of a pair side by side in one "
                 "file, or into two folders under one name (diptych data check tells what is found); if their names "
-                "tell the pairs, set data.kind='two folders'; or choose a method that needs no pairs"
+                "tell the pairs, set data.kind='two folders'; to learn from each by itself, data.kind=photos and "
+                "data.task=itself; or choose a method that needs no pairs"
             )
         maps = ("uint16",) if any(item.instances for item in self.train) else ()
         return Heap("pairs", self.train, self.read, (*self.dtype, *maps), DECK_OF_PAIRS)

@@ -206,8 +206,11 @@ def directed(folder: Folder, direction: str, labels: str | None) -> Folder:
         source = side if labels == "source" else 1 - side
     if source is not None:
         return replace(folder, direction="b2a" if source else "a2b")
-    order = "left to right" if folder.kind == "side by side" else f"{a} to {b}, in the order of the alphabet"
+    halves = folder.kind == "side by side"
+    order = "the left half to the right" if halves else f"{a} to {b}, in the order of the alphabet"
     said = f"nothing tells source from target, so it goes from {order}: --direction b2a (data.direction) turns it"
+    if halves:
+        said += "; whole photos, not to be cut into halves, need data.kind=photos and data.task=itself"
     return replace(folder, remarks=(said, *folder.remarks))
 
 
