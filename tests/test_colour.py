@@ -155,6 +155,34 @@ def test_the_name_of_a_profile_cannot_write_on_the_console() -> None:
     assert note.isprintable()
 
 
+def camera_exif(index: bytes, orientation: int = 1) -> bytes:
+    """EXIF of a camera, with the interoperability index."""
+
+    def directory(entries: list[tuple[int, int, int, bytes]]) -> bytes:
+        rows = b"".join(
+            struct.pack(">HHI", tag, kind, count) + value.ljust(4, b"\0") for tag, kind, count, value in entries
+        )
+        return struct.pack(">H", len(entries)) + rows + bytes(4)
+
+    first = directory([(0x0112, 3, 1, struct.pack(">H", orientation)), (0x8769, 4, 1, struct.pack(">I", 38))])
+    private = directory([(0xA001, 3, 1, b"\xff\xff"), (0xA005, 4, 1, struct.pack(">I", 68))])
+    return b"Exif\0\0MM\0*\0\0\0\x08" + first + private + directory([(1, 2, 4, index)])
+
+
+@pytest.mark.parametrize("format", ["JPEG", "WEBP", "PNG"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_camera_set_to_adobe_rgb_says_so_in_exif_alone(format: str, orientation: int) -> None:
+    options = {"PNG": {}, "JPEG": {"quality": 100}, "WEBP": {"lossless": True}}[format]
+    plain = encoded(ramp(), format, exif=camera_exif(b"R98", orientation), **options)
+    data = encoded(ramp(), format, exif=camera_exif(b"R03", orientation), **options)
+    picture, stored = images.read(data), images.read(plain).array
+    assert np.abs(picture.array.astype(int) - seen(stored, rgb_profile(ADOBE, 563 / 256), "RGB")).max() <= 1
+    assert np.abs(picture.array.astype(int) - stored).max() > 20
+    converted(picture, images.header(data))
+    np.testing.assert_array_equal(images.from_pillow(Image.open(io.BytesIO(data))).array, picture.array)
+    assert not any("converted" in note for note in images.read(plain).notes)
+
+
 # --- PNG's and AVIF's own words for colours --------------------------------------------------------------------------
 
 

@@ -17,7 +17,7 @@ from stored import bmp, chunk, encoded, png, tiff
 
 from diptych import images
 from diptych.errors import DataError
-from diptych.images.stored import BROKEN_EXIF
+from diptych.images.exif import BROKEN
 from diptych.sides import open_picture
 
 BLACK_IS_ZERO, WHITE_IS_ZERO, RGB, INKS = 1, 0, 2, 5
@@ -241,7 +241,7 @@ def test_damaged_exif_says_nothing_of_the_pixels(format: str) -> None:
         "TIFF": lambda: _with_a_lost_exif_folder(),
     }[format]()
     np.testing.assert_array_equal(images.read(damaged).array, images.read(encoded(ramp(), format)).array)
-    assert images.header(damaged).notes == (() if format == "TIFF" else (BROKEN_EXIF,))
+    assert images.header(damaged).notes == (() if format == "TIFF" else (BROKEN,))
 
 
 def _with_a_lost_exif_folder() -> bytes:

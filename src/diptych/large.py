@@ -88,7 +88,8 @@ def translate_large(
         raise OutputError(error.reason, image=str(source)) from None
     except vips.Error as error:
         reason = str(error).strip().splitlines()[-1]
-        raise DataError(f"{source}: cannot be translated in parts ({reason})") from None
+        remedy = "write it as a TIFF of 8 or 16 bits, or raise --limit-mp if memory allows"
+        raise DataError(f"{source}: cannot be translated in parts ({reason}): {remedy}") from None
     finally:
         raw.unlink(missing_ok=True)
         new.unlink(missing_ok=True)

@@ -143,6 +143,11 @@ def _at_its_depth(array: np.ndarray, profile: bytes, known: Profile, full: int) 
     return seen if full == 65535 else (seen * (full / 65535)).round().astype(np.uint16)
 
 
+def adobe() -> bytes:
+    """The profile of Adobe RGB (1998)."""
+    return _of_points((0.3127, 0.3290, 0.640, 0.330, 0.210, 0.710, 0.150, 0.060), 563 / 256)[0]
+
+
 def of_gamma(gamma: float, points: list[float]) -> tuple[bytes, tuple[str, ...]]:
     """A profile for PNG's gAMA and cHRM; none where they mean sRGB, whose curve is written as the gamma of 1 / 2.2."""
     if abs(gamma - 1 / 2.2) < 0.01:

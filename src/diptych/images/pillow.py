@@ -9,8 +9,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageCms
 
+from diptych.images import colour, exif
 from diptych.images.picture import Header
-from diptych.images.stored import Stored, notes_of, orientation_in_memory, orientation_of
+from diptych.images.stored import Stored, notes_of
 
 GREY = ("1", "L", "LA", "La")  # modes
 DEEP = {"F": "float32", "I": "float32", **dict.fromkeys(("I;16", "I;16L", "I;16B", "I;16N"), "uint16")}
@@ -35,16 +36,16 @@ def _plugins() -> dict[str, Any]:
 
 def from_file(image: Image.Image, format: str, indices: bool) -> Stored:
     """A Pillow image whose pixels are not decoded yet."""
-    upright = (1, ()) if format == "TIFF" else orientation_of(image.info)  # Pillow turns a TIFF by itself
-    return _stored(image, format, indices, *upright)
+    meta = exif.Exif() if format == "TIFF" else exif.of_file(image.info)  # Pillow turns a TIFF by itself
+    return _stored(image, format, indices, meta)
 
 
 def from_memory(image: Image.Image, indices: bool) -> Stored:
-    upright = (1, ()) if image.format == "TIFF" else orientation_in_memory(image)
-    return _stored(image, image.format or "PNG", indices, *upright)
+    meta = exif.Exif() if image.format == "TIFF" else exif.of_image(image)
+    return _stored(image, image.format or "PNG", indices, meta)
 
 
-def _stored(image: Image.Image, format: str, indices: bool, orientation: int, broken: tuple[str, ...]) -> Stored:
+def _stored(image: Image.Image, format: str, indices: bool, meta: exif.Exif) -> Stored:
     frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # a phone's MPO adds a preview
     numbers = indices and image.mode == "P"
     target, alpha = (image.mode, False) if numbers else _target(image, bits=indices)
@@ -55,12 +56,12 @@ def _stored(image: Image.Image, format: str, indices: bool, orientation: int, br
         dtype=DEEP.get(image.mode, "uint8"),
         format=format,
         alpha=alpha,
-        orientation=orientation,
-        notes=(*notes_of("" if numbers else image.mode, frames, orientation), *broken),
+        orientation=meta.orientation,
+        notes=(*notes_of("" if numbers else image.mode, frames, meta.orientation), *meta.notes),
         palette=bytes(image.getpalette("RGB") or b"") if numbers else None,
     )
     profile = image.info.get("icc_profile")
-    profile = profile if isinstance(profile, bytes) and image.mode != "LAB" else b""
+    profile = profile if isinstance(profile, bytes) and image.mode != "LAB" else colour.adobe() if meta.adobe else b""
     spread = _spread(image)
 
     def decode() -> np.ndarray:

@@ -12,9 +12,9 @@ import numpy as np
 from PIL import PngImagePlugin
 
 from diptych.errors import DataError
-from diptych.images import colour
+from diptych.images import colour, exif
 from diptych.images.picture import Header
-from diptych.images.stored import Stored, notes_of, orientation_of, whole_file
+from diptych.images.stored import Stored, notes_of, whole_file
 
 Chunks = Mapping[bytes, bytes]
 
@@ -33,7 +33,7 @@ def probe(file: BinaryIO, indices: bool) -> Stored:
     if bits not in DEPTHS.get(kind, (8, 16)) or kind not in SAMPLES:
         raise DataError(f"is damaged (colour type {kind} of {bits} bits): replace or remove it")
     key, faults = _transparency(chunks, kind, bits)
-    orientation, broken = _orientation(chunks)
+    meta = _exif(chunks)
     as_indices = indices and kind == PALETTE
     profile, damaged = _profile(chunks)
     converted = "P" if kind == PALETTE and not indices else ""
@@ -45,8 +45,8 @@ def probe(file: BinaryIO, indices: bool) -> Stored:
         dtype="uint16" if bits == 16 else "uint8",
         format="PNG",
         alpha=not as_indices and (kind in (GREY_ALPHA, RGB_ALPHA) or key is not None),
-        orientation=orientation,
-        notes=(*notes_of(converted, frames, orientation), *broken, *faults, *damaged),
+        orientation=meta.orientation,
+        notes=(*notes_of(converted, frames, meta.orientation), *meta.notes, *faults, *damaged),
         palette=chunks.get(b"PLTE", b"") if as_indices else None,
     )
 
@@ -61,7 +61,8 @@ def probe(file: BinaryIO, indices: bool) -> Stored:
             samples = np.dstack([samples, opaque * samples.dtype.type(2**bits - 1)])
         return samples if indices or bits >= 8 else samples * np.uint8(255 // (2**bits - 1))
 
-    return Stored(header, decode, profile)
+    by_exif = meta.adobe and not profile and b"sRGB" not in chunks
+    return Stored(header, decode, colour.adobe() if by_exif else profile)
 
 
 def _before_the_pixels(file: BinaryIO) -> dict[bytes, bytes]:
@@ -134,10 +135,10 @@ def _stripped(data: bytes) -> bytes:
     return b"".join(kept)
 
 
-def _orientation(chunks: Chunks) -> tuple[int, tuple[str, ...]]:
+def _exif(chunks: Chunks) -> exif.Exif:
     """By the three places that Pillow knows."""
     info: dict[str, Any] = {name.decode(): _text(chunks[name]) for name in TEXTS if name in chunks}
-    return orientation_of(info | ({"exif": chunks[b"eXIf"]} if b"eXIf" in chunks else {}))
+    return exif.of_file(info | ({"exif": chunks[b"eXIf"]} if b"eXIf" in chunks else {}))
 
 
 def _text(chunk: bytes) -> str:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
-from PIL import Image
 
 from diptych.errors import DataError
 from diptych.images.picture import Header
 
 Decode = Callable[[], np.ndarray]
-
-ORIENTATION = 0x0112  # EXIF's and TIFF's tag
-BROKEN_EXIF = "damaged EXIF left out"
 
 
 @dataclass(frozen=True)
@@ -60,53 +55,6 @@ def notes_of(mode: str, frames: int, orientation: int) -> tuple[str, ...]:
     said += [f"first of {frames} frames"] if frames > 1 else []
     said += [f"turned upright (EXIF {orientation})"] if orientation > 1 else []
     return tuple(said)
-
-
-def orientation_of(info: Mapping[Any, Any]) -> tuple[int, tuple[str, ...]]:
-    """The orientation by what Pillow found in a file, and a note where EXIF is damaged: the pixels can be whole.
-
-    Not by Pillow, which reads all of EXIF, and warns on the console.
-    """
-    exif = info.get("exif")
-    if isinstance(exif, bytes):
-        found = exif_orientation(exif)
-        if found != 0:
-            return (1, (BROKEN_EXIF,)) if found is None else (found, ())
-    elsewhere = {name: info[name] for name in ("xmp", "XML:com.adobe.xmp", "Raw profile type exif") if name in info}
-    if not elsewhere:
-        return 1, ()
-    image = Image.new("1", (1, 1))
-    image.info.update(elsewhere)
-    return orientation_in_memory(image)
-
-
-def orientation_in_memory(image: Image.Image) -> tuple[int, tuple[str, ...]]:
-    try:
-        return valid(Image.Image.getexif(image).get(ORIENTATION, 1)), ()  # PNG's own would decode the picture
-    except Exception:  # struct.error, SyntaxError, ...
-        return 1, (BROKEN_EXIF,)
-
-
-def exif_orientation(exif: bytes) -> int | None:
-    """The orientation, 0 where there is none; None where EXIF is damaged (Exif 2.3, 4.5 and 4.6.2)."""
-    body = exif.removeprefix(b"Exif\0\0")
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(body[:4])
-    if order is None:
-        return None
-    try:
-        (start,) = struct.unpack_from(f"{order}I", body, 4)
-        (count,) = struct.unpack_from(f"{order}H", body, start)
-        for at in range(start + 2, start + 2 + 12 * count, 12):
-            tag, kind = struct.unpack_from(f"{order}HH", body, at)
-            if tag == ORIENTATION and kind in (1, 3, 4):  # bytes, shorts and longs
-                return valid(struct.unpack_from(order + {1: "B", 3: "H", 4: "I"}[kind], body, at + 8)[0])
-    except struct.error:
-        return None
-    return 0
-
-
-def valid(orientation: object) -> int:
-    return orientation if isinstance(orientation, int) and orientation in range(1, 9) else 1
 
 
 def whole_file(file: BinaryIO) -> bytes:

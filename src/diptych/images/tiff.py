@@ -11,8 +11,9 @@ import numpy as np
 
 from diptych.errors import DataError
 from diptych.images import pillow
+from diptych.images.exif import ORIENTATION, valid
 from diptych.images.picture import Header
-from diptych.images.stored import ORIENTATION, Stored, dtype_note, native_dtype, notes_of, valid
+from diptych.images.stored import Stored, dtype_note, native_dtype, notes_of
 
 UNSPECIFIED, PREMULTIPLIED = 0, 1  # kinds of extra samples; 2: alpha beside straight colours
 PROFILE, NODATA = 34675, 42113
