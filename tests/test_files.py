@@ -14,8 +14,10 @@ from models import model
 from pictures import noise
 
 from diptych import images
-from diptych.errors import DataError, StorageError
+from diptych.config import read_recipe
+from diptych.errors import ConfigError, DataError, StorageError
 from diptych.files import UNFINISHED, atomic_folder, older, recover_folder, storing, unfinished, write_bytes
+from diptych.provenance.certificate import read_certificate
 from diptych.video.reading import Clip
 
 LONG = {"ascii": "n" * 251, "accents": "é" * 125 + "n", "kanji": "写" * 83 + "nn", "235": "n" * 231, "234": "n" * 230}
@@ -125,3 +127,10 @@ def test_a_device_is_no_place_for_results(place: str, translator: Path, tmp_path
     assert done.code == 2
     assert place in done.err
     assert "choose another" in done.err or "give a folder" in done.err
+
+
+@pytest.mark.parametrize("make", [pipe, device])
+def test_a_recipe_or_a_certificate_that_is_no_file_is_refused(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    for name, read in {"a.yaml": read_recipe, "b.pem": read_certificate}.items():
+        with pytest.raises(ConfigError, match=r"the (recipe|certificate) .*(yaml|pem) is a (pipe|device): name a file"):
+            read(make(tmp_path / name))

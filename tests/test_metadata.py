@@ -167,6 +167,29 @@ def test_coordinates_of_what_is_turned_are_not_kept(tmp_path: Path) -> None:
     assert found == Metadata(dpi=pytest.approx(DPI[::-1]))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 6])
+@pytest.mark.parametrize("clear", [False, True])
+def test_a_large_result_says_which_of_its_samples_are_alpha(
+    dtype: str, channels: int, clear: bool, tmp_path: Path
+) -> None:
+    pytest.importorskip("pyvips")
+    array, alpha = noise(40, 50, channels, dtype), noise(40, 50, 1, dtype, seed=1)[..., 0] if clear else None
+    made = bundle(Same, {"source_channels": channels, "target_channels": channels})
+    high = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}[dtype]
+    side = Side(name="a", channels=channels, dtype=dtype, high=high)
+    made = Translator(made.method, made.card.model_copy(update={"source": side, "target": side}), device="cpu")
+    made.tiling = Tiling("exact", size=32, halo=16, blend=8)
+    images.write(tmp_path / "a.tif", array, alpha=alpha)
+    translate_large(made, tmp_path / "a.tif", tmp_path / "b.tif", made.checked({}))
+    found = images.read(tmp_path / "b.tif")
+    assert found.array.shape == array.shape
+    assert np.abs(found.array.astype(float) - array).max() <= high / 5000
+    assert (found.alpha is None) == (not clear)
+    if clear:
+        np.testing.assert_array_equal(found.alpha, alpha)
+
+
 # --- No data ---------------------------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from diptych.errors import ConfigError
+from diptych.files import irregular
 
 LEVELS = 10
 """How deep options may be nested."""
@@ -139,6 +140,8 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 def read_yaml(path: Path, what: str) -> Any:
     """What a YAML file holds. Raises ConfigError that says `what` it is, and the line where it is not YAML."""
+    if kind := irregular(path):
+        raise ConfigError(f"the {what} {path} is {kind}: name a file")
     try:
         return shallow(yaml.safe_load(path.read_text(encoding="utf-8")))
     except RecursionError:

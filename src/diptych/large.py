@@ -18,7 +18,7 @@ from diptych.errors import ConfigError, DataError, OutputError, need
 from diptych.files import storing, unfinished
 from diptych.images import Picture
 from diptych.images.colour import CONVERTED
-from diptych.images.metadata import Metadata, add_tags, read_metadata, tiff_tags
+from diptych.images.metadata import Metadata, Tag, add_tags, read_metadata, tiff_tags
 from diptych.provenance import Sealer
 from diptych.sides import note_outside, outside
 from diptych.tasks import Task
@@ -28,6 +28,8 @@ TYPES = {"uchar": "uint8", "ushort": "uint16", "float": "float32"}
 FORMATS = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}
 """libvips' names."""
 SUFFIXES = (".tif", ".tiff")
+EXTRA_SAMPLES = 338
+"""TIFF's tag."""
 STRIP = 256
 """Rows that are read at once where all of a picture is looked at."""
 Read = Callable[[int, int, int, int], Picture]
@@ -80,7 +82,8 @@ def translate_large(
             dtype, channels, alpha = append(rows, raw)
             made = vips.Image.rawload(str(raw), image.width, image.height, channels + alpha, format=FORMATS[dtype])
             save(described(made, image, channels, source), new, image)
-            add_tags(new, tiff_tags(metadata(source).held_by(dtype, ids=target_side.legend is not None)))
+            tags = tiff_tags(metadata(source).held_by(dtype, ids=target_side.legend is not None))
+            add_tags(new, [*tags, *extra_samples(channels - (2 if is_colour(made, channels) else 0), alpha)])
             if sealer:
                 sealer.seal_file(new, "TIFF", controls, source=source)
             os.replace(new, target)
@@ -162,15 +165,26 @@ def append(rows: Iterable[Picture], raw: Path) -> tuple[str, int, bool]:
         for band in rows:
             dtype, channels = band.array.dtype.name, band.array.shape[2]
             array = band.array
-            if band.alpha is not None and channels in (1, 3):
+            if band.alpha is not None:
                 array, alpha = np.dstack([array, band.alpha]), True
             file.write(np.ascontiguousarray(array).data)
     return dtype, channels, alpha
 
 
+def is_colour(made: Any, channels: int) -> bool:
+    """Whether the channels are red, green and blue."""
+    return channels == 3 and made.format != "float"
+
+
+def extra_samples(channels: int, alpha: bool) -> list[Tag]:
+    """The tag that says what the samples beside the first channel are: further channels, and alpha."""
+    kinds = (0,) * (channels - 1) + (2,) * alpha
+    return [Tag(EXTRA_SAMPLES, "H", len(kinds), kinds)] if kinds else []
+
+
 def described(made: Any, image: Any, channels: int, source: Path) -> Any:
     """The result with the meaning of its bands, and with its source's resolution and the profile that still holds."""
-    colour = channels == 3 and made.format != "float"
+    colour = is_colour(made, channels)
     plain = {"uchar": "b-w", "ushort": "grey16", "float": "b-w"}[made.format]
     rgb = {"uchar": "srgb", "ushort": "rgb16"}.get(made.format, "b-w")
     from pyvips import GValue

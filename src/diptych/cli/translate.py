@@ -206,7 +206,6 @@ def translate_all_large(
     from rich.markup import escape
     from rich.progress import Progress
 
-    from diptych import images
     from diptych.bulk import UNTRANSLATED, own_controls
     from diptych.large import translate_large
 
@@ -227,8 +226,6 @@ def translate_all_large(
             print(f"{printable(job.source)} translated in tiles into {printable(job.target)}")
             for note in (*notes, *job.notes):
                 print(f"{printable(job.source)}: {printable(note)}", file=sys.stderr)
-            if images.header(job.source).alpha:
-                print(f"{printable(job.source)}: its alpha is left out", file=sys.stderr)
     return failed
 
 

@@ -90,7 +90,8 @@ def _scores(evaluation: Evaluation) -> Markup:
     drawn = any(row.scores for row in evaluation.rows)
     keys = [_quiet(tag("span", class_="key mean"), "mean over the pictures, in its 95 % bootstrap interval")] * drawn
     left_out = [_quiet(tag("b", name), " was left out: ", why) for name, why in evaluation.left_out.items()]
-    return _section("Scores", tag("div", *cards, class_="cards"), *keys, _anchors(evaluation), *left_out)
+    notes = [_quiet(f"{note} (of {count} pictures)") for note, count in evaluation.notes.items()]
+    return _section("Scores", tag("div", *cards, class_="cards"), *keys, _anchors(evaluation), *left_out, *notes)
 
 
 def _card(name: str, score: Score, evaluation: Evaluation) -> Markup:

@@ -19,7 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from filelock import FileLock
 
 from diptych.errors import ConfigError, StorageError, printable
-from diptych.files import storing, unfinished
+from diptych.files import irregular, storing, unfinished
 from diptych.provenance.making import as_pem, make
 
 CERTIFICATE = "DIPTYCH_CERTIFICATE"
@@ -124,6 +124,8 @@ def write_private(path: Path, pem: bytes) -> None:
 
 def read_certificate(path: Path) -> Certificate:
     """A PEM file that holds a private key and its certificates. Raises ConfigError, also for one that has expired."""
+    if kind := irregular(path):
+        raise ConfigError(f"the certificate {path} is {kind}: name a file")
     try:
         pem = path.read_bytes()
         chain = x509.load_pem_x509_certificates(pem)
