@@ -27,7 +27,7 @@ def main() -> None:
     """Run the command line; a fault is one message and an exit code, never a traceback."""
     write_anything()
     wait_briefly()
-    from diptych.cli import data, export, models, provenance, serve, train, translate
+    from diptych.cli import data, doctor, export, models, provenance, serve, train, translate
 
     app = typer.Typer(
         help="Turn pictures of one kind into pictures of another.",
@@ -36,7 +36,7 @@ def main() -> None:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
-    for commands in (train, translate, export, serve, provenance, models, data):
+    for commands in (train, translate, export, serve, provenance, models, data, doctor):
         commands.register(app)
     try:
         with printing():
