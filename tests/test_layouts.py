@@ -78,6 +78,8 @@ FOLDERS = {
     "an ending": both("A/{}.png", "B/{}_seg.png", WORDS),
     "two endings": both("A/{}_day.png", "B/{}_night.png"),
     "folders inside": both("A/{}.png", "B/{}.png", ["x/1", "x/2", "y/1", "y/2"]),
+    "other folders inside": both("A/img/{}.png", "B/{}.png"),
+    "folders inside that differ": both("A/train/img/{}.png", "B/train/masks/{}.png"),
     "case": apart("A/{}.png", "B/{}.PNG", ["Sea", "HILL", "x"], ["sea", "hill", "X"]),
     "zeros": apart("A/{}.png", "B/{}.png", ["1", "2", "10"], ["001", "002", "010"]),
     "zeros inside": apart("A/{}.png", "B/{}.png", ["t1_2", "t1_3"], ["t01_02", "t01_03"]),

@@ -152,5 +152,6 @@ def _loose(pairs: list[Pair]) -> list[str]:
     said = []
     for how, count in Counter(pair.how for pair in pairs if pair.how).items():
         one = next(pair for pair in pairs if pair.how == how)
-        said.append(f"{count} pairs by names that differ in {how}, as {one.a.name} and {one.b.name}")
+        a, b = ("/".join(path.parts[-2:]) if "folders" in how else path.name for path in (one.a, one.b))
+        said.append(f"{count} pairs by names that differ in {how}, as {a} and {b}")
     return said

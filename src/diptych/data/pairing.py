@@ -66,7 +66,7 @@ class Rule(NamedTuple):
 
 
 def match(a: Names, b: Names, *, beginnings: bool = False) -> Matching:
-    """Pair two sides by name: as they are, then in one Unicode form, without case, without leading zeros, by endings.
+    """Pair two sides by name: as they are, in one Unicode form, without case, zeros, or folders above, by endings.
 
     Only what is left goes on to the next, and only what is the only one of its form. beginnings: try those as well.
     """
@@ -108,6 +108,7 @@ FORMS: dict[str, Form] = {
     "their Unicode form": _nfc,
     "case": _folded,
     "leading zeros": _without_zeros,
+    "the folders above them": lambda name: _without_zeros(name.rpartition("/")[2]),
 }
 """In what names of a pair may differ, and the form in which they do not."""
 
