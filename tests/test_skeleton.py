@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "tasks": "images byname",
     "data": "images tasks config ahead legend",
     "metrics": "nn weights byname",
-    "model_folder": "methods tasks images card config",
+    "model_folder": "byname methods tasks images card config",
     "sides": "images card legend",
     "translator": "sides model_folder methods tasks images card config runtime tiling",
     "provenance": "images card",
@@ -45,15 +45,15 @@ MAY_IMPORT = {
     "video": "translator images card provenance",
     "export": "translator model_folder methods metrics runtime tiling card",
     "acceleration": "translator model_folder runtime export",
-    "serve": "runtime acceleration export translator model_folder controls methods images card config legend "
+    "serve": "byname runtime acceleration export translator model_folder controls methods images card config legend "
     "provenance",
     "training": "methods data metrics translator model_folder weights config images nn card runtime",
     "evaluation": "translator data metrics images card legend",
     "convert": "translator model_folder methods nn card legend",
     "facade": "training evaluation translator sides data methods images config runtime",
     "testing": "training translator model_folder methods config controls images card runtime",
-    "cli": "training evaluation translator model_folder bulk convert data methods weights config runtime images card "
-    "acceleration controls export large provenance serve tiling video places",
+    "cli": "byname training evaluation translator model_folder bulk convert data methods weights config runtime images "
+    "card acceleration controls export large provenance serve tiling video places",
     "__init__": "facade translator images methods",
     "__main__": "cli",
 }

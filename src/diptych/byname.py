@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
+import sys
+from collections.abc import Iterable
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 
@@ -15,18 +19,53 @@ def names(package_file: str, *, frame: set[str]) -> list[str]:
     return sorted(path.stem for path in Path(package_file).parent.glob("*.py") if path.stem not in {"__init__", *frame})
 
 
+def announced(package: str) -> dict[str, str]:
+    """The modules of installed packages that are entry points of the group `package`, by name; nothing is imported."""
+    return {point.name: point.value.partition(":")[0] for point in entry_points(group=package)}
+
+
+def module_of(name: str, package: str, known: list[str]) -> str:
+    """Where the module called `name` is: beside the `known` ones, as itself with a dot, or announced by a package."""
+    return name if "." in name else f"{package}.{name}" if name in known else announced(package).get(name, "")
+
+
 def load(kind: str, name: str, package: str, known: list[str]) -> ModuleType:
-    """The module `package.name`, or the module `name` of somebody else when it has a dot (`my_lab.mymethod`).
+    """The module `package.name`, one that a package announces as that, or `name` itself if dotted (`my_lab.mymethod`).
 
     Raises ConfigError when there is none, with the nearest of the `known` names.
     """
-    path = name if "." in name else f"{package}.{name}"
-    if name in known or (path == name and all(part.isidentifier() for part in name.split("."))):
+    path = module_of(name, package, known)
+    if path and all(part.isidentifier() for part in path.split(".")):
         try:
             return importlib.import_module(path)
         except ModuleNotFoundError as error:
             if not path.startswith(error.name or path):
                 raise
+    known = [*known, *announced(package)]
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
     raise ConfigError(f"no {kind} is called {name!r}; {hint}") from None
+
+
+plugins: list[str] = []
+"""The modules that the user has named, and trusts: methods, tasks and metrics in them may be imported for a model."""
+
+
+def use(modules: Iterable[str]) -> None:
+    """Import plugins, also from the folder that the user is in. Raises ConfigError for one that is not there."""
+    for name in modules:
+        if os.getcwd() not in sys.path:
+            sys.path.append(os.getcwd())  # last: a file there hides nothing
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if not name.startswith(error.name or name):
+                raise
+            raise ConfigError(f"there is no module {name!r}: install its package, or be in its folder") from None
+        if name not in plugins:
+            plugins.append(name)
+
+
+def trusted(path: str) -> bool:
+    """Whether the module at `path` may be imported for a model: it was before, or it is a plugin's."""
+    return path in sys.modules or any(path == name or path.startswith(f"{name}.") for name in plugins)

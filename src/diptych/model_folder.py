@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -19,7 +18,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from diptych import images, tasks
+from diptych import byname, images, tasks
 from diptych.card import NOT_STATED, SCHEMA_VERSION, WORDS, Card
 from diptych.config import check, unknown
 from diptych.errors import ConfigError, ModelError
@@ -225,11 +224,15 @@ def read_card(folder: Path, data: bytes) -> Card:
 
 def method_of(card: Card, place: Path | str) -> type[Method]:
     """The card's method. Raises ModelError when for it or the task a module would have to be imported: executed."""
-    for kind, name, built_in in (("method", card.method, names()), ("task", card.task, tasks.names())):
-        if name not in built_in and name not in sys.modules:
+    named = (("method", card.method, "diptych.methods", names()), ("task", card.task, "diptych.tasks", tasks.names()))
+    for kind, name, package, built_in in named:
+        path = byname.module_of(name, package, built_in)
+        if name not in built_in and not byname.trusted(path):
+            package = path.partition(".")[0]
             raise ModelError(
                 f"{place} names the {kind} {name!r}, which is not built in. Its module is not imported for you, as "
-                f"that would execute it: if you trust it, import it first"
+                f"that would execute it: if you trust it, "
+                + (f"add --plugin {package} (in Python: import {path})" if path else "install the package that has it")
             )
     try:
         tasks.find(card.task)

@@ -13,9 +13,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
+from typing import Annotated, Any
 
 import typer
+from typer.main import get_command
 
+from diptych import __version__
+from diptych.byname import use
 from diptych.errors import DiptychError, printable_lines
 from diptych.runtime.threads import wait_briefly
 
@@ -31,16 +35,18 @@ def main() -> None:
 
     app = typer.Typer(
         help="Turn pictures of one kind into pictures of another.",
-        no_args_is_help=True,
-        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
+    app.callback(invoke_without_command=True)(begin)
     for commands in (train, translate, export, serve, provenance, models, data, doctor):
         commands.register(app)
+    command = get_command(app)
+    take_plugins(command)
     try:
         with printing():
-            app()
+            command()
     except DiptychError as error:
         fail(str(error))
     except (MemoryError, RuntimeError) as error:
@@ -64,6 +70,40 @@ def printing() -> Iterator[None]:
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         fail(f"what is printed could not be written: {error.strerror}")
+
+
+def begin(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Turn pictures of one kind into pictures of another."""
+    if version:
+        print(f"diptych {__version__}")
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def only_plugins(
+    plugin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODULE", is_eager=True, callback=lambda modules: use(modules or []),
+            help="Module of your own with methods or tasks, as my_lab: it is imported. May be given again.",
+        ),
+    ] = None,
+) -> None: ...  # fmt: skip
+
+
+def take_plugins(command: Any) -> None:
+    """Give every command the option --plugin, which is done before anything else."""
+    for inner in getattr(command, "commands", {}).values():
+        take_plugins(inner)
+    if not hasattr(command, "commands"):
+        app = typer.Typer(add_completion=False)
+        app.command()(only_plugins)
+        (option,) = (one for one in get_command(app).params if one.name == "plugin")
+        option.expose_value = False
+        command.params.append(option)
 
 
 def write_anything() -> None:

@@ -8,7 +8,14 @@ from typing import Annotated
 
 import typer
 
-data = typer.Typer(help="Check folders of pictures, make sample pictures.", no_args_is_help=True, rich_markup_mode=None)
+data = typer.Typer(rich_markup_mode=None)
+
+
+@data.callback(invoke_without_command=True)
+def begin(context: typer.Context) -> None:
+    """Check folders of pictures, make sample pictures."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 SIDES_BY_DEFAULT = "labels,day, or day,night if unpaired"

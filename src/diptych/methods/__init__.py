@@ -23,9 +23,10 @@ def names() -> list[str]:
 
 
 def summaries() -> dict[str, str]:
-    """Each built-in method's name and the sentence its file opens with."""
+    """Each method's name and the sentence its file opens with; of those of other packages, where they are."""
     sources = {name: Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8") for name in names()}
-    return {name: (ast.get_docstring(ast.parse(source)) or "").split("\n")[0] for name, source in sources.items()}
+    ours = {name: (ast.get_docstring(ast.parse(source)) or "").split("\n")[0] for name, source in sources.items()}
+    return ours | {name: f"(in {module})" for name, module in byname.announced(__name__).items() if name not in ours}
 
 
 def find(name: str) -> type[Method]:

@@ -48,7 +48,7 @@ def scores(table: np.ndarray) -> dict[str, float]:
 
 
 def intervals(tables: Sequence[np.ndarray], *, seed: int = 0, samples: int = 2000) -> dict[str, Interval]:
-    """The scores of all pictures together, with the percentile interval over draws of pictures (see `bootstrap`)."""
+    """The scores of all pictures together, with the percentile interval over draws of pictures (Efron 1979)."""
     stacked = np.stack(tables)
     rng = np.random.default_rng(seed)
     draws = rng.multinomial(len(stacked), np.full(len(stacked), 1 / len(stacked)), size=samples)

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from diptych import images
+from diptych import byname, images
 from diptych.acceleration import open_translator
 from diptych.errors import ConfigError, DataError, DiptychError, OutputError
 from diptych.images import Picture
@@ -40,7 +40,7 @@ class Plan:
     """What a worker is to hold: models by name, each in a folder that nobody changes; and how it works.
 
     memory_mb: how much the weights of all models may take; those used longest ago are given up and loaded again when
-    they are asked for. None: as much as they need.
+    they are asked for. None: as much as they need. plugins: the server's, whose methods models may have.
     """
 
     models: Mapping[str, Path]
@@ -51,6 +51,7 @@ class Plan:
     provenance: bool = True
     certificate: Path | None = None
     mark: bool = False
+    plugins: tuple[str, ...] = field(default_factory=lambda: tuple(byname.plugins))
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,7 @@ def work(connection: socket.socket, plan: Plan) -> None:
     line, models = Line(connection), Models(plan)
     with suppress(EOFError, OSError):  # the server is gone
         try:
+            byname.use(plan.plugins)
             pace = models.warm()
         except DiptychError as error:
             line.say({"fault": {"blame": "model", "message": str(error)}})
