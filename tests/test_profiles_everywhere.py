@@ -61,6 +61,20 @@ def test_every_command_converts_and_says_so(tmp_path: Path) -> None:
     ]
 
 
+def test_an_evaluation_without_pairs_says_how_the_real_pictures_were_read(tmp_path: Path) -> None:
+    for number in range(4):
+        for split in ("train", "test"):
+            for side in ("a", "b"):
+                data = encoded(noise(32, 32, seed=number), "PNG", icc_profile=rgb_profile() if side == "b" else None)
+                path = tmp_path / split / side / f"{side}{number}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(data)
+    folder = model(tmp_path / "model", "cyclegan")
+    scored = diptych("evaluate", folder, "--data", tmp_path, "--kind", "unpaired", "--out", tmp_path / "out", "--json")
+    assert scored.code == 0, scored.err
+    assert json.loads(scored.out)["notes"][NOTE] == 4
+
+
 @pytest.mark.parametrize("colour", [True, False])
 def test_the_server_converts_and_says_so(colour: bool, tmp_path: Path) -> None:
     array = ramp() if colour else ramp()[..., 0]

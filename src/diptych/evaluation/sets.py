@@ -83,6 +83,7 @@ def evaluate_sets(
     notes: Counter[str] = Counter()
     for _, picture in islice(data.pictures(split, 1), limit):
         seen.look("real", picture, data.range[1])
+        notes.update(picture.notes)
     sources = islice(data.pictures(split, 0), limit)
     for (name, source), outputs in answered(translator, sources, controls, answers, batch):
         for output in outputs:
