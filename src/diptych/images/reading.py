@@ -171,6 +171,8 @@ def _finished(stored: Stored, indices: bool) -> Picture:
     """The decoded picture: alpha beside it, its colours straight and sRGB, upright."""
     picture = _of_samples(stored, stored.decode(), indices)
     turn = stored.header.orientation
+    if turn == 1 and picture.alpha is None and picture.array.flags.c_contiguous:
+        return picture
     alpha = None if picture.alpha is None else np.ascontiguousarray(_upright(picture.alpha, turn))
     return replace(picture, array=np.ascontiguousarray(_upright(picture.array, turn)), alpha=alpha)
 
