@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from diptych.nn.ops import picture_by_picture
+
 
 class LaidOut(torch.autograd.Function):
     """What it is given; the gradient is brought into the layout `B C H W`."""
@@ -31,14 +33,14 @@ class LaidOut(torch.autograd.Function):
 
 def instance_norm(x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:
     """Normalise `B C H W` over H and W, then scale and shift by `weight` and `bias` of shape `C`."""
-    if x.dtype == torch.float32 or x.is_contiguous():
+    if not picture_by_picture(x):
         return LaidOut.apply(F.instance_norm(x, weight=weight, bias=bias, eps=eps))
     return joined([F.batch_norm(one, None, None, weight, bias, training=True, eps=eps) for one in x.split(1)])
 
 
 def adaptive_instance_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float = 1e-5) -> Tensor:
     """Normalise `B C H W` over H and W, then scale and shift each channel of each picture: `B C`."""
-    if x.dtype == torch.float32 or x.is_contiguous():
+    if not picture_by_picture(x):
         channels = x.contiguous().view(1, -1, *x.shape[2:])
         weight, bias = scale.flatten(), shift.flatten()
         return LaidOut.apply(F.batch_norm(channels, None, None, weight, bias, training=True, eps=eps).view(x.shape))

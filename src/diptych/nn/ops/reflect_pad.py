@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
+from diptych.nn.ops import on_processor
+
 
 class ReflectPad(torch.autograd.Function):
     @staticmethod
@@ -44,10 +46,15 @@ def mirrored(pad: int) -> list[tuple[int, int]]:
     return [(k, 2 * pad - k) for k in range(pad)] + [(-1 - k, -1 - 2 * pad + k) for k in range(pad)]
 
 
+def copied(x: Tensor) -> bool:
+    """Whether copies of rows and columns are faster than torch's own kernel."""
+    last = x.is_contiguous(memory_format=torch.channels_last)
+    return on_processor(x) and x.dtype != torch.float32 and last
+
+
 def reflect_pad(x: Tensor, pad: int) -> Tensor:
     """`B C H W` with `pad` more pixels on each side, mirrored without the outermost; `pad` is below H and W."""
-    plain = x.dtype == torch.float32 or not x.is_contiguous(memory_format=torch.channels_last)
-    if plain or pad >= min(x.shape[-2:]):  # which torch refuses in words
+    if not copied(x) or pad >= min(x.shape[-2:]):  # which torch refuses in words
         return F.pad(x, (pad, pad, pad, pad), mode="reflect")
     if has_torch_function_unary(x):  # for those who intercept torch's operations, this is one
         return handle_torch_function(reflect_pad, (x,), x, pad)
