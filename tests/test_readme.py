@@ -99,6 +99,15 @@ def test_the_demo_leaves_what_it_says(after_demo: Path) -> None:
     assert (after_demo / "demo/translated/0001.png").exists()
 
 
+def test_the_demo_can_be_run_again(after_demo: Path) -> None:
+    before = {path.name for path in (after_demo / "demo" / "translated").iterdir()}
+    with contextlib.chdir(after_demo):
+        for line in demo_lines():
+            if not line.startswith("diptych data samples"):  # make asks whether they are there
+                run_line(shlex.split(smaller(line)))
+    assert {path.name for path in (after_demo / "demo" / "translated").iterdir()} == before
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if page != MEASURED], ids=lambda page: page.name)
 def test_everything_in_a_page_runs_as_written(
     page: Path, after_demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from diptych import images
@@ -18,6 +19,8 @@ from diptych.legend import from_planes, to_planes
 
 Image = Any
 """A picture, an array `H W` or `H W C`, a file's path, or a Pillow image."""
+SMALLEST = 16
+"""Pixels a side below which some networks have nothing left after their halvings."""
 MOST_OUTSIDE = 0.5
 """The share of pixels outside a model's range above which a picture is not what the model is for."""
 
@@ -113,3 +116,20 @@ def open_picture(image: Image, *, indices: bool = False) -> Picture:
     raise ConfigError(
         f"{type(image).__name__} is no picture: give a path, a Picture, a Pillow image or an array H W C, not empty"
     )
+
+
+def mirror_pad(pictures: Tensor, multiple: int) -> Tensor:
+    """Grow both sizes to multiples of `multiple`, 16 at least, by mirroring the borders, as often as it takes."""
+    for dim in (-2, -1):
+        index = mirrored(pictures.shape[dim], multiple)
+        if len(index) > pictures.shape[dim]:
+            pictures = pictures.index_select(dim, torch.from_numpy(index).to(pictures.device))
+    return pictures
+
+
+def mirrored(size: int, multiple: int) -> np.ndarray:
+    """Where the pixels along a side come from when it is grown so: as many before it as behind it, or one fewer."""
+    wanted = max(size, SMALLEST)
+    extra = wanted + -wanted % multiple - size
+    period = np.concatenate([np.arange(size), np.arange(size - 2, 0, -1)]) if size > 1 else np.zeros(1, int)
+    return period[np.arange(-(extra // 2), size + extra - extra // 2) % len(period)]

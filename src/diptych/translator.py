@@ -27,11 +27,19 @@ from diptych.runtime.device import choose_device
 from diptych.runtime.memory import Malloc, resident
 from diptych.runtime.precision import words
 from diptych.runtime.speed import Speed
-from diptych.sides import Image, finished, first_unsound, name_of, open_picture, prepare, within_range
+from diptych.sides import (
+    Image,
+    finished,
+    first_unsound,
+    mirror_pad,
+    mirrored,
+    name_of,
+    open_picture,
+    prepare,
+    within_range,
+)
 from diptych.tiling import Network, Tiling, in_tiles
 
-SMALLEST = 16
-"""Pixels a side below which some networks have nothing left after their halvings."""
 KEPT_FOR_TILES = 5e8
 """Bytes that one tile may leave freed for the next."""
 
@@ -410,20 +418,3 @@ def controls_of(method: type[Method]) -> dict[str, Any]:
     """The keyword arguments of a method's `translate`, with their types."""
     parameters = inspect.signature(method.translate, eval_str=True).parameters
     return {name: parameter.annotation for name, parameter in parameters.items() if name not in ("self", "x")}
-
-
-def mirror_pad(pictures: Tensor, multiple: int) -> Tensor:
-    """Grow both sizes to multiples of `multiple`, 16 at least, by mirroring the borders, as often as it takes."""
-    for dim in (-2, -1):
-        index = mirrored(pictures.shape[dim], multiple)
-        if len(index) > pictures.shape[dim]:
-            pictures = pictures.index_select(dim, torch.from_numpy(index).to(pictures.device))
-    return pictures
-
-
-def mirrored(size: int, multiple: int) -> np.ndarray:
-    """Where the pixels along a side come from when it is grown so: as many before it as behind it, or one fewer."""
-    wanted = max(size, SMALLEST)
-    extra = wanted + -wanted % multiple - size
-    period = np.concatenate([np.arange(size), np.arange(size - 2, 0, -1)]) if size > 1 else np.zeros(1, int)
-    return period[np.arange(-(extra // 2), size + extra - extra // 2) % len(period)]
