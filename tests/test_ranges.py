@@ -117,3 +117,15 @@ def test_the_command_says_it_and_refuses_the_picture(
     assert f"some.tif: {said(side, '25 %')}" in done.err
     assert "most.tif has 75% of its pixels outside the model's range" in done.err
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["fine.tif", "some.tif"]
+
+
+def test_a_training_goes_on_where_what_it_validates_with_lies_outside(tmp_path: Path) -> None:
+    for split, value in {"train": 4000, "val": 60000}.items():
+        for number in range(3):
+            for letter in "ab":
+                array = np.full((32, 32, 1), value + number, np.uint16)
+                save(tmp_path / "data" / split / letter / f"{number}.png", array)
+    networks = ["method.generator=unet_32", "method.width=4", "method.discriminator_width=4", "data.size=32"]
+    options = ["train.images=2", "train.batch=2", "train.best=l1", "method.discriminator_layers=1", "speed.bf16=false"]
+    said = diptych("train", "pix2pix", "--data", tmp_path / "data", "--out", tmp_path / "run", *networks, *options)
+    assert said.code == 0, said.err

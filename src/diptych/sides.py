@@ -55,12 +55,12 @@ def finished(output: Tensor, side: Side) -> Picture:
     return Picture(images.from_unit(output, side.dtype, side.low, side.high))
 
 
-def within_range(picture: Picture, side: Side) -> Picture:
+def within_range(picture: Picture, side: Side, most: float = MOST_OUTSIDE) -> Picture:
     """The picture, with a note where it has values outside the range that the model knows.
 
-    Raises DataError where most of its pixels do.
+    Raises DataError where a larger share than `most` of its pixels does.
     """
-    note = note_outside(outside(picture, side), picture.array.shape[0] * picture.array.shape[1], side)
+    note = note_outside(outside(picture, side), picture.array.shape[0] * picture.array.shape[1], side, most)
     return picture if not note or note in picture.notes else replace(picture, notes=(*picture.notes, note))
 
 
@@ -75,10 +75,10 @@ def outside(picture: Picture, side: Side) -> int:
     return int((wrong if empty is None else wrong & ~empty).sum())
 
 
-def note_outside(count: int, pixels: int, side: Side) -> str:
-    """A note that so many of the pixels lie outside the range of `side`. Raises DataError where these are most."""
+def note_outside(count: int, pixels: int, side: Side, most: float = MOST_OUTSIDE) -> str:
+    """A note that so many of the pixels lie outside the range of `side`. Raises DataError for more than `most`."""
     share, known = count / pixels, f"outside the model's range, {side.low:g} to {side.high:g}"
-    if share > MOST_OUTSIDE:
+    if share > most:
         raise DataError(f"has {share:.0%} of its pixels {known}: scale its values as those of the training pictures")
     return f"{'less than 1' if share < 0.01 else round(100 * share)} % of the pixels lie {known}" if count else ""
 

@@ -28,6 +28,7 @@ from diptych.runtime.memory import Malloc, resident
 from diptych.runtime.precision import words
 from diptych.runtime.speed import Speed
 from diptych.sides import (
+    MOST_OUTSIDE,
     Image,
     finished,
     first_unsound,
@@ -67,6 +68,7 @@ class Translator:
         self.tiling = tiling or Tiling()
         self.version = version
         self.snap_colours = snap_colours
+        self.most_outside = MOST_OUTSIDE  # the share of a picture's pixels that may lie outside the model's range
         self.device = choose_device(str(device))
         self.task = tasks.find(card.task)
         self.speed = (speed or Speed(bf16=False)).on(self.device)
@@ -290,7 +292,7 @@ class Translator:
         picture = open_picture(image, indices=side.legend is not None)
         try:
             if side.legend is None:
-                return within_range(picture, side)
+                return within_range(picture, side, self.most_outside)
             ids = side.legend.read(picture, snap=self.snap_colours)
         except DataError as error:
             name = str(image) if isinstance(image, str | PathLike) else name

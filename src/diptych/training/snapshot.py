@@ -47,7 +47,9 @@ def translator(trainer: Trainer, recipe: Recipe, data: Data, scores: dict[str, A
     )  # fmt: skip
     method = build(card, "training")
     fill(method, plain_state(trainer.method) | trainer.trained(), "training")
-    return Translator(method, card, speed=replace(recipe.speed, compile=False, recompute=False), device=trainer.device)
+    made = Translator(method, card, speed=replace(recipe.speed, compile=False, recompute=False), device=trainer.device)
+    made.most_outside = 1.0  # a run goes on whatever its validation pictures hold
+    return made
 
 
 def set_ranges(data: Data) -> dict[str, list[float]]:
