@@ -215,12 +215,12 @@ def at_random(translator: Translator) -> Translator:
     return Translator(method, translator.card, device="cpu")
 
 
-def methods(folder: Path, pictures: int, sizes: list[int], wanted: str) -> None:
+def methods(folder: Path, pictures: int, sizes: list[int], wanted: list[str]) -> None:
     """For every kind of network: how far tiles of 256 pixels are from the whole in dB, and in levels at most."""
     print("| network | " + " | ".join(f"{w}, {s}x{s}" for w in ("trained", "random") for s in sizes) + " |")
     print("|---|" + "---|" * 2 * len(sizes))
     for kind in KINDS:
-        if wanted not in kind:
+        if not any(word in kind for word in wanted):
             continue
         model, sources = trained(folder, kind, pictures)
         found = []
@@ -239,7 +239,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photos", type=Path, nargs="?")
     parser.add_argument("--methods", type=Path, metavar="FOLDER")
-    parser.add_argument("--only", default="", help="of the methods those whose name has this in it")
+    parser.add_argument("--only", nargs="+", default=[""], help="of the methods those whose names have one of these")
     parser.add_argument("--images", type=int, default=200, help="that each method is trained for")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1024, 2048])
     parser.add_argument("--large", type=int, default=8192)

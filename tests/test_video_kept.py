@@ -16,7 +16,7 @@ from commands import diptych
 from models import model
 from test_video import translate
 
-from diptych.video.reading import Clip
+from diptych.video.reading import Clip, is_video
 
 PICTURE = clips.waves(0)
 SHOWN = {  # by a, b, c, d of the display matrix: what is stored at x, y is shown at a x + c y, b x + d y
@@ -177,3 +177,9 @@ def test_durations_are_right_where_the_source_has_its_frames_in_another_order(tm
     assert [time for time, _ in after] == TIMES["uneven"]
     assert [length for _, length in after[:-1]] == [b - a for a, b in pairwise(TIMES["uneven"])]
     assert after[-1][1] == pytest.approx(1000 * end - TIMES["uneven"][-1], abs=1)
+
+
+@pytest.mark.parametrize("brand", [b"avif", b"heic", b"crx "])
+def test_boxes_of_other_brands_are_no_videos(brand: bytes, tmp_path: Path) -> None:
+    (tmp_path / "photo").write_bytes(b"\0\0\0\x18ftyp" + brand + bytes(40))
+    assert not is_video(tmp_path / "photo")

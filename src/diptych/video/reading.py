@@ -20,8 +20,8 @@ SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"})
 
 FULL = 2
 """The number of a range from 0 to 255."""
-PICTURES = (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1")
-"""Brands of files that are boxes as MP4 is, and hold pictures."""
+BRANDS = (b"iso", b"mp4", b"mmp4", b"avc1", b"qt  ", b"M4V", b"3g", b"dash", b"MSNV", b"f4v", b"XAVC")
+"""How brands begin of boxes that hold videos; others are pictures', and raw photos'."""
 
 SAFE = {
     # by its content a file of any name may be a playlist, which opens other files and addresses
@@ -39,7 +39,7 @@ def is_video(path: Path) -> bool:
             head = file.read(12)
     except OSError:
         return False
-    boxes = head[4:8] in (b"moov", b"mdat", b"wide") or (head[4:8] == b"ftyp" and head[8:12] not in PICTURES)
+    boxes = head[4:8] in (b"moov", b"mdat", b"wide") or (head[4:8] == b"ftyp" and head[8:12].startswith(BRANDS))
     return boxes or head[:4] == b"\x1aE\xdf\xa3" or (head[:4] == b"RIFF" and head[8:12] == b"AVI ")
 
 
