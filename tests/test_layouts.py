@@ -96,6 +96,8 @@ LAYOUTS = {
         both("A/train/{}.png", "B/train/{}.png") | both("A/test/t{}.png", "B/test/t{}.png"),
         "two folders", ("A", "B"), ("train", "test"),
     ),
+    "a folder around all": Layout(both("data/A/{}.png", "data/B/{}.png"), "two folders", ("A", "B")),
+    "two folders around all": Layout(both("x/y/train/A/{}.png", "x/y/train/B/{}.png"), "two folders", ("A", "B")),
     "joined": Layout(
         both("train_label/{}.png", "train_img/{}.png") | both("test_label/t{}.png", "test_img/t{}.png"),
         "two folders", ("img", "label"), ("train", "test"),
@@ -151,6 +153,18 @@ def test_one_that_lacks_its_partner_does_not_hide_the_pairs(tmp_path: Path) -> N
         folder = recognise(tmp_path / name)
         assert (folder.kind, len(folder.splits["train"])) == ("one folder", COUNT - 1)
         assert "has no partner in" in folder.faults[0].what
+
+
+def test_of_three_pictures_of_each_name_none_is_chosen_by_the_alphabet(tmp_path: Path) -> None:
+    lay_out(tmp_path, Layout(both("{}_A.png", "{}_B.png") | both("{}_C.png", "{}_C.png"), "", ("", "")))
+    with pytest.raises(DataError, match=r"more than two pictures of one name.*_C\.png.*data\.kind=photos"):
+        recognise(tmp_path)
+    assert len(recognise(tmp_path, kind="photos").splits["train"]) == 3 * COUNT
+
+
+def test_unpaired_pictures_below_a_folder_around_all_are_unpaired(tmp_path: Path) -> None:
+    lay_out(tmp_path, Layout(both("horse2zebra/trainA/{}.png", "horse2zebra/trainB/{}.png"), "", ("", "")))
+    assert (recognise(tmp_path).kind, recognise(tmp_path).names) == ("unpaired", ("A", "B"))
 
 
 def test_maps_of_instances_are_paired_by_the_same_rules(tmp_path: Path) -> None:

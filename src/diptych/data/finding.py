@@ -67,10 +67,9 @@ class Found(NamedTuple):
 def find(root: Path) -> Found:
     """The pictures of one folder that holds all domains. Raises DataError where there are none."""
     found = _look(root, _place)
-    lettered = any(LETTERED.fullmatch(path.parts[len(root.parts)]) for path in found.names)
     _refuse_empty(root, found, {"": root})
     files = {(split or "train", domain): paths for (split, domain), paths in found.files.items()}
-    return found._replace(files=files, lettered=lettered)
+    return found._replace(files=files)
 
 
 def find_domains(roots: Roots) -> Found:
@@ -123,10 +122,12 @@ def _look(root: Path, place: Callable[[Parts, bool], Parts]) -> Found:
         raise DataError(f"{root} {what}: give a folder of pictures")
     files: dict[Parts, list[Path]] = defaultdict(list)
     wrong: dict[Path, tuple[Parts, str]] = {}
-    depth = len(root.parts)
     entries = sorted(listing.walk(root), key=lambda entry: entry.path.parts)  # much faster than by the paths
     entries = [entry for entry in entries if entry.path.name != LEGEND]
-    joined = all(JOINED.fullmatch(path.parts[depth]) for path, kind in entries if not kind and path.parent != root)
+    depth = _depth(root, entries)
+    joined = all(
+        JOINED.fullmatch(path.parts[depth]) for path, kind in entries if not kind and len(path.parts) > depth + 1
+    )
     for path, kind in entries:
         parts = path.parts[depth:]
         here = place(parts if kind.endswith(" folder") else parts[:-1], joined)
@@ -145,7 +146,26 @@ def _look(root: Path, place: Callable[[Parts, bool], Parts]) -> Found:
     names = {path: "/".join((*here[2:], path.stem)) for here, paths in files.items() for path in paths}
     kinds = [kind for _, kind in entries if kind]
     by_name = {place: sorted(paths, key=lambda path: path.parts) for place, paths in kept.items()}
-    return Found(by_name, names, _summed_up(wrong), kinds)
+    lettered = any(LETTERED.fullmatch(path.parts[depth]) for path in names)
+    return Found(by_name, names, _summed_up(wrong), kinds, lettered)
+
+
+def _depth(root: Path, entries: Sequence[listing.Entry]) -> int:
+    """How many parts of all paths say nothing: those of the folder, and of a lone folder around all that it holds."""
+    depth = len(root.parts)
+    folders = {
+        path.parts[: None if kind.endswith(" folder") else -1]
+        for path, kind in entries
+        if kind.split(" ")[0] not in SILENT and (not kind or path.parent != root)
+    }
+    while len({parts[depth : depth + 1] for parts in folders}) == 1 and all(
+        len(parts) > depth + 1 for parts in folders
+    ):
+        around = next(iter(folders))[depth]
+        if around.lower() in SPLITS or LETTERED.fullmatch(around):
+            break
+        depth += 1
+    return depth
 
 
 def _why(kind: str) -> str:

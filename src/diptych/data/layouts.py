@@ -9,6 +9,7 @@ from diptych.data import pairing
 from diptych.data.finding import Fault, Found, Roots
 from diptych.data.folders import Folder, Item, Kind, Splits
 from diptych.data.pairing import Matching, Names, Pair
+from diptych.errors import DataError
 from diptych.images import Header
 
 NAMED = 3
@@ -117,8 +118,15 @@ def one_folder(roots: Roots, names: Names) -> Folder | None:
     if rule := pairing.rule_within(names):
         b = {path: name for path, name in names.items() if rule.common(rule.b, name[1])}
         a = {path: name for path, name in names.items() if path not in b}
+        matching = pairing.by_rule(rule, a, b)
         called = pairing.word(rule.a) or "plain", pairing.word(rule.b)
-        return paired(roots, "one folder", called, a, b, pairing.by_rule(rule, a, b))
+        if 2 * len(matching.beside) >= len(matching.pairs):
+            place, other = " and ".join(map(str, roots.values())), next(iter(matching.beside))
+            raise DataError(
+                f"{place} holds more than two pictures of one name, as those that end in {called[0]} and {called[1]}, "
+                f"and {other.name}: keep two of each there, or take all for photos by data.kind=photos"
+            )
+        return paired(roots, "one folder", called, a, b, matching)
     return None
 
 

@@ -86,9 +86,9 @@ def match(a: Names, b: Names, *, beginnings: bool = False) -> Matching:
 def by_rule(rule: Rule, a: Names, b: Names) -> Matching:
     """Pair two sides by what their names have in common under a rule."""
     pairs: list[Pair] = []
-    _apply(rule, pairs, (dict(a), dict(b)))
+    beside = _apply(rule, pairs, (dict(a), dict(b)))
     order = {path: number for number, path in enumerate(a)}
-    return Matching(sorted((pair._replace(how="") for pair in pairs), key=lambda pair: order[pair.a]), {})
+    return Matching(sorted((pair._replace(how="") for pair in pairs), key=lambda pair: order[pair.a]), beside)
 
 
 def _nfc(name: str) -> str:
@@ -134,12 +134,13 @@ def _apply(rule: Rule, pairs: list[Pair], left: tuple[dict[Path, Name], dict[Pat
         for side, ending in zip(left, rule[:2], strict=True)
     ]
     a, b = sides
-    pairs += [Pair(a[key], b[key], key[1], rule.how) for key in a.keys() & b.keys()]
+    both = a.keys() & b.keys()
+    pairs += [Pair(a[key], b[key], key[1], rule.how) for key in both]
     beside: dict[Path, str] = {}
     for names, own, ending in zip(left, sides, rule[:2], strict=True):
-        taken = {own[key] for key in a.keys() & b.keys()}
+        taken = {own[key] for key in both}
         for path, (split, name) in names.items():
-            if path not in taken and any((split, base) in own for base, _ in _cuts(name, behind=rule.behind)):
+            if path not in taken and any((split, base) in both for base, _ in _cuts(name, behind=rule.behind)):
                 beside[path] = ending
     return beside
 
