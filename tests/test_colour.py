@@ -126,6 +126,22 @@ def test_a_damaged_profile_costs_no_picture_and_is_said(format: str, damage: obj
     assert picture.notes == (colour.DAMAGED,)
 
 
+def test_a_profile_of_which_a_part_is_missing_is_said() -> None:
+    data = encoded(ramp(), "JPEG", icc_profile=rgb_profile() + bytes(70_000))
+    second = data.index(b"ICC_PROFILE\0\2")
+    picture = images.read(data[:second] + b"NOT" + data[second + 3 :])
+    assert picture.notes == (colour.DAMAGED,)
+    np.testing.assert_array_equal(picture.array, images.read(encoded(ramp(), "JPEG")).array)
+
+
+@pytest.mark.parametrize("kind", [1, 7])
+def test_a_tiff_may_keep_its_profile_as_bytes_of_either_kind(kind: int) -> None:
+    data = tiff(noise(), 8, 2, profile=rgb_profile())
+    entry = data.rindex(struct.pack("<HH", 34675, 7))
+    picture = images.read(data[: entry + 2] + struct.pack("<H", kind) + data[entry + 4 :])
+    assert picture.notes[0].startswith("colours converted")
+
+
 def test_a_profile_for_other_channels_is_left_out_and_said() -> None:
     for array, profile, what in (
         (ramp()[..., 0], rgb_profile(), "is for RGB, not for 1 channel"),

@@ -60,8 +60,10 @@ def _stored(image: Image.Image, format: str, indices: bool, meta: exif.Exif) -> 
         notes=(*notes_of("" if numbers else image.mode, frames, meta.orientation), *meta.notes),
         palette=bytes(image.getpalette("RGB") or b"") if numbers else None,
     )
-    profile = image.info.get("icc_profile")
-    profile = profile if isinstance(profile, bytes) and image.mode != "LAB" else colour.adobe() if meta.adobe else b""
+    profile = image.info.get("icc_profile", b"")
+    if profile is None:  # a part of it is missing, in a JPEG
+        header = header._replace(notes=(*header.notes, colour.DAMAGED))
+    profile = b"" if image.mode == "LAB" else profile or (colour.adobe() if meta.adobe else b"")
     spread = _spread(image)
 
     def decode() -> np.ndarray:
