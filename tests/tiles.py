@@ -43,7 +43,7 @@ def trained(method: str, **options: object) -> Translator:
     """With weights as a few steps leave them."""
     options = {**SMALL[method], **options}
     trainer = begin(find(method), options)
-    for number in range(20):
+    for number in range(8):
         trainer.step(batch(trainer.method, number))
     translator = bundle(find(method), options)
     translator.method.load_state_dict(trainer.method.state_dict())
