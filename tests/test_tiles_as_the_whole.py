@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from tiles import both, decibels, network, scene, trained, translator
@@ -13,6 +15,7 @@ from torch import Tensor
 from diptych.errors import ConfigError
 from diptych.methods import names
 from diptych.methods.method import Method
+from diptych.methods.pix2pixhd import Pix2PixHD
 from diptych.tiling import Tiling, Work
 from diptych.tiling.grid import Span, Tile
 from diptych.tiling.placed import Draws
@@ -60,6 +63,18 @@ def test_styles_and_draws_are_those_of_the_whole(name: str, controls: dict[str, 
     given = {key: scene(*value) if key == "style" else value for key, value in controls.items()}
     whole, tiled = both(made, scene(64, 352), **given)
     assert decibels(whole, tiled) >= 60
+
+
+def test_maps_of_instances_go_into_tiles() -> None:
+    made = translator("pix2pixhd", encoder=True, encoder_downs=2)
+    assert isinstance(made.method, Pix2PixHD)
+    assert made.method.e
+    made.method.e.moments.uniform_(0.2, 1)
+    things = (np.mgrid[:64, :352][1] // 37).astype(np.uint16)[..., None]
+    picture = scene(64, 352, made.card.source.channels)
+    whole, tiled = both(made, replace(picture, things=things), seed=4)
+    assert decibels(whole, tiled) >= 60
+    assert decibels(whole, made(picture, seed=4)) < 40
 
 
 def test_a_style_that_is_averaged_within_things_is_refused() -> None:

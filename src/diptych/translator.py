@@ -261,7 +261,7 @@ class Translator:
                 return {"x": speed.layout(x).clone(), **things}  # in memory of its own, which can be put away
 
             def translate(given: dict[str, Tensor]) -> Tensor:
-                return method.translate(given.pop("x"), **controls, **given)  # held by nobody while it waits
+                return method.translate(given.pop("x"), **{**controls, **given})  # held by nobody while it waits
 
             @contextmanager
             def within() -> Iterator[None]:
