@@ -31,6 +31,7 @@ def main() -> None:
     """Run the command line; a fault is one message and an exit code, never a traceback."""
     write_anything()
     wait_briefly()
+    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # what MPS lacks the processor does, and torch says so
     from diptych.cli import data, doctor, export, models, provenance, serve, train, translate
 
     app = typer.Typer(

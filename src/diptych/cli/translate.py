@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from diptych.translator import Translator
 
 Model = Annotated[Path, typer.Argument(help="A translator folder or a run folder.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")]
+Device = Annotated[str, typer.Option(help="auto, cpu, mps, cuda, cuda:1 ...")]
 Bf16 = Annotated[bool, typer.Option("--bf16", help="Faster arithmetic with a slight loss; see docs/benchmarks.md.")]
 Snap = Annotated[bool, typer.Option("--snap-colours", help="Of smeared label maps take the nearest classes.")]
 Compile = Annotated[bool, typer.Option("--compile", help="Fused code: a minute at the start, then faster.")]

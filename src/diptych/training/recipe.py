@@ -48,7 +48,7 @@ class Train:
     best: the score of held-out pairs by which the best weights are kept: of label maps pixel_accuracy, of others
     lpips_squeeze where its weights are at hand, else ssim; last: the newest weights, as always without pairs.
     patience: stop after so many scores in a row without a better one; 0 for never.
-    device: auto, cpu, cuda, cuda:1 ...
+    device: auto (the first there is of cuda, mps and cpu), cpu, mps, cuda, cuda:1 ...
     """
 
     images: Annotated[int, Gt(0)] | None = None
