@@ -1,7 +1,7 @@
 """The command line: thin, one function for each command; nothing imports it.
 
 Exit codes: 0 all went well; 1 some pictures failed and the others were done; 2 a fault in the input, named on standard
-error; 128 + n stopped by signal n.
+error; 3, of `verify` alone, a signer whom nobody vouches for; 128 + n stopped by signal n.
 """
 
 from __future__ import annotations
