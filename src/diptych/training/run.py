@@ -25,6 +25,7 @@ from diptych.methods.method import Method, welcome
 from diptych.model_folder import begin_from, inspect_card, stated
 from diptych.runtime.threads import Threads
 from diptych.training import checkpoint, folder, processes, snapshot
+from diptych.training.extending import LENGTH, extended, with_length
 from diptych.training.folder import DONE, RECIPE
 from diptych.training.log import Log
 from diptych.training.moved import PLACES, check_fingerprint, check_places, moved
@@ -55,7 +56,7 @@ def train(
         if processes.rank():
             console = Console(quiet=True)
         if resume:
-            given = merge(read_recipe(folder.existing(place)), given)
+            given = merge(with_length(read_recipe(folder.existing(place)), given), given)
             check_places(given, place)
         if (place / RECIPE).exists():
             given = as_begun(given, as_counted(read_recipe(place / RECIPE)))
@@ -90,6 +91,7 @@ class Run:
         self.recipe, self.data = self.plan.recipe, self.plan.data
         self.best: dict[str, dict[str, Any]] = {}
         self.worse = 0
+        self.longer = ""
         self.signal: int | None = None
 
     # --- Before the first step -----------------------------------------------------------------------------------
@@ -107,10 +109,13 @@ class Run:
 
     def check_folder(self) -> None:
         """Raises ConfigError where the folder holds another run or something else; writes nothing."""
-        sections = self.recipe.sections()
-        if self.resume and (sentence := moved(self.folder, read_recipe(self.folder / RECIPE), sections, self.data)):
-            self.say(sentence)
-        folder.check(self.folder, sections, but=[f"data.{name}" for name in PLACES] if self.resume else [])
+        sections, may_change = self.recipe.sections(), [*LENGTH, *(f"data.{name}" for name in PLACES)]
+        folder.check(self.folder, sections, but=may_change if self.resume else [])
+        if self.resume:
+            there = read_recipe(self.folder / RECIPE)
+            self.longer = extended(self.folder, there, sections, self.recipe.train, self.plan.images)
+            for sentence in filter(None, (moved(self.folder, there, sections, self.data), self.longer)):
+                self.say(sentence)
 
     def prepare_data(self) -> None:
         """Decode every picture once; what cannot be decoded is no longer counted on."""
@@ -129,6 +134,8 @@ class Run:
             self.check_folder()
         with folder.locked(self.folder) if self.first else nullcontext():
             if self.first:
+                if self.longer:
+                    (self.folder / DONE).unlink(missing_ok=True)  # first: a recipe of another length is not done
                 folder.claim(self.folder, self.recipe.sections())
                 self.prepare_data()
             processes.wait_for_all()
