@@ -165,6 +165,21 @@ def test_a_file_whose_header_takes_processes_with_it_is_refused(tmp_path: Path) 
     asyncio.run(check())
 
 
+def test_a_damaged_file_is_refused_while_others_wait_for_the_worker(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with stopped_in_work(tmp_path) as (engine, first):
+            engine.pool.workers[0].until += 1000
+            assert engine.expected_wait() > 100
+            for format in ("PNG", "JPEG", "BMP", "TIFF"):
+                damaged = picture(size=64, format=format)[:-900]
+                async with asyncio.timeout(30):
+                    with pytest.raises(BadPicture):
+                        await engine.translate("pix2pix", damaged, deadline=3600)
+            assert not first.done()
+
+    asyncio.run(check())
+
+
 async def kill_lookers(engine: Engine) -> None:
     while True:
         for worker in list(engine.looker.pool.workers):

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+import uvloop
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
@@ -47,8 +48,8 @@ async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> by
     for letter in b"GET / HTTP/1.1\r\nHost: x\r\n" + 1000 * b"X-A: b\r\n":
         writer.write(bytes([letter]))
         await asyncio.sleep(0.02)
-        if reader.at_eof():
-            break
+        if reader.at_eof() or reader.exception():  # cut off while it was still sending
+            return b""
     return await reader.read()
 
 
@@ -99,7 +100,8 @@ def test_an_answer_that_is_read_too_slowly_is_cut_off(monkeypatch: pytest.Monkey
         return heard
 
     monkeypatch.setitem(globals(), "app", large)
-    assert (len(asyncio.run(talking(read))) > 160 * 2**16) == whole
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert (len(runner.run(talking(read))) > 160 * 2**16) == whole
 
 
 def test_a_body_that_stops_coming_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:

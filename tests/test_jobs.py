@@ -18,11 +18,12 @@ import httpx
 import numpy as np
 import pytest
 from models import model, picture
+from starlette.requests import ClientDisconnect
 
 from diptych import images
 from diptych.errors import ConfigError, StorageError
 from diptych.serve import jobs as jobs_module
-from diptych.serve.app import build_app
+from diptych.serve.app import Pieces, build_app
 from diptych.serve.archive import Names, zipped
 from diptych.serve.engine import Answer
 from diptych.serve.errors import BadPicture, StorageAway, StorageFull, TooLarge
@@ -146,6 +147,31 @@ def test_a_zip_of_results_is_made_while_it_is_sent(tmp_path: Path) -> None:
     assert whole.testzip() is None
     assert whole.namelist() == ["0.png", "2.png"]
     assert whole.read("0.png") == (tmp_path / "r0.png").read_bytes()
+
+
+def test_a_reader_that_goes_away_leaves_no_file_open(tmp_path: Path) -> None:
+    (tmp_path / "r.png").write_bytes(bytes(1_000_000))
+    item = Item(job="", number=0, picture=0, name="a.jpg", seed=None, state="done", result="r.png")
+
+    def opened() -> int:
+        files = [Path("/proc/self/fd") / name for name in os.listdir("/proc/self/fd")]
+        return [str(file.resolve()) for file in files].count(str(tmp_path / "r.png"))
+
+    async def check() -> None:
+        count = 0
+
+        async def send(message: Any) -> None:
+            nonlocal count
+            if message.get("body"):
+                count = opened()
+                raise OSError("the client is gone")
+
+        response = Pieces(zipped([item], tmp_path), media_type="application/zip")
+        with pytest.raises((OSError, ExceptionGroup, ClientDisconnect)):
+            await response({"type": "http", "asgi": {"spec_version": "2.4"}}, asyncio.Event().wait, send)
+        assert (count, opened()) == (1, 0)
+
+    asyncio.run(check())
 
 
 # Faults

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import BinaryIO
 
 import numpy as np
@@ -26,4 +27,4 @@ def probe(file: BinaryIO, indices: bool) -> Stored:
             file.seek(position)  # Pillow goes on reading from here
             return np.asarray(image)
 
-    return stored._replace(decode=decode)
+    return replace(stored, decode=decode)

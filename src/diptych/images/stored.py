@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import BinaryIO, NamedTuple
+from dataclasses import dataclass
+from typing import BinaryIO
 
 import numpy as np
 
@@ -13,7 +14,8 @@ from diptych.images.picture import Header
 Decode = Callable[[], np.ndarray]
 
 
-class Stored(NamedTuple):
+@dataclass(frozen=True)
+class Stored:
     """What a format's reader finds: see `reading.finished` for what becomes of it."""
 
     header: Header  # as `read` will deliver it, but for the rotation and what the colours need

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Generator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Annotated, Any
@@ -18,7 +18,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from diptych import __version__
-from diptych.errors import StorageError, printable
+from diptych.errors import StorageError
 from diptych.images import FORMATS, MEDIA_TYPES
 from diptych.model_folder import examples
 from diptych.serve import describing
@@ -144,7 +144,7 @@ def add_models(app: FastAPI, engine: Engine) -> None:
         tell(request.scope, version=answer.version, stages=rounded(answer.seconds))
         headers = {"X-Model-Version": answer.version, "Server-Timing": spent}
         if answer.notes:
-            headers["X-Notes"] = printable("; ".join(answer.notes)).encode("ascii", "replace").decode()
+            headers["X-Notes"] = "; ".join(answer.notes).encode("ascii", "replace").decode()
         return Response(answer.data, media_type=answer.media_type, headers=headers)
 
     @app.post("/v1/models/{name}/reload", summary="Serve what is in the model's folder now")
@@ -200,7 +200,21 @@ def add_jobs(app: FastAPI, engine: Engine, jobs: Jobs) -> None:
     async def results(job: str) -> Response:
         pieces = await run_in_threadpool(jobs.results, job)
         headers = {"Content-Disposition": f'attachment; filename="{job}.zip"'}
-        return StreamingResponse(pieces, media_type="application/zip", headers=headers)
+        return Pieces(pieces, media_type="application/zip", headers=headers)
+
+
+class Pieces(StreamingResponse):
+    """An answer made while it is sent, whose files are closed also when its reader goes away."""
+
+    def __init__(self, pieces: Generator[bytes, None, None], **named: Any) -> None:
+        super().__init__(pieces, **named)
+        self.pieces = pieces
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.pieces.close()
 
 
 def add_errors(app: FastAPI) -> None:

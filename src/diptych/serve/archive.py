@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -35,7 +35,7 @@ class Sink:
         return data
 
 
-def zipped(items: Iterable[Item], folder: Path) -> Iterator[bytes]:
+def zipped(items: Iterable[Item], folder: Path) -> Generator[bytes, None, None]:
     """A zip of these items' results, in pieces; one whose file is gone meanwhile is left out."""
     sink, names = Sink(), Names()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:

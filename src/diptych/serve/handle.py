@@ -92,9 +92,9 @@ class Handle:
             raise WorkerLost
         return outcomes
 
-    async def look(self, file: bytes) -> Header | Fault:
-        """The header of a picture file. Raises WorkerLost."""
-        said, _ = await self.ask({"look": True}, [file])
+    async def look(self, file: bytes, *, whole: bool = False) -> Header | Fault:
+        """The header of a picture file, which is decoded as well if `whole`. Raises WorkerLost."""
+        said, _ = await self.ask({"look": "whole" if whole else "header"}, [file])
         return self.read(lambda: Fault(**said["fault"]) if "fault" in said else header(said["header"]))
 
     async def ask(self, said: Mapping[str, Any], blobs: Sequence[bytes]) -> Message:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -293,7 +293,7 @@ class Jobs:
             raise NotFound(f"item {number} {states.get(item.state, 'has no result yet: ask again later')}")
         return self.place / job / item.result
 
-    def results(self, job: str) -> Iterator[bytes]:
+    def results(self, job: str) -> Generator[bytes, None, None]:
         """A zip of all results that there are, under the names of their pictures, in pieces. Raises NotFound."""
         self.find(job)
         items = [item for item in self.store.items(job, "done") if item.result]

@@ -8,7 +8,9 @@ import ipaddress
 import logging
 import socket
 import sys
+from collections.abc import Coroutine
 from dataclasses import replace
+from typing import Any
 
 import uvicorn
 import uvloop
@@ -40,7 +42,15 @@ def run(
     if is_loopback(host):
         rules = replace(rules, hosts=(*LOOPBACK, *rules.hosts))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(engine, store, rules, limits, log, listener, page=page))
+        runner.run(ending(engine, serve(engine, store, rules, limits, log, listener, page=page)))
+
+
+async def ending(engine: Engine, work: Coroutine[Any, Any, None]) -> None:
+    """Do the work, and end the engine's processes however it ends: they would stay."""
+    try:
+        await work
+    finally:
+        await engine.stop(0)
 
 
 def is_loopback(host: str) -> bool:

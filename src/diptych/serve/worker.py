@@ -31,6 +31,9 @@ WARM = 128
 """Pixels of each side of the picture that a model is tried on at the start."""
 SMALL = Picture(np.zeros((8, 8, 3), np.uint8))
 
+QUICK = 2**22
+"""Pixels that are decoded within some tens of milliseconds."""
+
 BEAT = 0.5
 """Seconds between two signs of life."""
 
@@ -188,15 +191,20 @@ def work(connection: socket.socket, plan: Plan) -> None:
                 said, blobs = receive(messages)
                 threads.look()
                 if "look" in said:
-                    line.say(looked(blobs[0]))
+                    line.say(looked(blobs[0], whole=said["look"] == "whole", limit_mp=plan.limit_mp))
                 else:
                     line.say(*spoken(answer(models, Batch.opened(said, blobs), pool)))
 
 
-def looked(file: bytes) -> dict[str, Any]:
-    """What a picture's header says of it, as far as the server asks."""
+def looked(file: bytes, *, whole: bool, limit_mp: float) -> dict[str, Any]:
+    """What a picture's header says of it, as far as the server asks.
+
+    whole: also decode a small one, and throw it away: a damaged file need not wait for its turn to be refused.
+    """
     try:
         header = images.header(file)
+        if whole and header.width * header.height <= QUICK:
+            images.read(file, limit_mp=limit_mp)
     except DataError as error:
         return {"fault": {"blame": "picture", "message": str(error)}}
     names = ("width", "height", "channels", "dtype", "format", "alpha")

@@ -47,6 +47,8 @@ __all__ = ["Answer", "Engine", "Served", "Status"]
 
 DEADLINE = 30.0
 """Seconds that a client waits who does not say for how long, besides those that its picture takes."""
+TOLD = 0.2
+"""Seconds that a damaged file may wait for a worker to be refused; where it would take longer, it is tried before."""
 SOON = 20.0
 """Seconds that any batch may take, however fast its model usually is."""
 LATE = 10
@@ -255,7 +257,7 @@ class Engine:
 
     async def look(self, file: bytes) -> images.Header:
         """The header of a picture file, as a worker reads it. Raises BadPicture or TooLarge."""
-        header = await self.looker.look(file)
+        header = await self.looker.look(file, whole=self.expected_wait() > TOLD)
         megapixels = header.width * header.height * max(1.0, header.channels / 4) / 1e6
         if megapixels > self.limit_mp:
             size = f"{header.width}x{header.height}, {megapixels:.1f} megapixels"

@@ -26,24 +26,24 @@ class Looker:
         plan = replace(plan, models={}, threads=1)
         self.pool = Pool(plan, 1, tally, held=dict, freed=self.free.set)
 
-    async def look(self, file: bytes) -> Header:
-        """The header of a picture file. Raises BadPicture."""
+    async def look(self, file: bytes, *, whole: bool = False) -> Header:
+        """The header of a picture file, which is decoded as well if `whole` and small. Raises BadPicture."""
         await self.turn.acquire()
-        task = asyncio.create_task(self.ask(file))
+        task = asyncio.create_task(self.ask(file, whole))
         task.add_done_callback(lambda _: self.turn.release())
         found = await asyncio.shield(task)  # whoever goes away meanwhile: the process is busy until it has answered
         if isinstance(found, Fault):
             raise BadPicture(found.message)
         return found
 
-    async def ask(self, file: bytes) -> Header | Fault:
+    async def ask(self, file: bytes, whole: bool) -> Header | Fault:
         for _ in range(DEADLY):
             while (worker := self.pool.take()) is None:
                 self.free.clear()
                 await self.free.wait()
             try:
                 async with asyncio.timeout(LIMIT):
-                    found = await worker.look(file)
+                    found = await worker.look(file, whole=whole)
             except TimeoutError:
                 self.pool.kill(worker, "late")
             except WorkerLost:
