@@ -1,8 +1,15 @@
-"""What every test has: a certificate of its own, so that none is made in the user's home."""
+"""What every test has: a certificate of its own, so that none is made in the user's home, and one thread for torch.
+
+The number of threads changes the last bits of sums, and without a fixed one it follows what other programs do.
+"""
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session", autouse=True)

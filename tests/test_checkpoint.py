@@ -70,11 +70,11 @@ class Full:
         return file.file.write(data)
 
 
-@pytest.mark.parametrize("room", [0, 100, 1000, 50_000, 80_000, 81_400])
+@pytest.mark.parametrize("share", [0, 0.001, 0.01, 0.6, 0.98, 1])  # 1: the state has room, its note has not
 def test_a_disk_that_fills_up_anywhere_leaves_the_previous_checkpoint(
-    room: int, folder: Path, monkeypatch: pytest.MonkeyPatch
+    share: float, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    disk = Full(room)
+    disk = Full(int(share * (folder / "0000000001.pt").stat().st_size))
     monkeypatch.setattr(HashingFile, "write", lambda file, data: disk.write(file, data))
     with pytest.raises(StorageError, match=r"could not be written: No space left on device.*Free some space"):
         checkpoint.write(folder, state(2))

@@ -90,7 +90,7 @@ def test_clipping_bounds_the_gradient_of_a_step():
 def test_the_average_follows_the_weights_and_is_what_translation_uses():
     trainer = Trainer(Scalar(), images=100, speed=PLAIN, schedule="constant", ema=0.5)
     trainer.step(ones())
-    first = 1 + (1 - 2 / 11) * (0.9 - 1)  # the warm-up keeps 2/11 of the average at the first step
+    first = 1 + (1 - (3 / 12) ** 2) * (0.9 - 1)  # the warm-up keeps 3/12 of the average for each of the two images
     assert trainer.trained()["net.weight"].item() == pytest.approx(first, abs=1e-6)
     assert trainer.method.net.weight.item() == pytest.approx(0.9, abs=1e-6)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -110,6 +111,7 @@ def test_a_run_says_its_precision_and_keeps_it_on_another_machine(
     del given["speed"]
     said = train(given, tmp_path / "run")
     assert f"on cpu: {found.name} ({found.why})" in said
+    assert re.search(r"memory: about [\d.]+ MB and the libraries", said), "little memory is said in MB"
     assert read_recipe(tmp_path / "run" / "recipe.yaml")["speed"]["bf16"] is found.bf16
     assert inspect_card(tmp_path / "run").scores["l1"]["precision"] == found.name
     other = SLOW if found is FAST else FAST

@@ -11,6 +11,7 @@ import pytest
 from commands import diptych
 from odd.same import Same
 from pictures import save
+from torch import Tensor
 
 from diptych import images
 from diptych.errors import DataError
@@ -24,6 +25,7 @@ SIDES: dict[str, dict[str, Any]] = {
     "12 bits": {"dtype": "uint16", "low": 0.0, "high": 4095.0, "channels": 1},
     "14 bits, colour": {"dtype": "uint16", "low": 0.0, "high": 16383.0, "channels": 3},
     "floats": {"dtype": "float32", "low": -2.0, "high": 7.5, "channels": 1},
+    "floats to one": {"dtype": "float32", "low": 0.0, "high": 1.0, "channels": 3},
 }
 
 
@@ -48,7 +50,7 @@ def side(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 def said(side: dict[str, Any], share: str) -> str:
-    return f"{share} of the pixels lie outside the model's range, {side['low']:g} to {side['high']:g}"
+    return f"{share} of the pixels lie outside the model's range, {side['low']:g} to {side['high']:g}, and are cut off"
 
 
 def test_the_share_is_noted_and_most_is_refused(side: dict[str, Any], tmp_path: Path) -> None:
@@ -63,6 +65,21 @@ def test_the_share_is_noted_and_most_is_refused(side: dict[str, Any], tmp_path: 
     one = scan(side, 0)
     one[3, 4] = side["high"] + 1
     assert made(one).notes == (said(side, "less than 1 %"),)
+
+
+class Strict(Same):
+    """Sees nothing beyond its range."""
+
+    def translate(self, x: Tensor) -> Tensor:
+        assert x.abs().max() <= 1
+        return super().translate(x)
+
+
+def test_a_network_sees_nothing_outside_its_range(side: dict[str, Any]) -> None:
+    made = of_range(Strict, side)
+    array = scan(side, 0.5)
+    expected = array.clip(np.array(side["low"], array.dtype), np.array(side["high"], array.dtype))
+    np.testing.assert_allclose(made(array).array, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])

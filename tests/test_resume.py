@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import diptych
 from filelock import FileLock
 from pictures import side_by_side
 from runs import arguments, images_seen, outcome, recipe, start, train, wait_for
@@ -294,3 +295,50 @@ def test_a_run_goes_on_by_its_own_score_when_other_weights_have_come(
     monkeypatch.setattr(plan, "default_best", lambda data, inputs: "l1")
     train(given, tmp_path / "run")
     assert "best: ssim" in (tmp_path / "run" / "recipe.yaml").read_text()
+
+
+@pytest.mark.parametrize("length", [{"images": 20}, {"epochs": 4}])
+def test_a_finished_run_is_made_longer(length: dict[str, int], pairs: Path, tmp_path: Path) -> None:
+    train(recipe(pairs), tmp_path)
+    said = train({"train": dict(length)}, tmp_path, resume=True)
+    images = 20 if "images" in length else 28
+    assert f"made {images} images long, 12 of them behind: its schedule (linear) is spread" in said
+    assert f"going on at 12 of {images}" in said
+    assert (tmp_path / "done").read_text() == f"{images}\n"
+    assert images_seen(tmp_path) == images
+    assert "this run is complete" in train({}, tmp_path, resume=True)
+
+
+def test_a_run_made_longer_and_killed_ends_as_one_left_alone(pairs: Path, tmp_path: Path) -> None:
+    for name in ("undisturbed", "killed"):
+        train(recipe(pairs), tmp_path / name)
+    train({"train": {"images": 24}}, tmp_path / "undisturbed", resume=True)
+    with pytest.MonkeyPatch.context() as patch:
+        step = Trainer.step
+
+        def deadly(trainer: Trainer, batch: Any) -> None:
+            if trainer.images_seen == 20:
+                raise Killed
+            step(trainer, batch)
+
+        patch.setattr(Trainer, "step", deadly)
+        with pytest.raises(Killed):
+            train({"train": {"images": 24}}, tmp_path / "killed", resume=True)
+    train({}, tmp_path / "killed", resume=True)
+    assert outcome(tmp_path / "killed") == outcome(tmp_path / "undisturbed")
+
+
+def test_a_run_is_not_made_shorter_than_it_is(pairs: Path, ended: Path, out: Path) -> None:
+    with pytest.raises(ConfigError, match=r"has seen 12 images already: to go on give it more, as train\.images=24"):
+        train({"train": {"images": 8}}, out, resume=True)
+    with pytest.raises(ConfigError, match=r"another recipe \(train\.images: 12 there, 24 here\)"):
+        train(recipe(pairs, images=24), out)
+    (out / "checkpoint" / "latest.json").unlink()
+    with pytest.raises(ConfigError, match=r"has no saved state to go on from"):
+        train({"train": {"images": 24}}, out, resume=True)
+
+
+def test_the_command_resumes_a_run_by_its_folder(out: Path) -> None:
+    said = diptych("train", "--resume", out, "train.images=16")
+    assert (said.code, "made 16 images long" in said.err) == (0, True)
+    assert (out / "done").read_text() == "16\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -17,6 +17,19 @@ from diptych.files import irregular
 
 LEVELS = 10
 """How deep options may be nested."""
+
+USUAL = {
+    "learning_rate": "lr", "base_lr": "lr", "beta1": "betas", "gpu": "device", "gpu_ids": "device", "gpus": "device",
+    "batch_size": "batch", "n_epochs": "epochs", "max_epochs": "epochs", "niter": "epochs", "steps": "images",
+    "iterations": "images", "max_steps": "images", "load_size": "load", "loadsize": "load", "crop_size": "size",
+    "cropsize": "size", "fine_size": "size", "finesize": "size", "image_size": "size", "img_size": "size",
+    "resolution": "size", "num_workers": "workers", "num_threads": "workers", "n_workers": "workers",
+    "dataroot": "folder", "data_dir": "folder", "netg": "generator", "ngf": "width", "ndf": "discriminator_width",
+    "n_layers_d": "discriminator_layers", "lambda_l1": "l1", "lr_policy": "schedule", "random_seed": "seed",
+    "manual_seed": "seed", "ema_decay": "ema", "grad_clip": "clip", "amp": "bf16", "fp16": "bf16", "no_flip": "flip",
+    "save_epoch_freq": "checkpoint_every", "pretrained": "start", "init_from": "start", "early_stopping": "patience",
+}  # fmt: skip
+"""What other projects call an option of that name here."""
 
 Sections = Mapping[str, Callable[..., Any]]
 
@@ -49,12 +62,15 @@ def check(sections: Sections, given: Mapping[str, Any]) -> dict[str, dict[str, A
 
     Raises ConfigError that lists all unknown, missing and ill-typed options, each with the nearest right one.
     """
-    faults = [unknown(name, list(sections)) for name in given if name not in sections]
+    everywhere = [
+        f"{section}.{name}" for section, function in sections.items() for name in schema(function).model_fields
+    ]
+    faults = [unknown(name, list(sections), everywhere) for name in given if name not in sections]
     completed: dict[str, dict[str, Any]] = {}
     for name, function in sections.items():
         options = given.get(name) or {}
         if isinstance(options, Mapping):
-            completed[name], more = complete(schema(function), options, prefix=f"{name}.")
+            completed[name], more = complete(schema(function), options, prefix=f"{name}.", elsewhere=everywhere)
             faults += more
         else:
             faults.append(f"{name} must hold options, not {options!r}")
@@ -64,27 +80,37 @@ def check(sections: Sections, given: Mapping[str, Any]) -> dict[str, dict[str, A
 
 
 def complete(
-    fields: type[BaseModel], options: Mapping[str, Any], *, prefix: str = ""
+    fields: type[BaseModel], options: Mapping[str, Any], *, prefix: str = "", elsewhere: Sequence[str] = ()
 ) -> tuple[dict[str, Any], list[str]]:
     """Options completed by the defaults of a schema and converted to its types, and what is wrong with them."""
     try:
         return fields(**options).model_dump(), []
     except ValidationError as error:
-        return {}, [explain(prefix, list(fields.model_fields), dict(fault)) for fault in error.errors()]
+        return {}, [explain(prefix, list(fields.model_fields), dict(fault), elsewhere) for fault in error.errors()]
 
 
-def explain(prefix: str, known: list[str], fault: dict[str, Any]) -> str:
+def explain(prefix: str, known: list[str], fault: dict[str, Any], elsewhere: Sequence[str]) -> str:
     name = prefix + str(fault["loc"][0])
     if fault["type"] == "extra_forbidden":
-        return unknown(name, [prefix + option for option in known])
+        return unknown(name, [prefix + option for option in known], elsewhere)
     if fault["type"] == "missing":
         return f"{name} must be given"
     return f"{name} = {fault['input']!r}: {fault['msg'].removeprefix('Value error, ')}"
 
 
-def unknown(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}" if known else "there are none"
+def unknown(name: str, known: list[str], elsewhere: Sequence[str] = ()) -> str:
+    """What is said of a name that is not among the `known`: the nearest, or one `elsewhere` that means the same."""
+    last = name.rpartition(".")[2].replace("-", "_")
+    meant = USUAL.get(last.lower(), last)
+    same = [option for option in dict.fromkeys([*known, *elsewhere]) if option.rpartition(".")[2] == meant]
+    near = same or difflib.get_close_matches(name, known, n=1)
+    hint = (
+        f"did you mean {' or '.join(near)}?"
+        if near
+        else f"there are: {', '.join(known)}"
+        if known
+        else "there are none"
+    )
     return f"{name} is not an option; {hint}"
 
 

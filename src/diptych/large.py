@@ -20,7 +20,7 @@ from diptych.images import Picture
 from diptych.images.colour import CONVERTED
 from diptych.images.metadata import Metadata, Tag, add_tags, read_metadata, tiff_tags
 from diptych.provenance import Sealer
-from diptych.sides import note_outside, outside
+from diptych.sides import bounded, note_outside, outside
 from diptych.tasks import Task
 from diptych.translator import Translator
 
@@ -125,7 +125,7 @@ def within_range(read: Read, height: int, width: int, side: Side, source: Path) 
 
     The file is read once more for it. Raises DataError where most of its pixels do.
     """
-    if side.legend or (side.low, side.high) == images.value_range(side.dtype):
+    if not bounded(side):
         return ()
     count = sum(outside(read(top, min(top + STRIP, height), 0, width), side) for top in range(0, height, STRIP))
     try:

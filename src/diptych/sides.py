@@ -31,7 +31,9 @@ def prepare(picture: Picture, side: Side) -> Tensor:
         return to_planes(picture.array, side.legend, picture.things)
     same = picture.array.dtype == side.dtype
     low, high = (side.low, side.high) if same else images.value_range(picture.array.dtype)
-    array = images.match_channels(with_data(picture, low, high), side.channels)
+    array = images.match_channels(
+        cut_off(picture.array, low, high) if bounded(side) and same else picture.array, side.channels
+    )
     if array.dtype.kind == "f" and not (same or (array.min() >= low and array.max() <= high)):
         raise DataError(
             f"values from {array.min():g} to {array.max():g}: the model knows {side.dtype}, so that floats "
@@ -40,12 +42,11 @@ def prepare(picture: Picture, side: Side) -> Tensor:
     return images.to_unit(array, low, high)
 
 
-def with_data(picture: Picture, low: float, high: float) -> np.ndarray:
-    """The picture's array, where pixels that hold no data are black, if the number for it is far from all others."""
-    empty = picture.metadata.empty(picture.array)
-    if empty is None or low <= (picture.metadata.no_data or 0.0) <= high:
-        return picture.array
-    return np.where(empty[..., None], picture.array.dtype.type(low), picture.array)
+def cut_off(array: np.ndarray, low: float, high: float) -> np.ndarray:
+    """The array with the nearer end of the range for what lies outside: a model has seen nothing beyond it."""
+    if array.min() >= low and array.max() <= high:
+        return array
+    return array.clip(array.dtype.type(low), array.dtype.type(high))
 
 
 def finished(output: Tensor, side: Side) -> Picture:
@@ -64,10 +65,15 @@ def within_range(picture: Picture, side: Side, most: float = MOST_OUTSIDE) -> Pi
     return picture if not note or note in picture.notes else replace(picture, notes=(*picture.notes, note))
 
 
+def bounded(side: Side) -> bool:
+    """Whether its type has numbers outside its range."""
+    return side.legend is None and (side.dtype == "float32" or (side.low, side.high) != images.value_range(side.dtype))
+
+
 def outside(picture: Picture, side: Side) -> int:
     """How many pixels that hold data have a value outside the range of `side`. Other dtypes have their own range."""
     array = picture.array
-    if side.legend or array.dtype != side.dtype or (side.low, side.high) == images.value_range(array.dtype):
+    if array.dtype != side.dtype or not bounded(side):
         return 0
     if array.min() >= side.low and array.max() <= side.high:
         return 0
@@ -80,7 +86,11 @@ def note_outside(count: int, pixels: int, side: Side, most: float = MOST_OUTSIDE
     share, known = count / pixels, f"outside the model's range, {side.low:g} to {side.high:g}"
     if share > most:
         raise DataError(f"has {share:.0%} of its pixels {known}: scale its values as those of the training pictures")
-    return f"{'less than 1' if share < 0.01 else round(100 * share)} % of the pixels lie {known}" if count else ""
+    return (
+        f"{'less than 1' if share < 0.01 else round(100 * share)} % of the pixels lie {known}, and are cut off"
+        if count
+        else ""
+    )
 
 
 def first_unsound(outputs: Tensor) -> int | None:

@@ -1,7 +1,7 @@
 """The command line: thin, one function for each command; nothing imports it.
 
 Exit codes: 0 all went well; 1 some pictures failed and the others were done; 2 a fault in the input, named on standard
-error; 128 + n stopped by signal n.
+error; 3, of `verify` alone, a signer whom nobody vouches for; 128 + n stopped by signal n.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ def main() -> None:
     """Run the command line; a fault is one message and an exit code, never a traceback."""
     write_anything()
     wait_briefly()
+    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # what MPS lacks the processor does, and torch says so
     from diptych.cli import data, doctor, export, models, provenance, serve, train, translate
 
     app = typer.Typer(

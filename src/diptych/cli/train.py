@@ -29,14 +29,14 @@ def train(
     snap_colours: Annotated[
         bool, typer.Option("--snap-colours", help="Of smeared label maps take the nearest classes.")
     ] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run RUN, or make it longer.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
 ) -> None:
     """Train a method on a folder of pictures. See `diptych options METHOD` for all that can be set."""
     flags = {"folder": data, "a": a, "b": b, "direction": direction, "snap_colours": snap_colours or None}
-    given = options(arguments or [], flags)
     if resume and out is None:
-        raise ConfigError("--resume needs --out, the folder of the run to go on with")
+        out, arguments = run_to_resume(arguments or [])
+    given = options(arguments or [], flags)
     place = out or default_place(given)
     from diptych.training.run import train as run
     from diptych.training.stopping import Stopped
@@ -45,6 +45,14 @@ def train(
         run(given, place, resume=resume, dry_run=dry_run)
     except Stopped as stopped:
         raise typer.Exit(128 + stopped.number) from None
+
+
+def run_to_resume(arguments: list[str]) -> tuple[Path, list[str]]:
+    """The run folder that is named instead of a method, and the other arguments. Raises ConfigError."""
+    runs = [argument for argument in arguments if "=" not in argument]
+    if len(runs) != 1 or not Path(runs[0]).is_dir():
+        raise ConfigError("--resume needs the folder of the run to go on with: diptych train --resume RUN")
+    return Path(runs[0]), [argument for argument in arguments if argument != runs[0]]
 
 
 def options(arguments: list[str], data: dict[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from diptych.translator import Translator
 
 Model = Annotated[Path, typer.Argument(help="A translator folder or a run folder.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")]
+Device = Annotated[str, typer.Option(help="auto, cpu, mps, cuda, cuda:1 ...")]
 Bf16 = Annotated[bool, typer.Option("--bf16", help="Faster arithmetic with a slight loss; see docs/benchmarks.md.")]
 Snap = Annotated[bool, typer.Option("--snap-colours", help="Of smeared label maps take the nearest classes.")]
 Compile = Annotated[bool, typer.Option("--compile", help="Fused code: a minute at the start, then faster.")]
@@ -320,6 +320,7 @@ def evaluate(
     from rich.progress import Progress
 
     from diptych.evaluation.command import evaluate_folder
+    from diptych.runtime.threads import Threads
     from diptych.training.log import records
 
     translator = load(model, device, bf16, compile, snap_colours)
@@ -327,10 +328,16 @@ def evaluate(
     place = out or (model if (model / "recipe.yaml").exists() else Path(f"{model.resolve().name}-evaluation"))
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("evaluating", total=None)
+        threads = Threads()
+
+        def report(done: int) -> None:
+            progress.update(task, completed=done)
+            threads.look()
+
         evaluation, page = evaluate_folder(
             translator, data, a=a, b=b, split=split, to=to, samples=samples, direction=direction, kind=kind,
             size=size, limit=limit, limit_mp=limit_mp, out=place, log=records(model), reader=reading,
-            progress=lambda done: progress.update(task, completed=done),
+            progress=report,
         )  # fmt: skip
     said = f"{printable_lines(evaluation.to_text())}\nreport: {printable(page)}"
     print(json.dumps(evaluation.to_dict(), indent=2) if as_json else said)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import BinaryIO
 
 import numpy as np
@@ -22,7 +21,7 @@ def probe(file: BinaryIO, indices: bool) -> Stored:
     if not stored.profile and (at := head.find(b"colrnclx")) >= 0:
         codes = head[at + 8 : at + 12]
         profile, notes = colour.of_code_points(codes[1], codes[3])
-        stored = replace(stored, profile=profile, header=_noted(stored, *notes))
+        stored = stored._replace(profile=profile, header=_noted(stored, *notes))
     bits = _bits(head)
     if bits == 8:
         return stored
@@ -40,7 +39,7 @@ def probe(file: BinaryIO, indices: bool) -> Stored:
             colours = np.dstack([colours, alpha if alpha.shape[2] else opaque])
         return (colours * (65535 / (2**bits - 1))).round().astype(np.uint16)
 
-    return replace(stored, header=header, decode=decode)
+    return stored._replace(header=header, decode=decode)
 
 
 def _noted(stored: Stored, *notes: str) -> Header:

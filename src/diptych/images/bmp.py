@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-from dataclasses import replace
 from typing import BinaryIO
 
 import numpy as np
@@ -27,7 +26,7 @@ def probe(file: BinaryIO, indices: bool) -> Stored:
     data[_palette(head)] ^= 1  # a colour that is not quite grey: Pillow reads indices then
     stored = pillow.probe(io.BytesIO(bytes(data)), "BMP", indices=True)
     times = np.uint8(1 if indices else step)
-    return replace(stored, header=stored.header._replace(palette=None), decode=lambda: stored.decode() * times)
+    return stored._replace(header=stored.header._replace(palette=None), decode=lambda: stored.decode() * times)
 
 
 def _palette(head: bytes) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import BinaryIO
 
 import numpy as np
@@ -27,4 +26,4 @@ def probe(file: BinaryIO, indices: bool) -> Stored:
             file.seek(position)  # Pillow goes on reading from here
             return np.asarray(image)
 
-    return replace(stored, decode=decode)
+    return stored._replace(decode=decode)

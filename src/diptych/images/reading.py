@@ -69,7 +69,7 @@ def in_parts(source: Path | str, *, indices: bool = False, straight: bool = Fals
     """
     with _opened(source) as file:
         stored = _probe(file)
-    stored = replace(stored, premultiplied=stored.premultiplied and not straight)
+    stored = stored._replace(premultiplied=stored.premultiplied and not straight)
     expected = (4 if stored.cmyk else stored.header.channels) + stored.header.alpha
 
     def finished(samples: np.ndarray) -> Picture:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -14,8 +13,7 @@ from diptych.images.picture import Header
 Decode = Callable[[], np.ndarray]
 
 
-@dataclass(frozen=True)
-class Stored:
+class Stored(NamedTuple):
     """What a format's reader finds: see `reading.finished` for what becomes of it."""
 
     header: Header  # as `read` will deliver it, but for the rotation and what the colours need

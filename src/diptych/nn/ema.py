@@ -9,8 +9,8 @@ from torch import Tensor, nn
 class Average:
     """Exponential moving average of a network's floating-point weights and buffers; counters are copied.
 
-    decay: how much of the average stays at each step, e.g. 0.999. Early on it is smaller, (1 + steps) / (10 + steps),
-    so that the random start is soon forgotten.
+    decay: how much of the average stays at each image, or each step, whichever `update` counts; e.g. 0.999. Early on it
+    is smaller, (1 + count) / (10 + count), so that the random start is soon forgotten.
     """
 
     def __init__(self, networks: dict[str, nn.Module], decay: float) -> None:
@@ -21,10 +21,10 @@ class Average:
         self.copied = [(self.averages[name], tensor) for name, tensor in live.items() if not tensor.is_floating_point()]
 
     @torch.no_grad()
-    def update(self) -> None:
-        """Move the average towards the present weights."""
-        self.steps += 1
-        rate = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
+    def update(self, count: int = 1) -> None:
+        """Move the average towards the present weights, after so many images, or one step."""
+        self.steps += count
+        rate = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps)) ** count
         averages, live = zip(*self.moving, strict=True)
         torch._foreach_lerp_(averages, live, rate)
         for average, tensor in self.copied:

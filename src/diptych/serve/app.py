@@ -18,7 +18,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from diptych import __version__
-from diptych.errors import StorageError
+from diptych.errors import StorageError, printable
 from diptych.images import FORMATS, MEDIA_TYPES
 from diptych.model_folder import examples
 from diptych.serve import describing
@@ -144,7 +144,7 @@ def add_models(app: FastAPI, engine: Engine) -> None:
         tell(request.scope, version=answer.version, stages=rounded(answer.seconds))
         headers = {"X-Model-Version": answer.version, "Server-Timing": spent}
         if answer.notes:
-            headers["X-Notes"] = "; ".join(answer.notes).encode("ascii", "replace").decode()
+            headers["X-Notes"] = printable("; ".join(answer.notes)).encode("ascii", "replace").decode()
         return Response(answer.data, media_type=answer.media_type, headers=headers)
 
     @app.post("/v1/models/{name}/reload", summary="Serve what is in the model's folder now")

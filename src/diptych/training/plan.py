@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
+from math import log
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from diptych.runtime.precision import Bf16, choose, explain
 from diptych.runtime.threads import usual
 from diptych.training import processes
 from diptych.training.estimate import training_bytes
-from diptych.training.recipe import Best, Recipe, channel_options
+from diptych.training.recipe import Best, Recipe, Train, channel_options
 
 PARTS = {"tick": 100, "sample": 20, "validate": 20, "checkpoint": 20}
 """Into how many parts a training is divided by its ticks, sample grids, scores and saved states, if not asked."""
@@ -149,6 +150,7 @@ class Plan:
                 for name in recipe.fitted
             ),
             *([f"steady: {steady}"] if steady else []),
+            *averaging(recipe.train),
             f"{self.images} images in batches of {recipe.train.batch}, {self.kept()}",
         ]
 
@@ -187,6 +189,15 @@ def memory_words(needed: int | None) -> str:
     if needed is None:
         return "not known beforehand for this method"
     return f"about {size(needed)} and the libraries"
+
+
+def averaging(train: Train) -> list[str]:
+    """Which weights are averaged over how long, in words."""
+    if not train.ema:
+        return []
+    half = round(log(0.5) / log(train.ema))
+    before = ", as in recipes from before images were counted" if train.ema_counts == "steps" else ""
+    return [f"weights averaged, with a half-life of {half} {train.ema_counts} (train.ema={train.ema:g}){before}"]
 
 
 def first_line(error: Exception) -> str:

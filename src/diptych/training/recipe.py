@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Ge, Gt, Interval, Len
+from pydantic import BeforeValidator
 
 from diptych.config import check, defaults
 from diptych.data.opening import open_data
@@ -16,8 +17,14 @@ from diptych.methods.method import Method, Schedule, inputs
 from diptych.model_folder import inspect_card
 from diptych.runtime.speed import Speed
 from diptych.training.steady import Steady
+from diptych.training.trainer import Counts
 
 Count = Annotated[int, Ge(0)]
+Betas = Annotated[
+    list[Annotated[float, Interval(ge=0, lt=1)]],
+    Len(2, 2),
+    BeforeValidator(lambda x: x.split(",") if isinstance(x, str) else x),
+]
 Best = Literal["l1", "psnr", "ssim", "lpips_squeeze", "pixel_accuracy", "last"]
 
 
@@ -29,9 +36,11 @@ class Train:
     pairs, an epoch shows each picture of the larger one once.
     batch: images in a step, over all processes; micro_batch: so many at once, to save memory.
     seed: with it, the same data, machine and number of threads, a run is repeated bit for bit.
+    lr: Adam's learning rate for all networks, instead of the published ones; betas: its moments, as 0.5,0.999.
     lr_scale: factor on the method's published learning rates; schedule: how they fall over the run, by default as
     published: linear (constant, then down from the half on), late linear (from three quarters on), halving (ten times).
-    ema: decay of the average of weights that translation uses, e.g. 0.999; 0 for none.
+    ema: decay of the average of weights that translation uses, at each image, e.g. 0.999; 0 for none. ema_counts:
+    "steps" for recipes from before images were counted.
     clip: longest gradient, as an L2 norm; 0 for any.
     start: a model whose weights, and options of the method, to begin from (fine-tuning).
     tick_every, sample_every, validate_every, checkpoint_every: images between two lines of the log, picture grids,
@@ -39,7 +48,7 @@ class Train:
     best: the score of held-out pairs by which the best weights are kept: of label maps pixel_accuracy, of others
     lpips_squeeze where its weights are at hand, else ssim; last: the newest weights, as always without pairs.
     patience: stop after so many scores in a row without a better one; 0 for never.
-    device: auto, cpu, cuda, cuda:1 ...
+    device: auto (the first there is of cuda, mps and cpu), cpu, mps, cuda, cuda:1 ...
     """
 
     images: Annotated[int, Gt(0)] | None = None
@@ -47,9 +56,12 @@ class Train:
     batch: Annotated[int, Gt(0)] = 1
     micro_batch: Count = 0
     seed: Annotated[int, Interval(ge=0, lt=2**63)] = 0
+    lr: Annotated[float, Gt(0)] | None = None
+    betas: Betas | None = None
     lr_scale: Annotated[float, Gt(0)] = 1.0
     schedule: Schedule | None = None
     ema: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    ema_counts: Counts = "images"
     clip: Annotated[float, Ge(0)] = 0.0
     start: str | None = None
     tick_every: Count | None = None
@@ -59,6 +71,11 @@ class Train:
     best: Best | None = None
     patience: Count = 0
     device: str = "auto"
+
+    @property
+    def moments(self) -> tuple[float, float] | None:
+        """`betas` as Adam takes them."""
+        return (self.betas[0], self.betas[1]) if self.betas else None
 
 
 @dataclass(frozen=True)
@@ -96,15 +113,27 @@ def resolve(given: Mapping[str, Any]) -> Recipe:
     name = method.pop("name", None)
     if not isinstance(name, str):
         raise ConfigError("which method? Give its name, as in: diptych train pix2pix, or method: {name: pix2pix}")
+    given = as_counted(given)
     begun_from = inherited(name, given.get("train"))
     options = check(sections(name), {**given, "method": {**begun_from, **method}})
     train = Train(**options["train"])
     if train.images and train.epochs:
         raise ConfigError("train.images and train.epochs both say how long to train: give one of them")
+    if train.lr and train.lr_scale != 1:
+        raise ConfigError("train.lr and train.lr_scale both say how fast to learn: give one of them")
     channels = {side: method[side] for side in channel_options(find(name)) if side in method}
     speed, steady = Speed(**options["speed"]), Steady(**options["steady"])
     fitted = tuple(option for option in find(name).by_size if option not in {**begun_from, **method})
     return Recipe(name, options["method"], options["data"], train, speed, steady, channels, fitted)
+
+
+def as_counted(recipe: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A recipe; in one that a run wrote before images were counted, that its average of weights counts steps."""
+    train = recipe.get("train")
+    if not isinstance(train, Mapping) or "ema_counts" in train or not train.get("ema"):
+        return recipe
+    written_by_a_run = {"images", "epochs", "micro_batch", "seed", "patience", "tick_every"} <= train.keys()
+    return {**recipe, "train": {**train, "ema_counts": "steps"}} if written_by_a_run else recipe
 
 
 def channel_options(method: type[Method]) -> tuple[str, ...]:
@@ -130,7 +159,7 @@ def flatten(sections: Mapping[str, Any]) -> dict[str, Any]:
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Which options of two recipes differ, in words. Those that the older one does not know yet had their defaults."""
-    known = sections(new["method"]["name"]).items()
+    known, old = sections(new["method"]["name"]).items(), as_counted(old)
     before = flatten({**old, **{name: {**defaults(function), **old.get(name, {})} for name, function in known}})
     after = flatten(new)
     return [

@@ -25,16 +25,17 @@ from diptych.methods.method import Method, welcome
 from diptych.model_folder import begin_from, inspect_card, stated
 from diptych.runtime.threads import Threads
 from diptych.training import checkpoint, folder, processes, snapshot
+from diptych.training.extending import LENGTH, extended, with_length
 from diptych.training.folder import DONE, RECIPE
 from diptych.training.log import Log
 from diptych.training.moved import PLACES, check_fingerprint, check_places, moved
 from diptych.training.plan import Plan
-from diptych.training.recipe import Recipe, resolve
+from diptych.training.recipe import Recipe, as_counted, resolve
 from diptych.training.stopping import Lasting, Stopped, heeding
 from diptych.training.trainer import Trainer
 from diptych.translator import Translator
 
-CHOSEN = (("train", "best"), ("speed", "bf16"))
+CHOSEN = (("train", "best"), ("train", "ema_counts"), ("speed", "bf16"))
 
 
 def train(
@@ -55,10 +56,10 @@ def train(
         if processes.rank():
             console = Console(quiet=True)
         if resume:
-            given = merge(read_recipe(folder.existing(place)), given)
+            given = merge(with_length(read_recipe(folder.existing(place)), given), given)
             check_places(given, place)
         if (place / RECIPE).exists():
-            given = as_begun(given, read_recipe(place / RECIPE))
+            given = as_begun(given, as_counted(read_recipe(place / RECIPE)))
         run = Run(resolve(given), place, console, resume=resume)
         if dry_run:
             run.check_folder()
@@ -72,7 +73,9 @@ def as_begun(given: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, An
     """The options with what stays as it was chosen when the run `there` began, by the weights and the machine of then:
     the score and the precision."""
     sections = [(section, name, dict(there.get(section) or {})) for section, name in CHOSEN]
-    kept = {section: {name: options[name]} for section, name, options in sections if name in options}
+    kept: dict[str, Any] = {}
+    for section, name, options in sections:
+        kept = merge(kept, {section: {name: options[name]}} if name in options else {})
     if isinstance(speed := given.get("speed"), Mapping) and speed.get("bf16") == "auto":
         given = {**given, "speed": {name: value for name, value in speed.items() if name != "bf16"}}
     return merge(kept, given)
@@ -88,6 +91,7 @@ class Run:
         self.recipe, self.data = self.plan.recipe, self.plan.data
         self.best: dict[str, dict[str, Any]] = {}
         self.worse = 0
+        self.longer = ""
         self.signal: int | None = None
 
     # --- Before the first step -----------------------------------------------------------------------------------
@@ -105,10 +109,13 @@ class Run:
 
     def check_folder(self) -> None:
         """Raises ConfigError where the folder holds another run or something else; writes nothing."""
-        sections = self.recipe.sections()
-        if self.resume and (sentence := moved(self.folder, read_recipe(self.folder / RECIPE), sections, self.data)):
-            self.say(sentence)
-        folder.check(self.folder, sections, but=[f"data.{name}" for name in PLACES] if self.resume else [])
+        sections, may_change = self.recipe.sections(), [*LENGTH, *(f"data.{name}" for name in PLACES)]
+        folder.check(self.folder, sections, but=may_change if self.resume else [])
+        if self.resume:
+            there = read_recipe(self.folder / RECIPE)
+            self.longer = extended(self.folder, there, sections, self.recipe.train, self.plan.images)
+            for sentence in filter(None, (moved(self.folder, there, sections, self.data), self.longer)):
+                self.say(sentence)
 
     def prepare_data(self) -> None:
         """Decode every picture once; what cannot be decoded is no longer counted on."""
@@ -127,6 +134,8 @@ class Run:
             self.check_folder()
         with folder.locked(self.folder) if self.first else nullcontext():
             if self.first:
+                if self.longer:
+                    (self.folder / DONE).unlink(missing_ok=True)  # first: a recipe of another length is not done
                 folder.claim(self.folder, self.recipe.sections())
                 self.prepare_data()
             processes.wait_for_all()
@@ -147,7 +156,8 @@ class Run:
             self.begin_from(method, train.start)
         self.trainer = Trainer(
             method, images=self.images, schedule=train.schedule, lr=train.lr_scale, micro_batch=train.micro_batch,
-            ema=train.ema, clip=train.clip, seed=train.seed, steady=self.recipe.steady, speed=self.recipe.speed,
+            ema=train.ema, ema_counts=train.ema_counts, rate=train.lr, betas=train.moments, clip=train.clip,
+            seed=train.seed, steady=self.recipe.steady, speed=self.recipe.speed,
             device=self.plan.device,
         )  # fmt: skip
         self.restore()
@@ -257,7 +267,8 @@ class Run:
             state = self.folder / "checkpoint" / checkpoint.NOTE
             good = f"the last good state is in {state.parent}" if state.exists() else "no state was saved before it"
             raise TrainingError(
-                f"{error}; {good}. Begin a new run (another --out) with a lower train.lr_scale (0.5), with "
+                f"{error}; {good}. Begin a new run (another --out) with a lower "
+                f"{'train.lr' if self.recipe.train.lr else 'train.lr_scale (0.5)'}, with "
                 f"train.clip=1, or with speed.bf16=false"
             ) from None
 

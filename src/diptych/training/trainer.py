@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,8 @@ from diptych.training import processes
 from diptych.training.schedule import factor
 from diptych.training.steady import Steady
 
+Counts = Literal["images", "steps"]
+
 
 class Trainer:
     """Trains `method` on batches, one after another.
@@ -25,7 +27,9 @@ class Trainer:
     images: how many images the training lasts; schedules are functions of the part of them that was seen.
     schedule, lr: the learning-rate schedule, by default the published one, and a factor on the published rates.
     micro_batch: at most so many images pass through the networks at once; 0 means the whole batch.
-    ema: decay of the average of the weights that translation uses; 0 means none.
+    ema: decay of the average of the weights that translation uses, for each image; 0 means none. ema_counts: steps, to
+    go on with a training that counted these.
+    rate, betas: instead of the published ones of all networks: Adam's learning rate and moments.
     clip: longest gradient allowed, as an L2 norm over a step's networks; 0 means any.
     seed: every random draw is a function of it, the images seen and the process.
     steady: what is done about a training that goes wrong.
@@ -42,6 +46,9 @@ class Trainer:
         lr: float = 1.0,
         micro_batch: int = 0,
         ema: float = 0.0,
+        ema_counts: Counts = "images",
+        rate: float | None = None,
+        betas: tuple[float, float] | None = None,
         clip: float = 0.0,
         seed: int = 0,
         steady: Steady | None = None,
@@ -58,15 +65,17 @@ class Trainer:
         self.rank, self.processes = processes.rank(), processes.count()
         self.groups = method.groups()
         self.speed.prepare(net for group in self.groups.values() for net in group)
-        self.base_rates = {name: adam.lr * self.steadied.rate(name) for name, adam in method.optimisers().items()}
+        published = method.optimisers()
+        self.base_rates = {name: (rate or adam.lr) * self.steadied.rate(name) for name, adam in published.items()}
         self.optimisers = {
             name: torch.optim.Adam(
-                parameters(self.groups[name]), lr=adam.lr, betas=adam.betas, weight_decay=adam.weight_decay,
-                fused=self.speed.fused,
+                parameters(self.groups[name]), lr=rate or adam.lr, betas=betas or adam.betas,
+                weight_decay=adam.weight_decay, fused=self.speed.fused,
             )
-            for name, adam in method.optimisers().items()
+            for name, adam in published.items()
         }  # fmt: skip
         self.average = Average({name: getattr(method, name) for name in method.keep}, ema) if ema else None
+        self.ema_counts = ema_counts
         self.images_seen = 0
         self.sums: dict[str, Tensor] = {}
         self.sums_images = 0
@@ -81,7 +90,7 @@ class Trainer:
         while self.move(parts):
             pass
         if self.average:
-            self.average.update()
+            self.average.update(size * self.processes if self.ema_counts == "images" else 1)
         self.images_seen += size * self.processes
         self.sums_images += 1
 
