@@ -177,3 +177,22 @@ def test_the_real_files_are_those_that_are_pinned(name, monkeypatch):
         pytest.skip(f"needs the weights of {name} in DIPTYCH_WEIGHTS")
     monkeypatch.setenv("DIPTYCH_WEIGHTS", str(SHARED))
     assert locate(name).parent == SHARED
+
+
+def test_a_file_is_hashed_once_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = b"weights"
+    part = weights.Part("some weights", "", {"some.pth": (hashlib.sha256(data).hexdigest(),)}, "")
+    monkeypatch.setitem(weights.PARTS, "some", part)
+    monkeypatch.setenv("DIPTYCH_WEIGHTS", str(tmp_path))
+    hashed: list[Path] = []
+    original = weights.sha256
+    monkeypatch.setattr(weights, "sha256", lambda path: hashed.append(path) or original(path))
+    (tmp_path / "some.pth").write_bytes(data)
+    for _ in range(3):
+        assert weights.locate("some") == tmp_path / "some.pth"
+    assert len(hashed) == 1
+    (tmp_path / "some.pth").write_bytes(b"weightz")
+    os.utime(tmp_path / "some.pth", ns=(1, 1))
+    with pytest.raises(WeightsError, match="is damaged or another file"):
+        weights.locate("some")
+    assert len(hashed) == 2

@@ -158,6 +158,7 @@ def evaluate(
     """
     start = time.perf_counter()
     judges = {name: find(name) for name in metrics}
+    device = getattr(translator, "device", "cpu")
     standards = standards_of(judges, answers)
     left_out: dict[str, str] = {}
     rows: list[Row] = []
@@ -165,7 +166,7 @@ def evaluate(
     for (name, _, target), outputs in answered(translator, islice(data.pairs(split), limit), controls, answers, batch):
         for output in outputs:
             _check(name, output.array, target.array)
-        scores, faults = _scores(judges, outputs, target, data.range[1])
+        scores, faults = _scores(judges, outputs, target, data.range[1], device)
         left_out |= faults
         judges = {metric: judge for metric, judge in judges.items() if metric not in faults}
         rows.append(Row(name, scores))
@@ -288,12 +289,12 @@ def _words(array: np.ndarray) -> str:
 
 
 def _scores(
-    judges: Mapping[str, Metric], outputs: list[Picture], target: Picture, span: tuple[float, float]
+    judges: Mapping[str, Metric], outputs: list[Picture], target: Picture, span: tuple[float, float], device: Any
 ) -> tuple[dict[str, float], dict[str, str]]:
     """What each metric says of the answers to one picture, and why some say nothing."""
     scores: dict[str, float] = {}
     faults: dict[str, str] = {}
-    answers, wanted = stacked(outputs, span), stacked([target], span)
+    answers, wanted = stacked(outputs, span).to(device), stacked([target], span).to(device)
     for name, judge in judges.items():
         try:
             best, scores[name] = samples.best_and_mean(judge, answers, wanted)

@@ -6,7 +6,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -77,7 +77,7 @@ def evaluate_sets(
     """
     start = time.perf_counter()
     judges = {name: sets.find(name) for name in metrics}
-    seen = Seen(judges)
+    seen = Seen(judges, getattr(translator, "device", "cpu"))
     rows: list[Row] = []
     left_out: dict[str, str] = {}
     notes: Counter[str] = Counter()
@@ -90,7 +90,7 @@ def evaluate_sets(
             _check(name, output, data.dtype[1])
         seen.look("output", outputs[0], data.range[1])
         seen.look(UNTOUCHED, source, data.range[0])
-        scores, fault = diversity(stacked(outputs, data.range[1]))
+        scores, fault = diversity(stacked(outputs, data.range[1]).to(seen.device))
         left_out |= fault
         rows.append(Row(name, scores))
         notes.update(outputs[0].notes)
@@ -105,7 +105,8 @@ def evaluate_sets(
 class Seen:
     """What the metrics see in the pictures of several sets; metrics with the same features look at them once."""
 
-    def __init__(self, judges: Mapping[str, SetMetric]) -> None:
+    def __init__(self, judges: Mapping[str, SetMetric], device: Any = "cpu") -> None:
+        self.device = device
         self.looks: set[Features] = {judge.features for judge in judges.values()}
         self.found: dict[tuple[Features, str], list[np.ndarray]] = defaultdict(list)
         self.faults: dict[Features, str] = {}
@@ -116,7 +117,7 @@ class Seen:
         self.counts[of] += 1
         for look in self.looks - set(self.faults):
             try:
-                self.found[look, of].extend(look(stacked([picture], span)))
+                self.found[look, of].extend(look(stacked([picture], span).to(self.device)))
             except (DataError, WeightsError) as fault:
                 self.faults[look] = str(fault)
 

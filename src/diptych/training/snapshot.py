@@ -22,6 +22,8 @@ from diptych.training.trainer import Trainer
 from diptych.translator import Translator
 
 SHOWN = 4
+AT_ONCE = 8
+"""Validation pairs in memory."""
 Row = list[np.ndarray]
 
 
@@ -101,12 +103,12 @@ def rows(translator: Translator, data: Data, to: To) -> Iterator[Row]:
 
 def score(translator: Translator, data: Data, metric: str) -> dict[str, Any]:
     """The metric's mean over the validation pairs, with its interval and protocol."""
-    pairs = list(data.pairs("val"))
-    outputs = translator.many([source for _, source, _ in pairs])
-    measure, values = metrics.find(metric), []
-    for (_, _, target), output in zip(pairs, outputs, strict=True):
-        both = [data.unit(picture, 1)[None] for picture in (output, target)]
-        values.append(float(measure.measure(*both)))
+    measure, values, pairs = metrics.find(metric), [], data.pairs("val")
+    while some := list(islice(pairs, AT_ONCE)):
+        outputs = translator.many([source for _, source, _ in some], batch=AT_ONCE)
+        for (_, _, target), output in zip(some, outputs, strict=True):
+            both = [data.unit(picture, 1)[None].to(translator.device) for picture in (output, target)]
+            values.append(float(measure.measure(*both)))
     mean, low, high = bootstrap(values)
     protocol = f"validation pairs; {measure.PROTOCOL}"
     return {
