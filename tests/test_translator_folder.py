@@ -167,7 +167,7 @@ def test_a_module_named_in_a_card_is_used_only_if_it_was_imported(
     rewrite(folder, method="my_lab.mine")
     for load in (Translator.load, load_method):
         with pytest.raises(
-            ModelError, match=r"'my_lab\.mine', which is not built in.* if you trust it, import it first"
+            ModelError, match=r"'my_lab\.mine', which is not built in.* if you trust it, add --plugin my_lab"
         ):
             load(folder)
     assert not Path("executed").exists()
