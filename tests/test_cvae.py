@@ -104,7 +104,7 @@ def test_with_labels_it_passes_the_battery(check: Any, monkeypatch: pytest.Monke
         return {**batch(method, number, size), "label": torch.arange(size) % 2}
 
     def of_label(translator: Translator, pictures: Tensor, **controls: Any) -> Tensor:
-        return plain(translator, pictures, label=1, **controls)
+        return plain(translator, pictures, **{**controls, "label": 1})
 
     plain = Translator.batch
     monkeypatch.setattr(testing, "batch", labelled)
