@@ -14,7 +14,7 @@ from diptych.serve.worker import Fault, Plan
 
 LIMIT = 5.0
 """Seconds that a look may take, after which the file is to blame."""
-DEADLY = 2
+DEADLY = 3
 """Processes that a file may take with it: that one dies is chance."""
 
 
