@@ -12,6 +12,9 @@ import pytest
 from models import model, picture
 from serving import Server, code, serving
 
+from diptych.serve.log import TOLD, Entry, RequestLog
+from diptych.serve.server import names
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -78,6 +81,16 @@ def test_a_server_answers_to_the_names_that_it_is_given(server: Server) -> None:
     assert server.post("/v1/models/houses/reload", headers=proxied).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("host", "allowed", "known"),
+    [("127.0.0.1", [], True), ("::1", ["a.example"], True), ("0.0.0.0", ["a.example"], True), ("0.0.0.0", [], False)],
+)
+def test_a_check_of_health_on_the_same_computer_needs_no_name(host: str, allowed: list[str], known: bool) -> None:
+    hosts = names(host, allowed)
+    assert ("127.0.0.1" in hosts, bool(hosts)) == (known, known)
+    assert set(allowed) <= set(hosts)
+
+
 def test_the_description_for_people_needs_nothing_from_elsewhere(server: Server) -> None:
     page = server.get("/docs")
     assert page.status_code == 200
@@ -88,8 +101,6 @@ def test_the_description_for_people_needs_nothing_from_elsewhere(server: Server)
 
 
 def test_in_words_a_line_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from diptych.serve.log import TOLD, Entry, RequestLog
-
     log = RequestLog("text")
     scope = {"method": "GET", "path": "/a\nb\x1b[2J", "client": ("192.0.2.1", 1), TOLD: {"model": "m"}}
     log.note(Entry(scope, id="abc", status=404, code="not_found", sent=5))

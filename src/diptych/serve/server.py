@@ -8,7 +8,7 @@ import ipaddress
 import logging
 import socket
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -39,8 +39,7 @@ def run(
     if engine.plan.provenance:
         find_certificate(engine.plan.certificate)
     listener = listen(host, port)
-    if is_loopback(host):
-        rules = replace(rules, hosts=(*LOOPBACK, *rules.hosts))
+    rules = replace(rules, hosts=names(host, rules.hosts))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(ending(engine, serve(engine, store, rules, limits, log, listener, page=page)))
 
@@ -51,6 +50,11 @@ async def ending(engine: Engine, work: Coroutine[Any, Any, None]) -> None:
         await work
     finally:
         await engine.stop(0)
+
+
+def names(host: str, allowed: Sequence[str]) -> Sequence[str]:
+    """The names that a server at this address answers to: this computer's, and those that are allowed; empty: all."""
+    return (*LOOPBACK, *allowed) if allowed or is_loopback(host) else ()
 
 
 def is_loopback(host: str) -> bool:
