@@ -35,14 +35,12 @@ VALUES = {"nan": float("nan"), "inf": float("inf"), "-inf": -float("inf")}
 
 
 class Overflowing(Same):
-    """Gives no number for one pixel of pictures that are white."""
+    """Gives no number for white pixels."""
 
     value = float("nan")
 
     def translate(self, x: Tensor) -> Tensor:
-        made = super().translate(x).clone()
-        made[..., 5, 7] = torch.where(x.flatten(1).mean(1) > 0.9, self.value, made[..., 5, 7].T).T
-        return made
+        return torch.where(x > 0.9, self.value, super().translate(x))
 
 
 @pytest.fixture(params=VALUES.values(), ids=VALUES)
