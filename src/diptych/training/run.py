@@ -8,8 +8,10 @@ RUN/samples/        picture grids                    RUN/checkpoint/  complete s
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -18,7 +20,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from diptych import images
-from diptych.config import merge, read_recipe
+from diptych.config import dump, merge, read_recipe
 from diptych.errors import ConfigError, ModelError, TrainingError, printable_lines
 from diptych.files import write_text
 from diptych.methods.method import Method, welcome
@@ -29,13 +31,14 @@ from diptych.training.extending import LENGTH, extended, with_length
 from diptych.training.folder import DONE, RECIPE
 from diptych.training.log import Log
 from diptych.training.moved import PLACES, check_fingerprint, check_places, moved
+from diptych.training.pacing import Pace, rarer
 from diptych.training.plan import Plan
 from diptych.training.recipe import Recipe, as_counted, resolve
 from diptych.training.stopping import Lasting, Stopped, heeding
 from diptych.training.trainer import Trainer
 from diptych.translator import Translator
 
-CHOSEN = (("train", "best"), ("train", "ema_counts"), ("speed", "bf16"))
+CHOSEN = (("train", "best"), ("train", "ema_counts"), ("train", "validate_every"), ("speed", "bf16"))
 
 
 def train(
@@ -71,14 +74,16 @@ def train(
 
 def as_begun(given: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, Any]:
     """The options with what stays as it was chosen when the run `there` began, by the weights and the machine of then:
-    the score and the precision."""
-    sections = [(section, name, dict(there.get(section) or {})) for section, name in CHOSEN]
+    the score, how often it is taken, and the precision."""
     kept: dict[str, Any] = {}
-    for section, name, options in sections:
-        kept = merge(kept, {section: {name: options[name]}} if name in options else {})
-    if isinstance(speed := given.get("speed"), Mapping) and speed.get("bf16") == "auto":
-        given = {**given, "speed": {name: value for name, value in speed.items() if name != "bf16"}}
-    return merge(kept, given)
+    asked = dict(given)
+    for section, name in CHOSEN:
+        chosen, options = dict(there.get(section) or {}), asked.get(section)
+        if name in chosen:
+            kept = merge(kept, {section: {name: chosen[name]}})
+        if isinstance(options, Mapping) and options.get(name) in (None, "auto"):  # it was left to us
+            asked[section] = {other: value for other, value in options.items() if other != name}
+    return merge(kept, asked)
 
 
 class Run:
@@ -199,6 +204,7 @@ class Run:
 
     def loop(self) -> None:
         trainer, batches, every_so_often = self.trainer, self.batches(), self.plan.intervals()
+        self.every, self.pace = every_so_often, Pace(trainer.images_seen)
         while trainer.images_seen < self.images:
             before = trainer.images_seen
             if changed := self.threads.look():
@@ -241,7 +247,9 @@ class Run:
             if "sample" in due:
                 self.sample(now)
             if "validate" in due:
+                image, begun = self.pace.seconds(now), time.monotonic()
                 self.validate(now)
+                self.fix_validations(now, time.monotonic() - begun, image)
         if "checkpoint" in due or stop is not None:
             self.save_state()
         if self.log:
@@ -251,12 +259,32 @@ class Run:
             self.say(f"stopped at {now} of {self.images} images, state saved; the same command goes on")
             raise Stopped(stop)
         self.worse = processes.agreed(self.worse if self.first else None) or 0
+        if "validate" in due:
+            self.every["validate"] = processes.agreed(self.every["validate"]) or 1
         self.heed_patience()
 
     def heed_patience(self) -> None:
         """Make this image the last one after as many scores without a better one as the recipe allows."""
         if 0 < self.recipe.train.patience <= self.worse:
             self.images = self.trainer.images_seen
+
+    def fix_validations(self, now: int, seconds: float, image: float) -> None:
+        """After the first validation, settle how often there is one, and write it into the recipe: whoever repeats the
+        run by that, or goes on with it, scores at the same images. A first score that is not at one of these is left
+        out of account. seconds, image: what the validation took, and what an image takes."""
+        train = self.recipe.train
+        if train.validate_every is not None or train.best == "last" or not self.data.val or now >= self.images:
+            return
+        before = self.every["validate"]
+        self.every["validate"] = every = rarer(before, seconds, image)
+        self.recipe = replace(self.recipe, train=replace(train, validate_every=every))
+        write_text(self.folder / RECIPE, dump(self.recipe.sections()))
+        if every > before:
+            self.best, self.worse = {}, 0
+            self.say(
+                f"a validation takes as long as {seconds / image:.0f} images: from here on every {every} images, not "
+                f"{before}, which is a tenth of the time at most (train.validate_every={before} keeps to it)"
+            )
 
     @contextmanager
     def advising(self) -> Iterator[None]:
