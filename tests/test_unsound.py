@@ -139,7 +139,7 @@ def test_a_video_names_the_frame(overflowing: Callable[..., Translator], tmp_pat
 
 
 def test_with_bf16_the_remedy_is_to_do_without(overflowing: Callable[..., Translator]) -> None:
-    with pytest.raises(OutputError, match=r"try it without bfloat16 \(--bf16 off\)"):
+    with pytest.raises(OutputError, match=r"try it in float32 \(without --bf16\)"):
         overflowing(speed=Speed(bf16=True))(grey(255))
 
 

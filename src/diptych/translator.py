@@ -349,7 +349,7 @@ class Translator:
             return
         remedy = "take an earlier model of its training, or convert it anew"
         if self.speed.bf16:
-            remedy = f"try it without bfloat16 (--bf16 off); where that does not help, {remedy}"
+            remedy = f"try it in float32 (without --bf16); where that does not help, {remedy}"
         model = f"{self.card.title()}{f', version {self.version}' if self.version else ''}"
         raise OutputError(f"the network gives NaN or infinity, and no picture ({model}): {remedy}", number=number)
 
