@@ -83,7 +83,13 @@ def test_waiting_requests_of_one_kind_share_a_batch_and_get_their_own_answers(tm
             files = [picture(n) for n in range(12)] + [picture(n, size=48) for n in range(4)]
             alone = [await engine.translate("pix2pix", file) for file in files]
             engine.tally.batches.clear()
-            answers = await asyncio.gather(*(engine.translate("pix2pix", file) for file in files))
+            (pid,) = engine.status().workers
+            os.kill(pid, signal.SIGSTOP)  # until all of them wait
+            requests = [asyncio.create_task(engine.translate("pix2pix", file, deadline=600)) for file in files]
+            while len(engine.waiting) + engine.running < len(files):
+                await asyncio.sleep(0.01)
+            os.kill(pid, signal.SIGCONT)
+            answers = await asyncio.gather(*requests)
             for one, other in zip(alone, answers, strict=True):
                 difference = images.read(one.data).array.astype(int) - images.read(other.data).array
                 assert np.abs(difference).max() <= 1
