@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import yaml
 from pictures import side_by_side
+from rich.console import Console
 from runs import outcome, recipe, train
 
 from diptych.training import snapshot
-from diptych.training.log import records
+from diptych.training.log import Log, records
 from diptych.training.pacing import SHARE, rarer
 from diptych.training.trainer import Trainer
 
@@ -62,3 +63,20 @@ def test_what_is_asked_for_is_kept_to(tmp_path: Path, monkeypatch: pytest.Monkey
     clocked(monkeypatch, 50.0)
     train(recipe(side_by_side(tmp_path / "pairs", 6, 64), images=8, validate_every=2), tmp_path / "run")
     assert sum("val.l1" in record for record in records(tmp_path / "run")) == 4
+
+
+def test_the_time_left_is_by_the_mean_pace_with_all_that_lies_between_the_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first tick, which is slow, does not count, and a tick with a validation does not double it."""
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    log = Log(tmp_path, Console(quiet=True), total=110, tensorboard=False)
+    left = []
+    for images in range(10, 60, 10):
+        now[0] += 100.0 if images == 10 else 10.0
+        left.append(log.left(images, now[0]))
+        now[0] += 5.0 if images % 20 == 0 else 0.0  # validating
+        log.restart_clock(images)
+    assert left[1:] == pytest.approx([90.0, 80 * 25 / 20, 70 * 35 / 30, 60 * 50 / 40])
+    log.close()

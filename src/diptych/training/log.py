@@ -42,7 +42,7 @@ class Log:
             with self.going_on("TensorBoard's log", Exception):
                 self.tensorboard = summary_writer(folder / "tensorboard", done)
         self.since, self.images = time.monotonic(), done
-        self.begun = self.since, done
+        self.begun, self.warm = (self.since, done), False
 
     @contextmanager
     def going_on(self, what: str, also: type[Exception] = OSError) -> Iterator[None]:
@@ -75,8 +75,8 @@ class Log:
         """Seconds left at the mean pace so far, with all that was done between the steps; the first tick's is slow."""
         since, first = self.begun
         pace = (now - since) / max(1, images - first)
-        if self.images == first:
-            self.begun = now, images
+        if not self.warm:
+            self.begun, self.warm = (now, images), True
         return max(0, self.total - images) * pace
 
     def restart_clock(self, images: int) -> None:
