@@ -16,13 +16,15 @@ from runs import recipe, train
 
 from diptych.runtime import threads
 from diptych.runtime.threads import PATIENCE, Reading, Threads, fitting, taken
+from diptych.training import plan
 
 
 @pytest.fixture
 def two(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A machine of two processors, on which torch chose two threads by itself."""
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(threads, "usual", lambda: 2)
+    for module in (threads, plan):
+        monkeypatch.setattr(module, "usual", lambda: 2)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     yield
