@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -25,7 +26,13 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "my_lab" / "mytask.py").write_text("from diptych.tasks.pairs import Pairs\nTASK = Pairs()\n")
     (place / "my_lab-1.dist-info").mkdir()
     (place / "my_lab-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: my_lab\nVersion: 1\n")
-    points = "[diptych.methods]\nmine = my_lab.mymethod\n[diptych.tasks]\nmytask = my_lab.mytask\n"
+    (place / "my_lab" / "mymetric.py").write_text(
+        "PROTOCOL, BETTER = 'the largest difference', 'lower'\n"
+        "def measure(output, target):\n    return (output - target).abs().flatten(1).amax(1)\n"
+    )
+    announced = {"methods": "mine = my_lab.mymethod", "tasks": "mytask = my_lab.mytask"}
+    announced["metrics"] = "largest = my_lab.mymetric"
+    points = "".join(f"[diptych.{kind}]\n{line}\n" for kind, line in announced.items())
     (place / "my_lab-1.dist-info" / "entry_points.txt").write_text(points)
     side_by_side(place / "pairs", 6, 64)
     side_by_side(place / "pairs", 2, 64, split="test")
@@ -81,6 +88,16 @@ def test_what_a_package_announces_is_found_by_its_name_alone(lab: Path) -> None:
     assert "is imported" not in listed.stdout
     said = command(lab, "translate", "mine", "a.png", "--out", "c.png", "--plugin", "my_lab", path=True)
     assert said.returncode == 0, said.stderr
+
+
+@pytest.mark.parametrize("name", ["my_lab.mymetric", "largest"])
+def test_a_metric_of_another_package_is_scored_beside_the_others(name: str, lab: Path) -> None:
+    scored = ["--data", "pairs", "--size", "64", "--metric", name, "--json", "--plugin", "my_lab"]
+    said = command(lab, "evaluate", "my_lab.mymethod", *scored, path=True)
+    assert said.returncode == 0, said.stderr
+    found = json.loads(said.stdout[said.stdout.index("{") :])
+    assert {"psnr", name} <= found["metrics"].keys()
+    assert found["metrics"][name]["protocol"] == "the largest difference"
 
 
 def test_a_plugin_that_is_not_there_is_named(lab: Path) -> None:

@@ -307,6 +307,9 @@ def evaluate(
     reader: Annotated[
         Path | None, typer.Option(help="A segmenter that reads the photos made of label maps: the FCN score.")
     ] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(help="A further score of pairs, as my_lab.mymetric with --plugin; repeatable.")
+    ] = None,
     snap_colours: Snap = False,
     device: Device = "auto",
     bf16: Bf16 = False,
@@ -337,7 +340,7 @@ def evaluate(
         evaluation, page = evaluate_folder(
             translator, data, a=a, b=b, split=split, to=to, samples=samples, direction=direction, kind=kind,
             size=size, limit=limit, limit_mp=limit_mp, out=place, log=records(model), reader=reading,
-            progress=report,
+            metrics=metric or (), progress=report,
         )  # fmt: skip
     said = f"{printable_lines(evaluation.to_text())}\nreport: {printable(page)}"
     print(json.dumps(evaluation.to_dict(), indent=2) if as_json else said)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import count, islice
 from pathlib import Path
@@ -13,7 +13,7 @@ from diptych.data.dataset import Data
 from diptych.data.opening import open_data, parse_size
 from diptych.errors import ConfigError, DataError, DiptychError
 from diptych.evaluation.baselines import TRANSFER, UNTOUCHED, colour_transfer, colours
-from diptych.evaluation.evaluate import Evaluation, baseline, evaluate, joined
+from diptych.evaluation.evaluate import PAIRED, Evaluation, baseline, evaluate, joined
 from diptych.evaluation.examples import Example, examples, set_examples
 from diptych.evaluation.labels import evaluate_labels, read_back
 from diptych.evaluation.report import write_report
@@ -111,6 +111,7 @@ def evaluate_folder(
     limit: int | None = None,
     limit_mp: float = LIMIT_MP,
     reader: Translator | None = None,
+    metrics: Sequence[str] = (),
     log: list[dict[str, float]] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Evaluation, Path]:
@@ -120,10 +121,11 @@ def evaluate_folder(
     the split of an unpaired folder are scored too. to: the domain to translate to, of a translator that works both
     ways; by default its target. samples: answers to each source. size: that all pictures are brought to before, as they
     were in training: 256, or "320x256" for width x height. limit: at most so many pairs, or pictures of a side.
-    reader: a segmenter that reads the photos made of label maps (the FCN score). progress: called with the number of
+    reader: a segmenter that reads the photos made of label maps (the FCN score). metrics: further scores of pairs, by
+    the names of `diptych.metrics.find`. progress: called with the number of
     pictures translated.
     Raises DataError when the channels are not the translator's, ConfigError when the split is empty or the translator
-    has neither this way nor several answers.
+    has neither this way nor several answers, or when there are no pairs of photos for the metrics.
     """
     if samples > 1:
         translator.check_several({})
@@ -136,8 +138,10 @@ def evaluate_folder(
     to = to or implied(translator, data)
     sides = translator.sides(translator.towards(to))
     check(data, split, sides)
+    if metrics and (data.legends[1] or not data.items(split)):
+        raise ConfigError(f"{', '.join(metrics)}: such scores compare photos in pairs, and the {split} split has none")
     options: dict[str, Any] = {"controls": {"to": to} if to else {}, "answers": samples}
-    evaluation = score(translator, data, split, limit=limit, progress=progress, **options)
+    evaluation = score(translator, data, split, limit=limit, progress=progress, metrics=metrics, **options)
     if reader:
         read = read_back(translator, reader, data, split, limit=limit, controls=options["controls"])
         evaluation = joined(read, evaluation)
@@ -188,11 +192,12 @@ def score(
     *,
     limit: int | None = None,
     progress: Callable[[int], None] | None = None,
+    metrics: Sequence[str] = (),
     **options: Any,
 ) -> Evaluation:
     """The scores of a split: of its pairs, and of its sides as sets where the folder has no pairs to learn from.
 
-    options: `controls` and `answers` of `evaluate`.
+    metrics: besides the usual ones of pairs. options: `controls` and `answers` of `evaluate`.
     """
     done = count(1)
     common: dict[str, Any] = {"limit": limit, "progress": progress and (lambda _: progress(next(done)))}
@@ -200,8 +205,9 @@ def score(
     if data.items(split) and data.legends[1]:
         return evaluate_labels(translator, data, split, controls=options["controls"], **common)
     if data.items(split):
-        pairs = evaluate(translator, data, split, **common, **options)
-        add_baselines(pairs, data, limit)
+        named = tuple(dict.fromkeys((*PAIRED, *metrics)))
+        pairs = evaluate(translator, data, split, metrics=named, **common, **options)
+        add_baselines(pairs, data, limit, named)
     if not data.paired:
         options["answers"] = 1 if pairs else options.get("answers", 1)
         sets = evaluate_sets(translator, data, split, **common, **options)
@@ -209,20 +215,20 @@ def score(
     return joined(*found) if len(found) == 2 else found[0]
 
 
-def add_baselines(evaluation: Evaluation, data: Data, limit: int | None) -> None:
+def add_baselines(evaluation: Evaluation, data: Data, limit: int | None, metrics: Sequence[str]) -> None:
     """Set beside the scores of pairs those of answers that need no learning, where the channels allow them."""
     if data.channels[0] != data.channels[1] or any(data.legends) or data.folder.kind == "photos twice":
         return
     split = evaluation.split
     if data.dtype[0] == data.dtype[1]:
-        evaluation.anchors[UNTOUCHED] = baseline(data, split, limit=limit).metrics
+        evaluation.anchors[UNTOUCHED] = baseline(data, split, limit=limit, metrics=metrics).metrics
     targets = (picture for _, picture in islice(data.pictures("train", 1), COLOURS_FROM))
     try:
         recoloured = colour_transfer(colours(targets), data.dtype[1], data.range[1])
     except DataError:
         evaluation.left_out[TRANSFER] = f"{data.folder.place} has no training pictures to take colours from"
         return
-    evaluation.anchors[TRANSFER] = evaluate(recoloured, data, split, limit=limit).metrics
+    evaluation.anchors[TRANSFER] = evaluate(recoloured, data, split, limit=limit, metrics=metrics).metrics
 
 
 def look(translator: Translator, data: Data, evaluation: Evaluation, **options: Any) -> list[Example]:
