@@ -18,6 +18,7 @@ import httpx
 import numpy as np
 import pytest
 from models import model, picture
+from sqlalchemy import event
 from starlette.requests import ClientDisconnect
 
 from diptych import images
@@ -408,8 +409,8 @@ def test_a_store_or_disk_that_fails_is_said_in_a_sentence(
                 with store.engine.connect() as connection:
                     connection.exec_driver_sql("PRAGMA busy_timeout=100")
             elif fault == "full":
-                with store.engine.connect() as connection:
-                    connection.exec_driver_sql("PRAGMA max_page_count=1")
+                store.engine.dispose()
+                event.listen(store.engine, "connect", lambda made, _: made.execute("PRAGMA max_page_count=1"))
             else:
                 monkeypatch.setattr(jobs_module, "write_bytes", unwritable)
             files = [("images", (f"{n}.png", picture())) for n in range(300 if fault == "full" else 1)]

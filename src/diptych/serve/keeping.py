@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diptych.errors import ConfigError
-from diptych.files import clean_unfinished
+from diptych.files import UNFINISHED
 from diptych.serve.errors import StorageFull
 from diptych.serve.store import Store
 
@@ -75,7 +75,9 @@ class Keeper:
             if path.stat().st_mtime < now - min(self.limits.keep, 86_400):
                 path.unlink(missing_ok=True)
         for folder in (store.place / "jobs").glob("*"):
-            clean_unfinished(folder)
+            for path in folder.glob(f"{UNFINISHED}*"):
+                if age(path, now) > HOURLY:  # a younger one is being written
+                    path.unlink(missing_ok=True)
         self.remove("jobs", self.without_entry("jobs", store.job_ids(), now))
         used = sum(size_of(store.place / name) for name in OWN)
         with self.lock:
@@ -102,6 +104,14 @@ class Keeper:
                 free = max(0.0, self.limits.disk - self.used) / 1e6
                 raise StorageFull(f"the server keeps no more: {free:.1f} MB are free; delete jobs, or try again later")
             self.used += size
+
+
+def age(path: Path, now: float) -> float:
+    """Seconds since a file was changed; 0 for one that has just gone."""
+    try:
+        return now - path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def size_of(folder: Path) -> int:
