@@ -47,7 +47,7 @@ def main() -> None:
     take_plugins(command)
     try:
         with printing():
-            command()
+            command(prog_name="diptych")
     except DiptychError as error:
         fail(str(error))
     except (MemoryError, RuntimeError) as error:
