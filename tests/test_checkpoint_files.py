@@ -254,3 +254,16 @@ def test_half_precision_becomes_float32_with_the_same_values(tmp_path: Path, fam
         files, lambda state: {key: x.float() if x.is_floating_point() else x for key, x in state.items()}
     )
     assert_equal(found, weights(convert(saved(tmp_path / "whole", whole), tmp_path / "again")))
+
+
+@families
+def test_counters_may_be_in_half_precision_too(tmp_path: Path, family: str) -> None:
+    files = each_state(checkpoints(family), lambda state: {key: x.half() for key, x in state.items()})
+    found = weights(convert(saved(tmp_path / "half", files), tmp_path / "model"))
+    assert all(x.dtype == torch.int64 for key, x in found.items() if key.endswith("num_batches_tracked"))
+
+
+def test_sparse_weights_are_refused(tmp_path: Path) -> None:
+    files = each_state(checkpoints("pix2pix"), lambda state: {key: x.to_sparse() for key, x in state.items()})
+    with pytest.raises(ModelError, match="is sparse or quantised: save plain numbers"):
+        convert(saved(tmp_path / "files", files), tmp_path / "model")

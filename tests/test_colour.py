@@ -223,6 +223,14 @@ def test_gamma_and_primaries_of_a_png_are_its_profile() -> None:
     np.testing.assert_array_equal(images.read(png(array, extra=srgb)).array, array)
 
 
+def test_a_gamma_alone_is_of_the_primaries_of_srgb() -> None:
+    alone = chunk(b"gAMA", struct.pack(">I", 100000))
+    linear = images.read(png(ramp(), extra=alone))
+    np.testing.assert_array_equal(linear.array, images.read(png(ramp(), extra=gamma_and_points(1.0, BT709))).array)
+    assert linear.notes == ("colours converted from the space that its file describes to sRGB",)
+    assert images.read(png(ramp(), extra=chunk(b"gAMA", struct.pack(">I", 45455)))).notes == ()
+
+
 @pytest.mark.parametrize(("codes", "changed"), [((1, 13), False), ((12, 13), True), ((9, 1), True), ((2, 2), False)])
 def test_the_code_points_of_a_png_are_its_profile(codes: tuple[int, int], changed: bool) -> None:
     picture = images.read(png(ramp(), extra=chunk(b"cICP", bytes([*codes, 0, 1]))))

@@ -196,6 +196,48 @@ def test_a_palette_of_few_colours_of_classes_is_never_read_by_its_indices() -> N
         LEGEND.read(images.read(png(there, 2, palette=colours.tobytes()), indices=True))
 
 
+def test_an_index_without_a_colour_is_named_and_not_taken_for_black(tmp_path: Path) -> None:
+    """As of void pixels, 255, in a file whose palette has the colours of the classes alone."""
+    there = ids(numbers=NUMBERS[:3])
+    index = ranks(there)
+    index[4, 7] = 9
+    data = png(index, 8, palette=COLOURS[:3].tobytes())
+    said = r"has the index 9 at the pixel x=7, y=4, for which its palette of 3 colours has none"
+    with pytest.raises(DataError, match=said):
+        LEGEND.read(images.read(data, indices=True))
+    root = labels_and_photos(tmp_path, "palette", legend=False)
+    for number in range(4):
+        for split in ("train", "test"):
+            put(root / split / "label", str(number), data)
+    assert [c.id for c in opened(root).legends[0].classes] == [0, 1, 2, 9]  # indices are ids there
+    write_legend(root / "legend.yaml", LEGEND)
+    with pytest.raises(DataError, match=said):
+        opened(root)
+
+
+@pytest.mark.parametrize("palette", [(0, 1, 3, 11), range(256), (0, 77)])
+def test_one_grey_that_is_a_class_and_the_colour_of_another_is_the_id_if_the_palette_says_so(palette: Any) -> None:
+    """A sky alone, whose id is the grey of the void."""
+    there = np.zeros((5, 6), np.uint8)
+    greys = bytes(grey for grey in palette for _ in range(3))
+    assert not LEGEND.read(images.read(png(there, 8, palette=greys), indices=True)).array.any()
+
+
+def test_a_grey_that_may_be_an_id_or_a_colour_is_refused() -> None:
+    there = np.zeros((5, 6), np.uint8)
+    with pytest.raises(DataError, match="whose 0 is the id of one class and the colour of another"):
+        LEGEND.read(images.read(png(there, 8, palette=bytes(3)), indices=True))
+    assert (LEGEND.read(images.read(encoded(np.zeros((5, 6, 3), np.uint8), "PNG"), indices=True)).array == 11).all()
+
+
+@pytest.mark.parametrize("colours", [((255,) * 3, (0,) * 3), ((1,) * 3, (0,) * 3)])
+def test_a_legend_in_greys_reads_what_is_written_in_its_own_palette(colours: Any) -> None:
+    legend = Legend(classes=tuple(Class(id=n, name=str(n), colour=colour) for n, colour in enumerate(colours)))
+    for there in (np.zeros((5, 6, 1), np.uint8), np.ones((5, 6, 1), np.uint8), ids(numbers=(0, 1))):
+        data = images.encode(there, "PNG", palette=legend.palette)
+        np.testing.assert_array_equal(legend.read(images.read(data, indices=True)).array, there)
+
+
 def test_palettes_that_contradict_each_other_need_a_legend(tmp_path: Path) -> None:
     root = labels_and_photos(tmp_path, "palette", legend=False)
     put(root / "train" / "label", "2", forms(ids(seed=2, numbers=NUMBERS))["palette in another order"])

@@ -258,7 +258,8 @@ def test_what_is_left_out_is_counted_by_kind_in_the_check_and_in_training(tmp_pa
 # --- The direction ---------------------------------------------------------------------------------------------------
 
 UNTOLD = [("A", "B"), ("label", "photo"), ("photo", "sketch"), ("edges", "shoes"), ("legend", "map")]
-TOLD = [("input", "target"), ("y", "x"), ("clean", "noisy"), ("gt", "in"), ("after", "before"), ("img_hr", "img_lr")]
+TOLD = [("input", "target"), ("y", "x"), ("clean", "noisy"), ("gt", "in"), ("after", "before"), ("img_hr", "img_lr"),
+        ("result", "source"), ("output", "photo")]  # fmt: skip
 
 
 @pytest.mark.parametrize(("a", "b"), UNTOLD)

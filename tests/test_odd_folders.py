@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from commands import diptych
 from labelled import LEGEND, folder, ids
@@ -154,3 +155,15 @@ def test_label_maps_that_are_stored_in_different_ways_are_said_to_be(tmp_path: P
 
 def test_label_maps_that_are_stored_in_one_way_are_not(tmp_path: Path) -> None:
     assert "different ways" not in diptych("data", "check", folder(tmp_path), "--labels", "label").out
+
+
+def test_partners_of_damaged_pictures_are_in_no_sum(tmp_path: Path) -> None:
+    for number in range(4):
+        save(tmp_path / "a" / f"{number}.png", noise(16, 16, seed=number))
+        save(tmp_path / "b" / f"{number}.png", np.zeros((16, 16, 3), np.uint8))
+    whole = (tmp_path / "a" / "2.png").read_bytes()
+    (tmp_path / "a" / "2.png").write_bytes(whole[:-40])
+    said = diptych("data", "check", tmp_path)
+    assert said.code == 0
+    assert "3 pairs" in said.out
+    assert "b/0.png = b/1.png = b/3.png" in said.out

@@ -82,6 +82,19 @@ def test_a_plugin_in_ones_own_folder_works_in_every_command(arguments: list[str]
     assert "my_lab is imported" in said.stdout
 
 
+def test_a_plugin_may_be_one_file(lab: Path) -> None:
+    (lab / "alone.py").write_text(METHOD)
+    small = ["train.images=2", "data.size=64", "data.val=0.3", "speed.bf16=false", "--data", "pairs"]
+    said = command(lab, "train", "alone", *small, "--plugin", "alone", "--out", "of-alone")
+    assert said.returncode == 0, said.stderr
+    said = command(lab, "translate", "of-alone", "a.png", "--out", "by-alone.png")
+    assert said.returncode != 0
+    assert "names the method 'alone'" in said.stderr
+    assert "name its module by --plugin" in said.stderr
+    said = command(lab, "translate", "of-alone", "a.png", "--out", "by-alone.png", "--plugin", "alone")
+    assert said.returncode == 0, said.stderr
+
+
 def test_what_a_package_announces_is_found_by_its_name_alone(lab: Path) -> None:
     listed = command(lab, "methods", path=True)
     assert "mine         (in my_lab.mymethod)" in listed.stdout

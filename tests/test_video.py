@@ -120,6 +120,14 @@ def test_colours_come_back_as_they_went_in(tmp_path: Path) -> None:
         assert np.abs(frame[24, 32].astype(int) - colour).max() <= 3
 
 
+@pytest.mark.parametrize(("name", "codec", "pixels"), [("a.mov", "png", "rgba"), ("a.webm", "libvpx-vp9", "yuva420p")])
+def test_that_transparency_is_left_out_is_said(name: str, codec: str, pixels: str, tmp_path: Path) -> None:
+    clips.write(tmp_path / name, count=2, codec=codec, pixels=pixels, sound=None)
+    assert "its transparency is left out" in translate(tmp_path / name, tmp_path / "out.mp4").notes
+    plain = clips.write(tmp_path / "plain.mp4", count=2, sound=None)
+    assert "its transparency is left out" not in translate(plain, tmp_path / "other.mp4").notes
+
+
 def test_a_batch_of_frames_is_all_that_is_in_memory(tmp_path: Path) -> None:
     translator, seen = unchanged(), []
     clips.write(tmp_path / "a.mp4", count=11)

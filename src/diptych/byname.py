@@ -25,8 +25,12 @@ def announced(package: str) -> dict[str, str]:
 
 
 def module_of(name: str, package: str, known: list[str]) -> str:
-    """Where the module called `name` is: beside the `known` ones, as itself with a dot, or announced by a package."""
-    return name if "." in name else f"{package}.{name}" if name in known else announced(package).get(name, "")
+    """Where the module called `name` is: beside the `known` ones, announced by a package, or as itself where it has a
+    dot or is a plugin.
+    """
+    if "." in name:
+        return name
+    return f"{package}.{name}" if name in known else announced(package).get(name, name if name in plugins else "")
 
 
 def load(kind: str, name: str, package: str, known: list[str]) -> ModuleType:

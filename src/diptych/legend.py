@@ -122,10 +122,36 @@ class Legend(BaseModel):
         """Whether a picture's colours say what its classes are, and not its numbers."""
         if picture.palette is None:
             return picture.array.shape[2] == 3
+        greys = coding(picture) == "palette of greys"
+        if not greys and self._invented and picture.array.max() >= len(picture.palette):
+            return False
+        refuse_colourless(picture)
         used = picture.palette[np.unique(picture.array)]
-        if (used[:, None] == self._colours[None]).all(2).any(1).all():
+        if not self._are_colours(used):
+            return not greys and not self._invented
+        return not greys or self._greys_are_colours(picture.palette, used)
+
+    def _are_colours(self, colours: np.ndarray) -> bool:
+        """Whether all of `N 3` are colours of classes."""
+        return bool((colours[:, None] == self._colours[None]).all(2).any(1).all())
+
+    def _greys_are_colours(self, palette: np.ndarray, used: np.ndarray) -> bool:
+        """Whether greys of a palette, those `used` being colours of classes, are meant as colours and not as ids.
+
+        Raises DataError where they may as well be ids, of other classes.
+        """
+        ids = {c.id: c.colour for c in self.classes}
+        wrong = [int(grey) for grey in used[:, 0] if ids.get(int(grey)) != (grey, grey, grey)]
+        if not wrong or not ids.keys() >= set(used[:, 0].tolist()) or np.array_equal(palette, self.palette):
             return True
-        return coding(picture) == "palette" and not self._invented
+        if not self._are_colours(palette):
+            return False
+        if ids.keys() >= set(palette[:, 0].tolist()):
+            raise DataError(
+                f"is a palette of greys, whose {wrong[0]} is the id of one class and the colour of another: "
+                f"store it as grey (ids) or as RGB (colours)"
+            )
+        return True
 
     @property
     def _invented(self) -> bool:
@@ -200,6 +226,18 @@ def coding(picture: Picture) -> Coding:
     return "palette of greys" if (picture.palette == picture.palette[:, :1]).all() else "palette"
 
 
+def refuse_colourless(picture: Picture) -> None:
+    """Raise DataError that names an index for which the palette of a picture has no colour, and where it is."""
+    assert picture.palette is not None
+    wrong = picture.array[..., 0] >= len(picture.palette)
+    if wrong.any():
+        y, x = np.unravel_index(int(wrong.argmax()), wrong.shape)
+        raise DataError(
+            f"has the index {picture.array[y, x, 0]} at the pixel x={x}, y={y}, for which its palette of "
+            f"{len(picture.palette)} colours has none: complete the palette, or store the ids as grey"
+        )
+
+
 def numbers(picture: Picture) -> np.ndarray:
     """The ids `H W 1` in a label map without colours. Raises DataError for what is none.
 
@@ -207,6 +245,7 @@ def numbers(picture: Picture) -> np.ndarray:
     """
     if coding(picture) == "palette of greys":
         assert picture.palette is not None
+        refuse_colourless(picture)
         return picture.palette[picture.array[..., 0], :1]
     return whole(picture.array)
 

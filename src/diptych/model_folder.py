@@ -232,7 +232,11 @@ def method_of(card: Card, place: Path | str) -> type[Method]:
             raise ModelError(
                 f"{place} names the {kind} {name!r}, which is not built in. Its module is not imported for you, as "
                 f"that would execute it: if you trust it, "
-                + (f"add --plugin {package} (in Python: import {path})" if path else "install the package that has it")
+                + (
+                    f"add --plugin {package} (in Python: import {path})"
+                    if path
+                    else "install the package that has it, or name its module by --plugin"
+                )
             )
     try:
         tasks.find(card.task)

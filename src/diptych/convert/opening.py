@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,8 @@ def networks(path: Path, known: Callable[[Content], bool]) -> dict[Path, Content
         if not states:
             first = ", ".join(map(str, list(content)[:5])) or "nothing"
             raise ModelError(f"it is no state dict of tensors but holds {first}")
+        for _, state in states:
+            refuse_packed(state)
         found = {joined(name, inner): part for name, state in states for inner, part in parts(state, known)}
         for state in found.values():
             refuse_infinite(state)
@@ -113,8 +115,21 @@ def parts(content: Content, known: Callable[[Content], bool]) -> list[tuple[str,
     return found or [("", state)]
 
 
+def refuse_packed(content: Content) -> None:
+    """Raises ModelError where a tensor is not stored number by number."""
+    for state in each(content):
+        for key, value in state.items():
+            if isinstance(value, Tensor) and (value.layout != torch.strided or value.is_quantized):
+                raise ModelError(f"{key} is sparse or quantised: save plain numbers (tensor.to_dense(), .dequantize())")
+
+
+def each(content: Content) -> Iterable[Mapping[str, Any]]:
+    """The state dicts in a content, one or two."""
+    return content.values() if any(isinstance(value, Mapping) for value in content.values()) else [content]
+
+
 def refuse_infinite(content: Content) -> None:
     """Raises ModelError where a weight is no finite number."""
-    for state in content.values() if any(isinstance(value, Mapping) for value in content.values()) else [content]:
+    for state in each(content):
         if bad := infinite(state):
             raise ModelError(f"{bad} holds NaN or infinity: its training had failed; take an earlier checkpoint")

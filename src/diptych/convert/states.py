@@ -57,13 +57,17 @@ def bare(state: State) -> dict[str, Tensor]:
     """`state` with the keys that the network has by itself.
 
     Undone are `_orig_mod` of torch.compile, the prefix `module` of DataParallel, and the names of
-    torch.nn.utils.parametrizations.spectral_norm, which become those of torch.nn.utils.spectral_norm.
+    torch.nn.utils.parametrizations.spectral_norm, which become those of torch.nn.utils.spectral_norm. Counters are
+    whole numbers again where all of a file was made half precision, which may hold them no more; nothing needs them.
     """
     clean = {re.sub(r"(^|\.)_orig_mod(?=\.)", "", key).removeprefix("."): tensor for key, tensor in state.items()}
     while clean and all(key.startswith("module.") for key in clean):
         clean = {key.removeprefix("module."): tensor for key, tensor in clean.items()}
     for pattern, old in PARAMETRIZED.items():
         clean = {re.sub(pattern, old, key): tensor for key, tensor in clean.items()}
+    for key, counter in clean.items():
+        if key.endswith("num_batches_tracked") and isinstance(counter, Tensor):
+            clean[key] = counter.nan_to_num(0, 0, 0).long()
     return clean
 
 

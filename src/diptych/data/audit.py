@@ -133,6 +133,8 @@ def check(
     folder = _without(folder, faults)
     if not any(folder.items()):
         raise DataError(f"{folder.place}: none of its pictures can be decoded: {faults[0].path.name} {faults[0].what}")
+    used = {path for side in (0, 1) for path in folder.files(side)}  # not those whose partners are damaged
+    seen = {path: found for path, found in seen.items() if path in used}
     duplicates = compare.grouped(list(seen), lambda path: seen[path].sha256)
     copies = [paths for paths in duplicates if len(paths) > 1]
     leaks, overlaps = compare.leaking(folder, copies), compare.overlapping(folder, copies)

@@ -186,7 +186,8 @@ def colours(picture: Picture) -> dict[int, tuple[int, int, int]]:
     """The colour of each index, of a picture whose palette has colours."""
     if picture.palette is None or coding(picture) != "palette":
         return {}
-    return {int(n): tuple(map(int, picture.palette[n])) for n in np.unique(picture.array)}  # type: ignore[misc]
+    shown = [int(n) for n in np.unique(picture.array) if n < len(picture.palette)]
+    return {n: tuple(map(int, picture.palette[n])) for n in shown}  # type: ignore[misc]
 
 
 def from_numbers(folder: Folder, looks: Iterable[Look]) -> Legend:

@@ -252,7 +252,9 @@ def _rank(ending: str) -> int:
 def source_by_name(names: tuple[str, str]) -> int | None:
     """Which of two sides is the source by what they are called (0 or 1), if that tells."""
     roles = [(bool(_words(name) & SOURCES), bool(_words(name) & TARGETS)) for name in names]
-    return {((True, False), (False, True)): 0, ((False, True), (True, False)): 1}.get((roles[0], roles[1]))
+    source, target, untold = (True, False), (False, True), (False, False)
+    first = {(source, target): 0, (source, untold): 0, (untold, target): 0}
+    return first.get((roles[0], roles[1]), 1 if (roles[1], roles[0]) in first else None)
 
 
 def labels_by_name(names: tuple[str, str]) -> int | None:

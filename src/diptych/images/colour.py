@@ -6,6 +6,7 @@ A picture without a profile is sRGB. Numbers that are names, as of label maps, h
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -148,7 +149,7 @@ def adobe() -> bytes:
     return _of_points((0.3127, 0.3290, 0.640, 0.330, 0.210, 0.710, 0.150, 0.060), 563 / 256)[0]
 
 
-def of_gamma(gamma: float, points: list[float]) -> tuple[bytes, tuple[str, ...]]:
+def of_gamma(gamma: float, points: Sequence[float]) -> tuple[bytes, tuple[str, ...]]:
     """A profile for PNG's gAMA and cHRM; none where they mean sRGB, whose curve is written as the gamma of 1 / 2.2."""
     if abs(gamma - 1 / 2.2) < 0.01:
         return _of_points(tuple(points), 0)

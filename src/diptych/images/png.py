@@ -169,7 +169,8 @@ def _profile(chunks: Chunks) -> tuple[bytes, tuple[str, ...]]:
         packed = chunks[b"iCCP"].partition(b"\0")[2][1:]
         profile = _inflated(packed)
         return profile, () if profile else (colour.DAMAGED,)
-    if b"sRGB" in chunks or len(chunks.get(b"gAMA", b"")) != 4 or len(chunks.get(b"cHRM", b"")) != 32:
+    if b"sRGB" in chunks or len(chunks.get(b"gAMA", b"")) != 4:
         return b"", ()
-    (gamma,), points = struct.unpack(">I", chunks[b"gAMA"]), struct.unpack(">8I", chunks[b"cHRM"])
-    return colour.of_gamma(gamma / 1e5, [point / 1e5 for point in points])
+    (gamma,), points = struct.unpack(">I", chunks[b"gAMA"]), chunks.get(b"cHRM", b"")
+    primaries = [point / 1e5 for point in struct.unpack(">8I", points)] if len(points) == 32 else colour.PRIMARIES[1]
+    return colour.of_gamma(gamma / 1e5, primaries)

@@ -23,7 +23,7 @@ from diptych.images.picture import Header, Picture
 from diptych.images.stored import Stored, native
 
 Source = Path | str | bytes
-READING = 2
+READING = 3
 """Grows when the same file becomes another array: what was decoded before is decoded again."""
 
 
@@ -187,7 +187,8 @@ def _of_samples(stored: Stored, samples: np.ndarray, indices: bool) -> Picture:
         array, alpha = array[..., :-1], array[..., -1]
         array = colour.straight(array, alpha, stored.full) if stored.premultiplied else array
     array = colour.to_srgb(array, b"" if indices else stored.profile, stored.full, inks=stored.cmyk)
-    return Picture(array, alpha, raw.format, raw.notes, None if raw.palette is None else png.colours(raw.palette))
+    palette = None if raw.palette is None else png.colours(raw.palette)[: max(1, len(raw.palette) // 3)]
+    return Picture(array, alpha, raw.format, raw.notes, palette)
 
 
 def _refuse_a_bomb(raw: Header, limit_mp: float) -> None:

@@ -120,6 +120,9 @@ class Clip:
         said, format = [], self.stream.codec_context.format
         if format and max(part.bits for part in format.components) > 8:
             said.append(f"{format.name} is read at 8 bits a channel, its colours taken as those of ordinary video")
+        beside = self.stream.metadata.get("alpha_mode") == "1"  # as WebM has it
+        if beside or (format and any(part.is_alpha for part in format.components)):
+            said.append("its transparency is left out")
         if len(self.container.streams.video) > 1:
             said.append("of several streams of pictures the first is translated, the others are left out")
         left = {s.type for s in self.container.streams if s.type not in ("video", "audio")}
