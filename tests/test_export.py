@@ -223,7 +223,8 @@ def test_the_fastest_way_is_found_and_what_is_missing_is_said(tmp_path: Path, mo
     only = [word for name in ("onnx", "openvino", "bf16") for word in ("--only", name)]
     said = diptych("bench", folder, "--size", 64, "--rounds", 2, *only)
     assert said.code == 0, said.err
-    lines = said.out.splitlines()
+    chosen, *lines = said.out.splitlines()
+    assert chosen.startswith("the faster precision on the processor: ")
     assert [line.split()[0] for line in lines[1:5]] == ["plain", "onnx", "openvino", "bf16"]
     assert "1.00x" in lines[1]
     assert "fastest here" in lines[5]

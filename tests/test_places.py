@@ -159,6 +159,19 @@ def test_a_server_answers_in_a_format_that_holds_the_result(name: str, format: s
         kept = done.format == format
         assert kept == (images.can_hold(images.SUFFIX_OF[format], dtype, 3, alpha=clear))
         assert kept or f"written as {done.format}: {format} cannot hold it" in done.notes
+        assert ("written as GIF: its colours are the nearest of 256" in done.notes) == (done.format == "GIF")
+
+
+@pytest.mark.parametrize(
+    ("channels", "alpha", "said"), [(3, False, "nearest of 256"), (3, True, "of 256 and its transparency")]
+)
+def test_that_a_gif_holds_few_colours_is_said(
+    channels: int, alpha: bool, said: str, translator: Path, tmp_path: Path
+) -> None:
+    clear = noise(32, 32, 1)[..., 0] if alpha else None
+    (tmp_path / "a.gif").write_bytes(images.encode(noise(32, 32, channels), "GIF", alpha=clear))
+    assert said in diptych("translate", translator, tmp_path / "a.gif", "--out", tmp_path / "out").err
+    assert images.lost("GIF", 1, alpha=False) == images.lost("PNG", 3, alpha=True) == ()
 
 
 @pytest.fixture

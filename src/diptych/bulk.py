@@ -153,11 +153,12 @@ def own_controls(job: Job, controls: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def write(job: Job, picture: Picture, controls: Mapping[str, Any], sealer: Sealer | None) -> Result:
     """Write one result, with credentials where there is a sealer."""
-    notes = (*picture.notes, *job.notes)
+    format = images.FORMATS[job.target.suffix.lower()]
+    short = images.lost(format, picture.array.shape[2], alpha=picture.alpha is not None)
+    notes = (*picture.notes, *job.notes, *short)
     try:
         if sealer is None:
             return Result(job, written=picture.save(job.target), notes=notes)
-        format = images.FORMATS[job.target.suffix.lower()]
         data = sealer.encode(picture, format, own_controls(job, controls), source=job.source.read_bytes())
         write_bytes(job.target, data, durable=False)
         return Result(job, written=job.target, notes=(*notes, *sealer.notes(picture, format)))

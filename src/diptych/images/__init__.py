@@ -12,7 +12,7 @@ from diptych.images.reading import READING, format_of, from_array, from_pillow, 
 from diptych.images.showing import displayable, grid
 from diptych.images.tiff import nodata
 from diptych.images.values import convert, fitting_range, from_unit, match_channels, resize, to_unit, value_range
-from diptych.images.writing import can_hold, encode, write
+from diptych.images.writing import can_hold, encode, lost, write
 
 __all__ = [
     "FORMATS",
@@ -38,6 +38,7 @@ __all__ = [
     "in_parts",
     "kind_of",
     "list_pictures",
+    "lost",
     "match_channels",
     "nodata",
     "read",

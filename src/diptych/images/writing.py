@@ -64,6 +64,15 @@ def can_hold(suffix: str, dtype: np.dtype | str, channels: int, *, alpha: bool =
     return roomy and not (ids and FORMATS[suffix.lower()] in _LOSSY)
 
 
+def lost(format: str, channels: int, *, alpha: bool) -> tuple[str, ...]:
+    """What a format with room for such pictures does not keep of them, in words."""
+    if format != "GIF" or (channels == 1 and not alpha):
+        return ()
+    found = ["its colours are the nearest of 256"] if channels == 3 else []
+    found += ["its transparency is all or none"] if alpha else []
+    return (f"written as GIF: {' and '.join(found)}",)
+
+
 def encode(
     array: np.ndarray,
     format: str,
