@@ -143,22 +143,6 @@ def total(shared: Shared, x: Tensor, dim: Any = None, keepdim: bool = False, **o
     return shaped(moments(shared, x, groups).total, x, dim, keepdim)
 
 
-def variance(
-    shared: Shared, x: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *,
-    correction: float | None = None,
-) -> Any:  # fmt: skip
-    if isinstance(dim, bool) or not (groups := groups_of(x, dim)):
-        return NotImplemented
-    used = moments(shared, x, groups)
-    lost = float(unbiased) if correction is None else correction
-    return shaped(used.variance * used.count / max(1.0, used.count - lost), x, dim, keepdim)
-
-
-def deviation(shared: Shared, x: Tensor, *args: Any, **options: Any) -> Any:
-    found = variance(shared, x, *args, **options)
-    return found if found is NotImplemented else found.sqrt()
-
-
 def var_mean(
     shared: Shared, x: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *,
     correction: float | None = None,
@@ -169,6 +153,16 @@ def var_mean(
     lost = float(unbiased) if correction is None else correction
     spread = used.variance * used.count / max(1.0, used.count - lost)
     return shaped(spread, x, dim, keepdim), shaped(used.mean, x, dim, keepdim)
+
+
+def variance(shared: Shared, x: Tensor, *args: Any, **options: Any) -> Any:
+    found = var_mean(shared, x, *args, **options)
+    return found if found is NotImplemented else found[0]
+
+
+def deviation(shared: Shared, x: Tensor, *args: Any, **options: Any) -> Any:
+    found = variance(shared, x, *args, **options)
+    return found if found is NotImplemented else found.sqrt()
 
 
 def amax(shared: Shared, x: Tensor, dim: Any = (), keepdim: bool = False, sign: int = 1) -> Any:
