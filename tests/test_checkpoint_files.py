@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -267,3 +268,73 @@ def test_sparse_weights_are_refused(tmp_path: Path) -> None:
     files = each_state(checkpoints("pix2pix"), lambda state: {key: x.to_sparse() for key, x in state.items()})
     with pytest.raises(ModelError, match="is sparse or quantised: save plain numbers"):
         convert(saved(tmp_path / "files", files), tmp_path / "model")
+
+
+W = torch.zeros(2, 2)
+
+
+def nested(levels: int) -> dict[str, Any]:
+    content: dict[str, Any] = {"x": W}
+    for _ in range(levels):
+        content = {"k": content}
+    return content
+
+
+def doubled(levels: int) -> dict[str, Any]:
+    """Few dicts, which are reached by many ways."""
+    content: dict[str, Any] = {"x": W}
+    for _ in range(levels):
+        content = {"k": content, "l": content}
+    return content
+
+
+def circular() -> dict[str, Any]:
+    content: dict[str, Any] = {"x": W}
+    return content | {"self": content, "other": {"up": content}}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"a/b": {"x.weight": W}, "../c\0": {"y.weight": W}}, "no known network"),
+        (nested(100), "no known network"),
+        (doubled(60), "no known network"),
+        (circular(), "no known network"),
+        ({".".join("a" * 3000): W, "b": W}, "no known network"),
+        ({1: W, 2: W}, "no known network"),
+        ({"a": {"x": W}, "b": {"y": {"z": W}}}, "no known network"),
+        ({"x": torch.zeros(1).expand(10**6, 10**7)}, "40000.0 GB"),
+        ({f"x{n}": torch.zeros(1).expand(10**5, 10) for n in range(100)}, "0.4 GB"),
+        ({"x": torch.zeros(2, device="meta")}, "x holds no numbers"),
+        ({"x": W.to(torch.float8_e4m3fn)}, "float8_e4m3fn: save float32"),
+        ({"x": W.to(torch.complex64)}, "complex64: save float32"),
+    ],
+)
+def test_strange_content_gets_one_line_at_once(tmp_path: Path, content: Any, said: str) -> None:
+    torch.save(content, tmp_path / "net.pth")
+    with pytest.raises(ModelError, match=said) as error:
+        convert([tmp_path / "net.pth"], tmp_path / "model")
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_would_unpack_to_very_much_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.save({"x": torch.zeros(10**8 // 4)}, tmp_path / "plain.pth")
+    with (
+        zipfile.ZipFile(tmp_path / "plain.pth") as plain,
+        zipfile.ZipFile(tmp_path / "net.pth", "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for part in plain.infolist():
+            packed.writestr(part.filename, plain.read(part))
+    monkeypatch.setattr(torch, "load", None)
+    with pytest.raises(ModelError, match=r"0\.1 GB"):
+        convert([tmp_path / "net.pth"], tmp_path / "model")
+
+
+def test_a_model_whose_weights_are_of_a_strange_type_is_not_loaded(tmp_path: Path) -> None:
+    model = convert(saved(tmp_path / "files", checkpoints("pix2pix")), tmp_path / "model")
+    translator = Translator.load(model, device="cpu")
+    first = next(translator.method.g.parameters())
+    first.data = first.data.to(torch.float8_e4m3fn)
+    translator.save(tmp_path / "strange")
+    with pytest.raises(ModelError, match=r"weights\.safetensors: g\.\S+ holds numbers of type torch\.float8_e4m3fn"):
+        Translator.load(tmp_path / "strange", device="cpu")

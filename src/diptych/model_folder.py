@@ -34,6 +34,11 @@ OWN = {CARD, WEIGHTS, TRAINING, SUMS, "README.md", "preview.png"} | {
     f"{stem}{suffix}" for stem in EXAMPLES for suffix in (".png", ".tif")
 }
 """All that a translator folder holds."""
+NUMBERS = {
+    *(torch.float64, torch.float32, torch.float16, torch.bfloat16),
+    *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool),
+}
+"""What weights and counters are stored as."""
 
 
 def write(
@@ -277,8 +282,10 @@ class Undrawn(TorchFunctionMode):
 def parse_weights(path: Path, data: bytes) -> dict[str, Tensor]:
     try:
         state = safetensors.torch.load(data)
-    except SafetensorError as error:
+    except (SafetensorError, KeyError) as error:  # KeyError: a type of numbers that it does not know
         raise ModelError(f"{path} is no safetensors file: {error}") from None
+    if packed := next((name for name, tensor in state.items() if tensor.dtype not in NUMBERS), None):
+        raise ModelError(f"{path}: {packed} holds numbers of type {state[packed].dtype}: save float32")
     if bad := infinite(state):
         raise ModelError(
             f"{path}: {bad} holds NaN or infinity, which would make black pictures: its training had failed; take an "
