@@ -51,7 +51,7 @@ def geotiff(path: Path, array: np.ndarray, no_data: str = "", orientation: int =
         *([(NO_DATA, "s", 0, no_data, True)] if no_data else []),
         *([(274, "H", 1, orientation, True)] if orientation > 1 else []),
     ]
-    photometric = "rgb" if array.shape[2] == 3 else "minisblack"
+    photometric = "rgb" if array.shape[2:] == (3,) else "minisblack"
     tifffile.imwrite(
         path, array.squeeze(), photometric=photometric, resolution=DPI, resolutionunit="INCH", extratags=tags,
         metadata=None,
@@ -111,14 +111,17 @@ def test_a_picture_without_a_resolution_gets_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("orientation", [3, 6])
-def test_exif_says_a_resolution_too_which_is_turned_with_the_picture(orientation: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+def test_exif_says_a_resolution_too_which_is_turned_with_the_picture(
+    orientation: int, suffix: str, tmp_path: Path
+) -> None:
     exif = Image.Exif()
     exif.update({0x0112: orientation, 282: 300.0, 283: 240.0, 296: 2})
-    saved(tmp_path / "a.jpg", noise(20, 30), exif=exif)
-    data = (tmp_path / "a.jpg").read_bytes()
-    assert data[13] == 0, "no resolution in JFIF"
-    expected = DPI if orientation == 3 else DPI[::-1]
-    assert images.read(data).metadata.dpi == pytest.approx(expected)
+    path = saved(tmp_path / f"a.{suffix}", noise(20, 30), exif=exif)
+    assert suffix != "jpg" or path.read_bytes()[13] == 0, "no resolution in JFIF"
+    expected = pytest.approx(DPI if orientation == 3 else DPI[::-1])
+    assert images.read(path).metadata.dpi == expected
+    assert images.read_metadata(path).dpi == expected
 
 
 def test_a_resolution_of_nonsense_is_none() -> None:
@@ -162,9 +165,11 @@ def test_a_server_and_python_keep_coordinates_too(tmp_path: Path) -> None:
             check_geotiff(tmp_path / "c.tif")
 
 
-def test_coordinates_of_what_is_turned_are_not_kept(tmp_path: Path) -> None:
-    found = images.read(geotiff(tmp_path / "a.tif", noise(32, 40), orientation=6)).metadata
-    assert found == Metadata(dpi=pytest.approx(DPI[::-1]))
+@pytest.mark.parametrize("array", [noise(32, 40), np.eye(32, 40) > 0], ids=["colours", "single bits"])
+def test_coordinates_of_what_is_turned_are_not_kept(array: np.ndarray, tmp_path: Path) -> None:
+    picture = images.read(geotiff(tmp_path / "a.tif", array, orientation=6))
+    assert picture.array.shape[:2] == (40, 32)
+    assert picture.metadata == Metadata(dpi=pytest.approx(DPI[::-1]))
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])

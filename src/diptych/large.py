@@ -18,7 +18,7 @@ from diptych.errors import ConfigError, DataError, OutputError, need
 from diptych.files import storing, unfinished
 from diptych.images import Picture
 from diptych.images.colour import CONVERTED
-from diptych.images.metadata import Metadata, Tag, add_tags, read_metadata, tiff_tags
+from diptych.images.metadata import Tag, add_tags, tiff_tags
 from diptych.provenance import Sealer
 from diptych.sides import bounded, note_outside, outside
 from diptych.tasks import Task
@@ -82,7 +82,7 @@ def translate_large(
             dtype, channels, alpha = append(rows, raw)
             made = vips.Image.rawload(str(raw), image.width, image.height, channels + alpha, format=FORMATS[dtype])
             save(described(made, image, channels, source), new, image)
-            tags = tiff_tags(metadata(source).held_by(dtype, ids=target_side.legend is not None))
+            tags = tiff_tags(images.read_metadata(source).held_by(dtype, ids=target_side.legend is not None))
             add_tags(new, [*tags, *extra_samples(channels - (2 if is_colour(made, channels) else 0), alpha)])
             if sealer:
                 sealer.seal_file(new, "TIFF", controls, source=source)
@@ -99,17 +99,11 @@ def translate_large(
     return notes
 
 
-def metadata(source: Path) -> Metadata:
-    """What the file says beside its pixels."""
-    with source.open("rb") as file:
-        return read_metadata(file, "TIFF", images.header(source).orientation)
-
-
 def reader(image: Any, translator: Translator, side: Side, source: Path) -> Read:
     """What a picture shows, region by region, as the translator wants it. Raises DataError for types it cannot hold."""
     if image.format not in TYPES:
         raise DataError(f"{source}: holds values of type {image.format}: uchar, ushort and float can be read in parts")
-    found = metadata(source)
+    found = images.read_metadata(source)
     shown = images.in_parts(source, indices=side.legend is not None, straight=divides_by_alpha())
 
     def region(top: int, bottom: int, left: int, right: int) -> Picture:

@@ -125,7 +125,7 @@ def _named(reaches: Mapping[Path, Reach]) -> list[str]:
     for value, shares in sorted(places.items(), key=lambda found: -len(found[1])):
         path, share = max(shares.items(), key=lambda found: found[1])
         others = f" and in {len(shares) - 1} other files" if len(shares) > 1 else ""
-        tag = ", which the file itself calls no data" if images.nodata(path) == value else ""
+        tag = ", which the file itself calls no data" if images.read_metadata(path).no_data == value else ""
         said.append(f"{value:g} in {share:.2%} of {path.name}{others}{tag}")
     return said
 

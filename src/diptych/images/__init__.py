@@ -8,9 +8,8 @@ from diptych.images.display import display_image
 from diptych.images.formats import FORMATS, LIMIT_MP, MEDIA_TYPES, SUFFIX_OF, SUFFIXES
 from diptych.images.listing import kind_of, list_pictures
 from diptych.images.picture import Header, Picture
-from diptych.images.reading import READING, format_of, from_array, from_pillow, header, in_parts, read
+from diptych.images.reading import READING, format_of, from_array, from_pillow, header, in_parts, read, read_metadata
 from diptych.images.showing import displayable, grid
-from diptych.images.tiff import nodata
 from diptych.images.values import convert, fitting_range, from_unit, match_channels, resize, to_unit, value_range
 from diptych.images.writing import can_hold, encode, lost, write
 
@@ -40,8 +39,8 @@ __all__ = [
     "list_pictures",
     "lost",
     "match_channels",
-    "nodata",
     "read",
+    "read_metadata",
     "resize",
     "to_unit",
     "value_range",

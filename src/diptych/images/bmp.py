@@ -9,6 +9,7 @@ from typing import BinaryIO
 import numpy as np
 
 from diptych.images import pillow
+from diptych.images.metadata import NOTHING, Metadata, per_metre
 from diptych.images.stored import Stored, whole_file
 
 HEAD = 512
@@ -21,12 +22,21 @@ def probe(file: BinaryIO, indices: bool) -> Stored:
     file.seek(0)
     step = _step(head)
     if not step:
-        return pillow.probe(file, "BMP", indices)
+        return pillow.probe(file, "BMP", indices)._replace(metadata=_density(head))
     data = bytearray(whole_file(file))
     data[_palette(head)] ^= 1  # a colour that is not quite grey: Pillow reads indices then
     stored = pillow.probe(io.BytesIO(bytes(data)), "BMP", indices=True)
     times = np.uint8(1 if indices else step)
-    return stored._replace(header=stored.header._replace(palette=None), decode=lambda: stored.decode() * times)
+    return stored._replace(
+        header=stored.header._replace(palette=None), decode=lambda: stored.decode() * times, metadata=_density(head)
+    )
+
+
+def _density(head: bytes) -> Metadata:
+    """The pixels in a metre, which the second header has."""
+    if len(head) < 54 or int.from_bytes(head[14:18], "little") < INFO:
+        return NOTHING
+    return per_metre(*struct.unpack_from("<ii", head, 38))
 
 
 def _palette(head: bytes) -> int:

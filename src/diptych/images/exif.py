@@ -1,4 +1,4 @@
-"""What EXIF says of how pixels are meant: which way is up, and whether colours are Adobe RGB.
+"""What EXIF says of how pixels are meant: which way is up, how dense they are, and whether colours are Adobe RGB.
 
 Read here and not by Pillow, which reads all of it, and warns on the console of what is damaged (Exif 2.3, 4.5 and 4.6).
 """
@@ -11,11 +11,14 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
+from diptych.images.metadata import NOTHING, RESOLUTION_UNIT, X_RESOLUTION, Y_RESOLUTION, Metadata, per_unit
+
 ORIENTATION = 0x0112  # also TIFF's tag
 PRIVATE, INTEROPERABILITY, INDEX = 0x8769, 0xA005, 0x0001
 BROKEN = "damaged EXIF left out"
-KINDS = {1: "B", 3: "H", 4: "I"}
-"""How bytes, shorts and longs are packed."""
+FRACTION = 5
+KINDS = {1: "B", 3: "H", 4: "I", FRACTION: "I"}
+"""How bytes, shorts and longs are packed, and the place where a fraction lies."""
 MOST = 1000
 """Entries of a directory that are looked at."""
 
@@ -26,6 +29,7 @@ class Exif(NamedTuple):
     orientation: int = 1
     adobe: bool = False
     notes: tuple[str, ...] = ()
+    metadata: Metadata = NOTHING
 
 
 def of_file(info: Mapping[Any, Any]) -> Exif:
@@ -39,7 +43,7 @@ def of_file(info: Mapping[Any, Any]) -> Exif:
         return found._replace(orientation=1)
     image = Image.new("1", (1, 1))
     image.info.update(elsewhere)
-    return of_image(image)._replace(adobe=found.adobe)
+    return of_image(image)._replace(adobe=found.adobe, metadata=found.metadata)
 
 
 def of_image(image: Image.Image) -> Exif:
@@ -62,23 +66,34 @@ def parsed(exif: bytes) -> Exif:
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(body[:4])
     if order is None:
         return Exif(notes=(BROKEN,))
-    orientation, adobe = 0, False
+    numbers: dict[int, int] = {}
+    fractions: dict[int, int] = {}
+    adobe, whole = False, True
     try:
         (first,) = struct.unpack_from(f"{order}I", body, 4)
-        for tag, value in _entries(body, order, first):
-            if tag == ORIENTATION and value is not None:
-                orientation = valid(value)
-            elif tag == PRIVATE and value is not None:
-                adobe = _is_adobe(body, order, value)
+        for tag, kind, value in _entries(body, order, first):
+            (fractions if kind == FRACTION else numbers)[tag] = value
+        adobe = PRIVATE in numbers and _is_adobe(body, order, numbers[PRIVATE])
     except struct.error:
-        return Exif(orientation or 1, adobe, () if orientation else (BROKEN,))
-    return Exif(orientation, adobe)
+        whole = False
+    orientation = valid(numbers[ORIENTATION]) if ORIENTATION in numbers else 0
+    notes = () if whole or orientation else (BROKEN,)
+    density = _density(body, order, fractions, numbers.get(RESOLUTION_UNIT, 2))
+    return Exif(orientation if whole else orientation or 1, adobe, notes, density)
+
+
+def _density(body: bytes, order: str, fractions: Mapping[int, int], unit: int) -> Metadata:
+    try:
+        x, y = (struct.unpack_from(f"{order}II", body, fractions[tag]) for tag in (X_RESOLUTION, Y_RESOLUTION))
+    except (KeyError, struct.error):
+        return NOTHING
+    return per_unit(x, y, unit)
 
 
 def _is_adobe(body: bytes, order: str, private: int) -> bool:
     """Whether the interoperability index is R03, as cameras say it that are set to Adobe RGB (DCF 2.0)."""
-    for tag, place in _entries(body, order, private):
-        if tag == INTEROPERABILITY and place is not None:
+    for tag, _, place in _entries(body, order, private):
+        if tag == INTEROPERABILITY:
             (count,) = struct.unpack_from(f"{order}H", body, place)
             starts = range(place + 2, place + 2 + 12 * min(count, MOST), 12)
             return any(body[at : at + 2] == struct.pack(f"{order}H", INDEX) and body[at + 8 : at + 11] == b"R03"
@@ -86,10 +101,10 @@ def _is_adobe(body: bytes, order: str, private: int) -> bool:
     return False
 
 
-def _entries(body: bytes, order: str, start: int) -> Iterator[tuple[int, int | None]]:
-    """The tags of a directory, with the values of those that are one whole number."""
+def _entries(body: bytes, order: str, start: int) -> Iterator[tuple[int, int, int]]:
+    """The tags of a directory that have a single value: tag, kind, and that value, or of a fraction its place."""
     (count,) = struct.unpack_from(f"{order}H", body, start)
     for at in range(start + 2, start + 2 + 12 * min(count, MOST), 12):
         tag, kind, number = struct.unpack_from(f"{order}HHI", body, at)
-        whole = kind in KINDS and number == 1
-        yield tag, struct.unpack_from(order + KINDS[kind], body, at + 8)[0] if whole else None
+        if kind in KINDS and number == 1:
+            yield tag, kind, struct.unpack_from(order + KINDS[kind], body, at + 8)[0]

@@ -7,12 +7,18 @@ from typing import BinaryIO
 import numpy as np
 
 from diptych.images import pillow
+from diptych.images.metadata import per_inch
 from diptych.images.stored import Stored, whole_file
+
+UNITS = {1: 1.0, 2: 2.54}
+"""JFIF's units of density: how many of them are an inch."""
 
 
 def probe(file: BinaryIO, indices: bool) -> Stored:
     image = pillow.opened(file, "JPEG")
     stored = pillow.from_file(image, "JPEG", indices)
+    if (unit := image.info.get("jfif_unit")) in UNITS:  # JFIF comes before EXIF
+        stored = stored._replace(metadata=per_inch(*(value * UNITS[unit] for value in image.info["jfif_density"])))
     if image.mode not in ("L", "RGB"):
         return stored
 

@@ -6,10 +6,8 @@ Colour profiles are none of it: pixels are sRGB once they are read. PNG specific
 
 from __future__ import annotations
 
-import re
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -20,11 +18,10 @@ INCH = 0.0254  # metres
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296
 INCHES = {2: 1.0, 3: 2.54}
 """TIFF's units of resolution: how many of them are an inch."""
-GEO = (33550, 33922, 34264, 34735, 34736, 34737, 50844)
-"""GeoTIFF's tags: scale, tie points, transformation, keys and their numbers and texts; RPC's coefficients."""
-GDAL_METADATA, NO_DATA = 42112, 42113
-OF_THE_VALUES = re.compile(r'\ssample="|name="(STATISTICS_|SCALE|OFFSET|UNITTYPE)')
-"""Items of GDAL's metadata that tell of the numbers in a band, which a translation changes."""
+NO_DATA = 42113
+"""GDAL's tag of a TIFF."""
+
+Fraction = tuple[int, int]
 
 
 class Tag(NamedTuple):
@@ -43,6 +40,12 @@ class Metadata:
     dpi: tuple[float, float] | None = None
     tags: tuple[Tag, ...] = ()
     no_data: float | None = None
+
+    def turned(self, orientation: int) -> Metadata:
+        """That of the pixels turned by EXIF's orientation, 1..8: coordinates are true of what is not turned alone."""
+        if orientation == 1:
+            return self
+        return Metadata(self.dpi[::-1] if self.dpi and orientation > 4 else self.dpi, no_data=self.no_data)
 
     def held_by(self, dtype: np.dtype | str, *, ids: bool = False) -> Metadata:
         """The same for pixels of another type, which may lack the number for no data, or for ids, which do."""
@@ -65,116 +68,20 @@ class Metadata:
 NOTHING = Metadata()
 
 
-def read_metadata(file: BinaryIO, format: str, orientation: int = 1) -> Metadata:
-    """What a picture's file says; nothing where it is damaged, since the pixels may be whole.
-
-    orientation: EXIF's, by which the pixels are turned: coordinates are true of what is not turned alone.
-    """
-    file.seek(0)
-    try:
-        found = READERS[format](file) if format in READERS else NOTHING
-    except Exception:  # tifffile, struct and others raise what they like
-        return NOTHING
-    if orientation == 1:
-        return found
-    return Metadata(found.dpi[::-1] if found.dpi and orientation > 4 else found.dpi, no_data=found.no_data)
-
-
-def resolution(x: float, y: float) -> Metadata:
-    """Pixels per inch as metadata; nothing where they make no sense."""
+def per_inch(x: float, y: float) -> Metadata:
+    """A resolution; nothing where it makes no sense."""
     return Metadata((float(x), float(y))) if 0 < x < 1e6 and 0 < y < 1e6 else NOTHING
 
 
-def _png(file: BinaryIO) -> Metadata:
-    file.seek(8)
-    while len(head := file.read(8)) == 8 and head[4:] != b"IDAT":
-        length = int.from_bytes(head[:4], "big")
-        if head[4:] == b"pHYs":
-            x, y, unit = struct.unpack(">IIB", file.read(9))
-            return resolution(x * INCH, y * INCH) if unit == 1 else NOTHING
-        file.seek(length + 4, 1)
-    return NOTHING
+def per_metre(x: float, y: float) -> Metadata:
+    return per_inch(x * INCH, y * INCH)
 
 
-def _jpeg(file: BinaryIO) -> Metadata:
-    """JFIF's density, else EXIF's."""
-    file.seek(2)
-    exif = NOTHING
-    while (head := file.read(4))[:1] == b"\xff" and head[1] not in (0xD9, 0xDA):
-        body = file.read(int.from_bytes(head[2:], "big") - 2)
-        if head[1] == 0xE0 and body[:5] == b"JFIF\0":
-            unit, x, y = struct.unpack_from(">BHH", body, 7)
-            if unit in (1, 2):
-                return resolution(*(value * (2.54 if unit == 2 else 1) for value in (x, y)))
-        if head[1] == 0xE1 and body[:6] == b"Exif\0\0":
-            exif = _exif(body[6:])
-    return exif
-
-
-def _exif(body: bytes) -> Metadata:
-    order = {b"II*\0": "<", b"MM\0*": ">"}[body[:4]]
-    (start,) = struct.unpack_from(f"{order}I", body, 4)
-    (count,) = struct.unpack_from(f"{order}H", body, start)
-    found = {}
-    for at in range(start + 2, start + 2 + 12 * count, 12):
-        tag, kind, _, place = struct.unpack_from(f"{order}HHII", body, at)
-        if tag in (X_RESOLUTION, Y_RESOLUTION) and kind == 5:
-            found[tag] = struct.unpack_from(f"{order}II", body, place)
-        elif tag == RESOLUTION_UNIT:
-            found[tag] = struct.unpack_from(f"{order}H", body, at + 8)
-    return _by_tags(found)
-
-
-def _by_tags(found: Mapping[int, tuple[int, ...]]) -> Metadata:
-    inch = INCHES.get(found.get(RESOLUTION_UNIT, (2,))[0])
-    if inch is None or X_RESOLUTION not in found or Y_RESOLUTION not in found:
+def per_unit(x: Fraction, y: Fraction, unit: int) -> Metadata:
+    """A resolution as the tags of TIFF and EXIF say it, by numerators and denominators."""
+    if unit not in INCHES or not x[1] or not y[1]:
         return NOTHING
-    (x, per_x), (y, per_y) = found[X_RESOLUTION], found[Y_RESOLUTION]
-    return resolution(x / per_x * inch, y / per_y * inch)
-
-
-def _bmp(file: BinaryIO) -> Metadata:
-    size, *_, x, y = struct.unpack("<I20xii", file.read(54)[14:46])
-    return resolution(x * INCH, y * INCH) if size >= 40 else NOTHING
-
-
-def _tiff(file: BinaryIO) -> Metadata:
-    import tifffile
-
-    tags = tifffile.TiffFile(file).pages.first.tags
-    found = {code: tags[code].value for code in (X_RESOLUTION, Y_RESOLUTION) if code in tags}
-    if RESOLUTION_UNIT in tags:
-        found[RESOLUTION_UNIT] = (int(tags[RESOLUTION_UNIT].value),)
-    return Metadata(_by_tags(found).dpi, tuple(_geo(tags)), _no_data(tags))
-
-
-def _geo(tags: Any) -> Iterator[Tag]:
-    for code in GEO:
-        if code not in tags:
-            continue
-        kind = {3: "H", 12: "d"}.get(int(tags[code].dtype), "s")
-        value = tags[code].value
-        if kind == "s":
-            yield Tag(code, kind, 0, _text(value).encode())
-        else:
-            values = tuple(value) if isinstance(value, tuple | list) else (value,)
-            yield Tag(code, kind, len(values), values)
-    if GDAL_METADATA in tags:
-        items = re.findall(r"<Item\b.*?</Item>", _text(tags[GDAL_METADATA].value), re.DOTALL)
-        if kept := [item for item in items if not OF_THE_VALUES.search(item.partition(">")[0])]:
-            text = "\n".join(("<GDALMetadata>", *kept, "</GDALMetadata>"))
-            yield Tag(GDAL_METADATA, "s", 0, text.encode())
-
-
-def _text(value: Any) -> str:
-    return (value.decode(errors="replace") if isinstance(value, bytes) else str(value)).rstrip("\0")
-
-
-def _no_data(tags: Any) -> float | None:
-    return float(_text(tags[NO_DATA].value).replace(",", ".")) if NO_DATA in tags else None
-
-
-READERS = {"PNG": _png, "JPEG": _jpeg, "BMP": _bmp, "TIFF": _tiff}
+    return per_inch(x[0] / x[1] * INCHES[unit], y[0] / y[1] * INCHES[unit])
 
 
 # --- To a file -------------------------------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ def _stored(image: Image.Image, format: str, indices: bool, meta: exif.Exif) -> 
         array = _samples(image, target)
         return array // np.uint8(spread) if indices and target == "L" else array
 
-    return Stored(header, decode, profile, cmyk=target == "CMYK", spread=spread)
+    return Stored(header, decode, profile, cmyk=target == "CMYK", spread=spread, metadata=meta.metadata)
 
 
 def _spread(image: Image.Image) -> int:

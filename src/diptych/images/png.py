@@ -13,6 +13,7 @@ from PIL import PngImagePlugin
 
 from diptych.errors import DataError
 from diptych.images import colour, exif
+from diptych.images.metadata import NOTHING, Metadata, per_metre
 from diptych.images.picture import Header
 from diptych.images.stored import Stored, notes_of, whole_file
 
@@ -21,7 +22,7 @@ Chunks = Mapping[bytes, bytes]
 GREY, RGB, PALETTE, GREY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6  # colour types
 SAMPLES = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGB_ALPHA: 4}
 DEPTHS = {GREY: (1, 2, 4, 8, 16), PALETTE: (1, 2, 4, 8)}
-WANTED = (b"IHDR", b"PLTE", b"tRNS", b"iCCP", b"cICP", b"gAMA", b"cHRM", b"sRGB", b"eXIf", b"acTL")
+WANTED = (b"IHDR", b"PLTE", b"tRNS", b"iCCP", b"cICP", b"gAMA", b"cHRM", b"sRGB", b"eXIf", b"acTL", b"pHYs")
 TEXTS = (b"Raw profile type exif", b"XML:com.adobe.xmp")  # where orientation may stand, too
 MOST = 1 << 24
 """Bytes of metadata that are looked at."""
@@ -62,7 +63,8 @@ def probe(file: BinaryIO, indices: bool) -> Stored:
         return samples if indices or bits >= 8 else samples * np.uint8(255 // (2**bits - 1))
 
     by_exif = meta.adobe and not profile and b"sRGB" not in chunks
-    return Stored(header, decode, colour.adobe() if by_exif else profile)
+    density = _density(chunks) if b"pHYs" in chunks else meta.metadata
+    return Stored(header, decode, colour.adobe() if by_exif else profile, metadata=density)
 
 
 def _before_the_pixels(file: BinaryIO) -> dict[bytes, bytes]:
@@ -83,6 +85,14 @@ def _before_the_pixels(file: BinaryIO) -> dict[bytes, bytes]:
                 chunks[keyword] = kind + text[len(keyword) + 1 :]
         file.seek(follows)
     raise DataError("is damaged or cut short (no pixels): replace or remove it")
+
+
+def _density(chunks: Chunks) -> Metadata:
+    """The pixels in a metre (PNG 3, 11.3.4.3)."""
+    if len(stored := chunks[b"pHYs"]) != 9:
+        return NOTHING
+    x, y, unit = struct.unpack(">IIB", stored)
+    return per_metre(x, y) if unit == 1 else NOTHING
 
 
 def _transparency(chunks: Chunks, kind: int, bits: int) -> tuple[np.ndarray | None, tuple[str, ...]]:

@@ -18,7 +18,7 @@ from diptych.errors import DataError, DiptychError
 from diptych.files import irregular
 from diptych.images import avif, bmp, colour, jpeg, npy, pillow, png, tiff
 from diptych.images.formats import FORMATS, LIMIT_MP
-from diptych.images.metadata import read_metadata, resolution
+from diptych.images.metadata import Metadata, per_inch
 from diptych.images.picture import Header, Picture
 from diptych.images.stored import Stored, native
 
@@ -57,8 +57,14 @@ def read(source: Source, *, limit_mp: float = LIMIT_MP, indices: bool = False) -
     with _opened(source) as file:
         stored = _probe(file, indices)
         _refuse_a_bomb(stored.header, limit_mp)
-        picture = _finished(stored, indices)
-        return replace(picture, metadata=read_metadata(file, picture.format, stored.header.orientation))
+        return replace(_finished(stored, indices), metadata=stored.metadata.turned(stored.header.orientation))
+
+
+def read_metadata(source: Source) -> Metadata:
+    """What a picture's file says beside its pixels, without decoding it. Raises DataError where it is no picture."""
+    with _opened(source) as file:
+        stored = _probe(file)
+        return stored.metadata.turned(stored.header.orientation)
 
 
 def in_parts(source: Path | str, *, indices: bool = False, straight: bool = False) -> Callable[[np.ndarray], Picture]:
@@ -89,7 +95,7 @@ def from_pillow(image: Image.Image, *, indices: bool = False) -> Picture:
     """A Pillow image, upright, as `read` would deliver its file; modes I and F keep their depth."""
     picture = _finished(pillow.from_memory(image, indices), indices)
     dpi = image.info.get("dpi")
-    return replace(picture, metadata=resolution(*dpi)) if isinstance(dpi, tuple) and len(dpi) == 2 else picture
+    return replace(picture, metadata=per_inch(*dpi)) if isinstance(dpi, tuple) and len(dpi) == 2 else picture
 
 
 def from_array(array: np.ndarray) -> Picture:

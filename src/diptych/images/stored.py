@@ -8,13 +8,14 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from diptych.errors import DataError
+from diptych.images.metadata import NOTHING, Metadata
 from diptych.images.picture import Header
 
 Decode = Callable[[], np.ndarray]
 
 
 class Stored(NamedTuple):
-    """What a format's reader finds: see `reading.finished` for what becomes of it."""
+    """What a format's reader finds; `diptych.images.reading` makes a picture of it."""
 
     header: Header  # as `read` will deliver it, but for the rotation and what the colours need
     decode: Decode  # samples `H W` or `H W S`: the colours, then alpha
@@ -23,6 +24,7 @@ class Stored(NamedTuple):
     premultiplied: bool = False  # colours were multiplied by alpha
     spread: int = 1  # by which samples of fewer than 8 bits are multiplied where they are not numbers
     full: int | None = None  # the largest value that a sample can have, where its dtype could hold more
+    metadata: Metadata = NOTHING  # of the samples as `decode` delivers them, not yet turned
 
 
 def native_dtype(dtype: np.dtype | None) -> str:

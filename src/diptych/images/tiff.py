@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from pathlib import Path
+import re
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -12,24 +13,28 @@ import numpy as np
 from diptych.errors import DataError
 from diptych.images import pillow
 from diptych.images.exif import ORIENTATION, valid
+from diptych.images.metadata import (
+    NO_DATA,
+    NOTHING,
+    RESOLUTION_UNIT,
+    X_RESOLUTION,
+    Y_RESOLUTION,
+    Metadata,
+    Tag,
+    per_unit,
+)
 from diptych.images.picture import Header
 from diptych.images.stored import Stored, dtype_note, native_dtype, notes_of
 
 UNSPECIFIED, PREMULTIPLIED = 0, 1  # kinds of extra samples; 2: alpha beside straight colours
-PROFILE, NODATA = 34675, 42113
+PROFILE = 34675
+GEO = (33550, 33922, 34264, 34735, 34736, 34737, 50844)
+"""GeoTIFF's tags: scale, tie points, transformation, keys and their numbers and texts; RPC's coefficients."""
+GDAL_METADATA = 42112
+OF_THE_VALUES = re.compile(r'\ssample="|name="(STATISTICS_|SCALE|OFFSET|UNITTYPE)')
+"""Items of GDAL's metadata that tell of the numbers in a band, which a translation changes."""
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it logs of damaged tags is not for the console
-
-
-def nodata(path: Path) -> float | None:
-    """The number that a GeoTIFF says to mean no data (GDAL_NODATA), if it does."""
-    import tifffile
-
-    try:
-        with tifffile.TiffFile(path) as tiff:
-            return float(tiff.pages.first.tags.valueof(NODATA))
-    except (OSError, ValueError, TypeError):  # no TIFF, or it says nothing
-        return None
 
 
 def probe(file: BinaryIO, indices: bool) -> Stored:
@@ -37,17 +42,17 @@ def probe(file: BinaryIO, indices: bool) -> Stored:
 
     tiff = tifffile.TiffFile(file)
     page = tiff.pages.first
+    orientation, metadata = valid(page.tags.valueof(ORIENTATION, 1)), _metadata(page.tags)
     if not _is_plain(page):
         file.seek(0)
         try:
-            return pillow.probe(file, "TIFF", indices)
+            return pillow.probe(file, "TIFF", indices)._replace(metadata=metadata.turned(orientation))
         except SyntaxError:
             what = f"{page.photometric.name}, {page.samplesperpixel} samples of {page.bitspersample} bits"
             raise DataError(f"is a TIFF of a kind that is not read ({what}): convert it to grey or RGB") from None
     extra = [int(sample) for sample in page.extrasamples]
     alpha = sum(extra) > 0 and not any(extra[:-1])
     cmyk = page.photometric.name == "SEPARATED" and page.samplesperpixel - alpha == 4
-    orientation = valid(page.tags.valueof(ORIENTATION, 1))
     bits, whole = int(page.bitspersample), page.dtype.kind == "u"
     premultiplied = alpha and extra[-1] == PREMULTIPLIED
     inverted = page.photometric.name == "MINISWHITE"
@@ -78,7 +83,7 @@ def probe(file: BinaryIO, indices: bool) -> Stored:
 
     spread = 255 // (2**bits - 1) if whole and bits < 8 else 1
     full = 2**bits - 1 if whole and 8 < bits < 16 else None
-    return Stored(header, decode, _profile(page), cmyk, premultiplied, spread, full)
+    return Stored(header, decode, _profile(page), cmyk, premultiplied, spread, full, metadata)
 
 
 def _is_plain(page: Any) -> bool:
@@ -116,3 +121,36 @@ def _inverted(array: np.ndarray, bits: int, alpha: bool) -> np.ndarray:
 def _profile(page: Any) -> bytes:
     value = page.tags.valueof(PROFILE)
     return value if isinstance(value, bytes) else b""
+
+
+def _metadata(tags: Any) -> Metadata:
+    """What the tags say; nothing where they are damaged, since the pixels may be whole."""
+    try:
+        unit = int(tags.valueof(RESOLUTION_UNIT, 2))
+        x, y = (tags.valueof(code, (0, 0)) for code in (X_RESOLUTION, Y_RESOLUTION))
+        no_data = float(_text(tags[NO_DATA].value).replace(",", ".")) if NO_DATA in tags else None
+        return Metadata(per_unit(x, y, unit).dpi, tuple(_geo(tags)), no_data)
+    except Exception:  # tifffile raises what it likes
+        return NOTHING
+
+
+def _geo(tags: Any) -> Iterator[Tag]:
+    for code in GEO:
+        if code not in tags:
+            continue
+        kind = {3: "H", 12: "d"}.get(int(tags[code].dtype), "s")
+        value = tags[code].value
+        if kind == "s":
+            yield Tag(code, kind, 0, _text(value).encode())
+        else:
+            values = tuple(value) if isinstance(value, tuple | list) else (value,)
+            yield Tag(code, kind, len(values), values)
+    if GDAL_METADATA in tags:
+        items = re.findall(r"<Item\b.*?</Item>", _text(tags[GDAL_METADATA].value), re.DOTALL)
+        if kept := [item for item in items if not OF_THE_VALUES.search(item.partition(">")[0])]:
+            text = "\n".join(("<GDALMetadata>", *kept, "</GDALMetadata>"))
+            yield Tag(GDAL_METADATA, "s", 0, text.encode())
+
+
+def _text(value: Any) -> str:
+    return (value.decode(errors="replace") if isinstance(value, bytes) else str(value)).rstrip("\0")
