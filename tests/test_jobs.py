@@ -344,6 +344,22 @@ def test_what_is_old_is_deleted_and_so_is_what_a_killed_server_left(tmp_path: Pa
     asyncio.run(check())
 
 
+def test_files_that_are_gone_when_they_are_looked_at_do_not_stop_the_cleaning(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with at_work(tmp_path, Fake(), Limits(keep=100)) as jobs:
+            old = jobs.add("m", {}, None, uploads(1), [None])
+            (tmp_path / "history").mkdir()
+            for gone in ("history/one.zip", "jobs/one"):
+                (tmp_path / gone).symlink_to(tmp_path / "gone")  # to be listed and have no date, without a race
+            (tmp_path / "history" / "two.zip").write_bytes(b"left over")
+            os.utime(tmp_path / "history" / "two.zip", (0, 0))
+            jobs.keeper.clean()
+            assert old in {path.name for path in (tmp_path / "jobs").iterdir()}
+            assert [path.name for path in (tmp_path / "history").iterdir()] == ["one.zip"]
+
+    asyncio.run(check())
+
+
 def test_durations_and_sizes_are_read_as_people_write_them() -> None:
     assert (read_duration("--keep", "7d"), read_duration("--keep", "30m")) == (604_800, 1800)
     assert (read_size("--disk", "10GB"), read_size("--disk", "1.5 mb")) == (10**10, 1_500_000)

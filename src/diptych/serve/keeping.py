@@ -72,7 +72,7 @@ class Keeper:
         for path in store.place.glob("results-*.zip"):
             path.unlink(missing_ok=True)
         for path in (store.place / "history").glob("*.zip"):
-            if path.stat().st_mtime < now - min(self.limits.keep, 86_400):
+            if age(path, now) > min(self.limits.keep, 86_400):
                 path.unlink(missing_ok=True)
         for folder in (store.place / "jobs").glob("*"):
             for path in folder.glob(f"{UNFINISHED}*"):
@@ -86,7 +86,7 @@ class Keeper:
     def without_entry(self, name: str, known: set[str], now: float) -> list[str]:
         """Folders that the store knows nothing of, but for those that are just being made."""
         folders = (self.store.place / name).glob("*")
-        return [path.name for path in folders if path.name not in known and path.stat().st_mtime < now - HOURLY]
+        return [path.name for path in folders if path.name not in known and age(path, now) > HOURLY]
 
     def remove(self, name: str, ids: Iterable[str]) -> None:
         """Delete folders of files, and count what they took as free."""
