@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from diptych.errors import ConfigError, DiptychError, ModelError
 from diptych.export import FORMATS, export_model, format_of, open_exported
 from diptych.export.comparing import interleaved, scene
+from diptych.files import user_cache
 from diptych.model_folder import read_version
 from diptych.runtime.speed import Speed
 from diptych.translator import Translator
@@ -65,8 +65,7 @@ def open_translator(
 
 def exported_copy(path: Path, runtime: str) -> Path:
     """The file for `runtime` in the user's cache, made if this version of the model has none there."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "diptych" / "exported"
-    place = cache / f"{read_version(path)}{FORMATS[runtime].suffix}"
+    place = user_cache("exported") / f"{read_version(path)}{FORMATS[runtime].suffix}"
     try:
         open_exported(place)
     except ModelError:

@@ -32,6 +32,11 @@ REMEDIES: Mapping[int, str] = {
 """What to do, by what the system says."""
 
 
+def user_cache(name: str) -> Path:
+    """A folder of this package in the user's cache (XDG Base Directory Specification); it may not be there yet."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "diptych" / name
+
+
 class HashingFile:
     """A file to write to that knows the sha256 of what was written."""
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diptych.errors import WeightsError
-from diptych.files import atomic
+from diptych.files import atomic, user_cache
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -132,9 +132,8 @@ def fetch(name: str, *, url: str | None = None, progress: Progress | None = None
 
 def folders() -> list[Path]:
     """Where parts are looked for, first to last; the last is the user's cache, where they are fetched to."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "diptych" / "weights"
     chosen = os.environ.get("DIPTYCH_WEIGHTS")
-    return [Path(chosen), cache] if chosen else [cache]
+    return [*([Path(chosen)] if chosen else []), user_cache("weights")]
 
 
 @lru_cache(maxsize=64)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -137,11 +136,11 @@ def place_of(part: str) -> str:
 
 def places() -> Facts:
     """Where files are kept, and how much room there is."""
+    from diptych.files import user_cache
     from diptych.provenance.certificate import own_path
     from diptych.weights import folders
 
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "diptych"
-    kept = {"pretrained weights": folders()[-1], "exported models": cache / "exported", "signing key": own_path()}
+    kept = {"pretrained weights": folders()[-1], "exported models": user_cache("exported"), "signing key": own_path()}
     kept |= {"this folder": Path.cwd(), "temporary files": Path(tempfile.gettempdir())}
     return {name: f"{place} ({attempt(room, place)})" for name, place in kept.items()}
 

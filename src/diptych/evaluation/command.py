@@ -122,8 +122,8 @@ def evaluate_folder(
     ways; by default its target. samples: answers to each source. size: that all pictures are brought to before, as they
     were in training: 256, or "320x256" for width x height. limit: at most so many pairs, or pictures of a side.
     reader: a segmenter that reads the photos made of label maps (the FCN score). metrics: further scores of pairs, by
-    the names of `diptych.metrics.find`. progress: called with the number of
-    pictures translated.
+    the names of `diptych.metrics.find`. progress: called with the number of pictures translated.
+
     Raises DataError when the channels are not the translator's, ConfigError when the split is empty or the translator
     has neither this way nor several answers, or when there are no pairs of photos for the metrics.
     """
