@@ -16,7 +16,7 @@ from pictures import save
 from torch import Tensor, nn
 
 from diptych.card import Card, Side
-from diptych.cli import translate as cli
+from diptych.cli import evaluate as cli
 from diptych.data.opening import open_data
 from diptych.errors import ConfigError, DataError, ModelError
 from diptych.evaluation.baselines import HALVES, TRANSFER, UNTOUCHED, Colours, colour_transfer, colours

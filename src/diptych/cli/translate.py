@@ -1,8 +1,7 @@
-"""`diptych translate` and `diptych evaluate`: a trained model in use."""
+"""`diptych translate`: a trained model in use."""
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from collections import Counter
@@ -14,11 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diptych.errors import ConfigError, DataError, OutputError, printable, printable_lines
+from diptych.errors import ConfigError, DataError, OutputError, printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from diptych.bulk import Result
     from diptych.images.listing import Entry
     from diptych.places import Job
     from diptych.provenance import Sealer
@@ -34,7 +34,6 @@ Compile = Annotated[bool, typer.Option("--compile", help="Fused code: a minute a
 
 def register(app: typer.Typer) -> None:
     app.command(context_settings={"ignore_unknown_options": True})(translate)
-    app.command()(evaluate)
 
 
 def load(model: Path, device: str, bf16: bool, compile: bool, snap_colours: bool) -> Translator:
@@ -85,16 +84,10 @@ def translate(
 
     Controls of the method are options too: --seed 7, --to zebras, --style dog.jpg; `diptych info MODEL` lists them.
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from diptych.bulk import Result, translate_files
     from diptych.cli.video import are_videos, translate_videos
     from diptych.controls import read_words
     from diptych.images import can_hold
     from diptych.places import plan
-    from diptych.provenance import Sealer
-    from diptych.runtime.threads import Threads
 
     paths, words = sort_out(arguments)
     videos = are_videos(paths, samples=samples > 1, instances=instances is not None, mark=mark)
@@ -106,16 +99,7 @@ def translate(
         translator.tiling = read_tiling(tiling, tile)
     elif tiling not in ("auto", "off"):
         raise ConfigError(f"{model} is exported, and takes pictures as a whole: leave --tiling out")
-    if provenance:
-        place = model.resolve()
-        name = place.parent.name if (place.parent / "recipe.yaml").exists() else place.name  # a run's model
-        sealer = Sealer(translator.card, translator.version, model=name, certificate_path=certificate, mark=mark)
-    else:
-        sealer = None
-        print(
-            "without content credentials, as asked for: nothing in the results says that a model made them",
-            file=sys.stderr,
-        )
+    sealer = sealing(translator, model, certificate, mark, provenance=provenance)
     if videos:
         translate_videos(
             translator, paths, out, controls=controls, batch=batch, steady=steady, quality=quality, limit_mp=limit_mp,
@@ -139,10 +123,40 @@ def translate(
     if not jobs:
         leave(failed, len(large), left_out)
         return
+    results = translate_all(
+        translator, jobs, controls=controls, instances=instances, batch=batch, limit_mp=limit_mp, sealer=sealer
+    )
+    place = results[0].written or out if len(results) == 1 else out
+    translated = [result for result in results if not result.fault]
+    print(f"{len(translated)} of {len(results)} pictures translated into {printable(place)}")
+    leave([*failed, *(result.kind for result in results if result.fault)], len(results) + len(large), left_out)
+
+
+def sealing(
+    translator: Translator, model: Path, certificate: Path | None, mark: bool, *, provenance: bool
+) -> Sealer | None:
+    from diptych.provenance import Sealer
+
+    if not provenance:
+        said = "without content credentials, as asked for: nothing in the results says that a model made them"
+        print(said, file=sys.stderr)
+        return None
+    place = model.resolve()
+    name = place.parent.name if (place.parent / "recipe.yaml").exists() else place.name  # a run's model
+    return Sealer(translator.card, translator.version, model=name, certificate_path=certificate, mark=mark)
+
+
+def translate_all(translator: Translator, jobs: list[Job], **options: Any) -> list[Result]:
+    """What became of each picture; faults, and each note once, are printed as they come."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from diptych.bulk import translate_files
+    from diptych.runtime.threads import Threads
+
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("translating", total=len(jobs))
         threads = Threads()
-
         said: Counter[str] = Counter()
 
         def report(result: Result) -> None:
@@ -153,17 +167,11 @@ def translate(
             for line in [result.fault] if result.fault else new:
                 progress.console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
-        results = translate_files(
-            translator, jobs, controls=controls, instances=instances, batch=batch, limit_mp=limit_mp, sealer=sealer,
-            report=report,
-        )  # fmt: skip
+        results = translate_files(translator, jobs, report=report, **options)
     for note, count in said.items():
         if count > 1:
             print(f"likewise of {count - 1} more: {printable(note)}", file=sys.stderr)
-    place = results[0].written or out if len(results) == 1 else out
-    translated = [result for result in results if not result.fault]
-    print(f"{len(translated)} of {len(results)} pictures translated into {printable(place)}")
-    leave([*failed, *(result.kind for result in results if result.fault)], len(results) + len(large), left_out)
+    return results
 
 
 def leave(failed: list[str], count: int, left_out: list[Entry]) -> None:
@@ -285,62 +293,3 @@ def parted_arguments(arguments: list[str]) -> tuple[list[Path], dict[str, str]]:
             raise ConfigError(f"{word} needs a value, as in {word} 7")
         controls[name.replace("-", "_")] = text
     return paths, controls
-
-
-def evaluate(
-    model: Model,
-    data: Annotated[str | None, typer.Option(help="Folder of pictures, in pairs or not.")] = None,
-    a: Annotated[str | None, typer.Option(help="Folder of one domain, with --b instead of --data.")] = None,
-    b: Annotated[str | None, typer.Option(help="Folder of the other domain.")] = None,
-    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
-    to: Annotated[str | None, typer.Option(help="Domain to translate to, of a model that works both ways.")] = None,
-    samples: Annotated[int, typer.Option(min=1, help="Answers to each picture, with the seeds 0, 1 ...")] = 1,
-    direction: Annotated[str | None, typer.Option(help="As in training; by default the model's own.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder for report.html and the picture grid.")] = None,
-    kind: Annotated[str | None, typer.Option(help="How the folder is laid out, if not recognised rightly.")] = None,
-    size: Annotated[
-        str | None, typer.Option(help="Bring all pictures to this size before: 256, or 320x256 (width x height).")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many pairs, or pictures of a side.")] = None,
-    limit_mp: Annotated[float, typer.Option(help="Largest picture accepted, in million pixels.")] = 50.0,
-    reader: Annotated[
-        Path | None, typer.Option(help="A segmenter that reads the photos made of label maps: the FCN score.")
-    ] = None,
-    metric: Annotated[
-        list[str] | None, typer.Option(help="A further score of pairs, as my_lab.mymetric with --plugin; repeatable.")
-    ] = None,
-    snap_colours: Snap = False,
-    device: Device = "auto",
-    bf16: Bf16 = False,
-    compile: Compile = False,
-) -> None:
-    """Score a model on pictures it has never seen, with 95 % intervals, and write a report.
-
-    Pairs are compared one by one; without pairs, the outputs with the real pictures as two sets.
-    """
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from diptych.evaluation.command import evaluate_folder
-    from diptych.runtime.threads import Threads
-    from diptych.training.log import records
-
-    translator = load(model, device, bf16, compile, snap_colours)
-    reading = load(reader, device, bf16, compile, snap_colours) if reader else None
-    place = out or (model if (model / "recipe.yaml").exists() else Path(f"{model.resolve().name}-evaluation"))
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("evaluating", total=None)
-        threads = Threads()
-
-        def report(done: int) -> None:
-            progress.update(task, completed=done)
-            threads.look()
-
-        evaluation, page = evaluate_folder(
-            translator, data, a=a, b=b, split=split, to=to, samples=samples, direction=direction, kind=kind,
-            size=size, limit=limit, limit_mp=limit_mp, out=place, log=records(model), reader=reading,
-            metrics=metric or (), progress=report,
-        )  # fmt: skip
-    said = f"{printable_lines(evaluation.to_text())}\nreport: {printable(page)}"
-    print(json.dumps(evaluation.to_dict(), indent=2) if as_json else said)

@@ -1,0 +1,75 @@
+"""`diptych evaluate`: how good a trained model is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from diptych.cli.translate import Bf16, Compile, Device, Model, Snap, load
+from diptych.errors import printable, printable_lines
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(evaluate)
+
+
+def evaluate(
+    model: Model,
+    data: Annotated[str | None, typer.Option(help="Folder of pictures, in pairs or not.")] = None,
+    a: Annotated[str | None, typer.Option(help="Folder of one domain, with --b instead of --data.")] = None,
+    b: Annotated[str | None, typer.Option(help="Folder of the other domain.")] = None,
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    to: Annotated[str | None, typer.Option(help="Domain to translate to, of a model that works both ways.")] = None,
+    samples: Annotated[int, typer.Option(min=1, help="Answers to each picture, with the seeds 0, 1 ...")] = 1,
+    direction: Annotated[str | None, typer.Option(help="As in training; by default the model's own.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for report.html and the picture grid.")] = None,
+    kind: Annotated[str | None, typer.Option(help="How the folder is laid out, if not recognised rightly.")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Bring all pictures to this size before: 256, or 320x256 (width x height).")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many pairs, or pictures of a side.")] = None,
+    limit_mp: Annotated[float, typer.Option(help="Largest picture accepted, in million pixels.")] = 50.0,
+    reader: Annotated[
+        Path | None, typer.Option(help="A segmenter that reads the photos made of label maps: the FCN score.")
+    ] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(help="A further score of pairs, as my_lab.mymetric with --plugin; repeatable.")
+    ] = None,
+    snap_colours: Snap = False,
+    device: Device = "auto",
+    bf16: Bf16 = False,
+    compile: Compile = False,
+) -> None:
+    """Score a model on pictures it has never seen, with 95 % intervals, and write a report.
+
+    Pairs are compared one by one; without pairs, the outputs with the real pictures as two sets.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from diptych.evaluation.command import evaluate_folder
+    from diptych.runtime.threads import Threads
+    from diptych.training.log import records
+
+    translator = load(model, device, bf16, compile, snap_colours)
+    reading = load(reader, device, bf16, compile, snap_colours) if reader else None
+    place = out or (model if (model / "recipe.yaml").exists() else Path(f"{model.resolve().name}-evaluation"))
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("evaluating", total=None)
+        threads = Threads()
+
+        def report(done: int) -> None:
+            progress.update(task, completed=done)
+            threads.look()
+
+        evaluation, page = evaluate_folder(
+            translator, data, a=a, b=b, split=split, to=to, samples=samples, direction=direction, kind=kind,
+            size=size, limit=limit, limit_mp=limit_mp, out=place, log=records(model), reader=reading,
+            metrics=metric or (), progress=report,
+        )  # fmt: skip
+    said = f"{printable_lines(evaluation.to_text())}\nreport: {printable(page)}"
+    print(json.dumps(evaluation.to_dict(), indent=2) if as_json else said)
