@@ -29,7 +29,7 @@ test: env
 demo: env
 	@test -d demo/street || diptych data samples street --count 600 --size 128 --out demo/street
 	diptych data check demo/street
-	diptych train recipes/street.yaml --data demo/street --out demo/run
+	diptych train recipes/published/street.yaml --data demo/street --out demo/run
 	diptych evaluate demo/run --data demo/street
 	diptych translate demo/run demo/street/test/labels --out demo/translated --overwrite
 	@echo

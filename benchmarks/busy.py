@@ -31,7 +31,7 @@ from diptych.training.log import records
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from serving import serving
 
-ROOT = Path(__file__).parents[1]
+STREET = Path(__file__).parents[1] / "recipes" / "published" / "street.yaml"
 BESIDE = {0: 0.97, 1: 0.6, 2: 0.45}
 """Busy processes, and the share of the rate that is to be left."""
 FIXED = {"OMP_NUM_THREADS": str(os.cpu_count()), "GOMP_SPINCOUNT": "300000"}
@@ -73,7 +73,7 @@ def training(folder: Path, model: Path) -> Iterator[Callable[[], int]]:
     out = folder / "run"
     every = [f"train.{name}_every=0" for name in ("sample", "validate", "checkpoint")]
     options = ["train.images=1000000", "train.tick_every=8", *every]
-    with command("train", ROOT / "recipes" / "street.yaml", "--data", folder.parent / "street", "--out", out, *options):
+    with command("train", STREET, "--data", folder.parent / "street", "--out", out, *options):
         yield lambda: max((record["images"] for record in records(out)), default=0)
 
 
@@ -131,7 +131,7 @@ def next_one(done: Callable[[], int]) -> tuple[int, float]:
 def trained(folder: Path) -> Path:
     """A model of the recipe's networks, hardly trained."""
     out = folder / "model"
-    arguments = [str(ROOT / "recipes" / "street.yaml"), "--data", str(folder / "street"), "--out", str(out)]
+    arguments = [str(STREET), "--data", str(folder / "street"), "--out", str(out)]
     subprocess.run([sys.executable, "-m", "diptych", "train", *arguments, "train.images=8"], check=True)
     return out
 

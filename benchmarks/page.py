@@ -1,7 +1,7 @@
 """The page in a real browser: its speed, and its pictures in docs: `python benchmarks/page.py MODEL PICTURE`.
 
-MODEL makes photos of label maps, and PICTURE is one of those: `diptych train recipes/street.yaml data.labels=labels`
-makes the one, and its data have the other.
+MODEL makes photos of label maps, and PICTURE is one of those: the one is made by `diptych train
+recipes/published/street.yaml data.labels=labels`, the other is in its data.
 """
 
 from __future__ import annotations

@@ -84,9 +84,10 @@ def demo_lines() -> list[str]:
 def after_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which `make demo` has been run."""
     place = tmp_path_factory.mktemp("clone")
-    (place / "recipes").mkdir()
-    for recipe in (ROOT / "recipes").glob("*.yaml"):
-        (place / "recipes" / recipe.name).write_text(smaller(recipe.read_text(encoding="utf-8")))
+    for recipe in (ROOT / "recipes").rglob("*.yaml"):
+        copy = place / recipe.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(smaller(recipe.read_text(encoding="utf-8")))
     with contextlib.chdir(place):
         for line in demo_lines():
             run_line(shlex.split(smaller(line)))
@@ -126,7 +127,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 
 def test_every_script_and_recipe_behind_a_figure_is_there() -> None:
-    named = re.findall(r"(?:benchmarks|recipes)/[\w-]+\.(?:py|yaml)", MEASURED.read_text(encoding="utf-8"))
+    named = re.findall(r"(?:benchmarks|recipes)/[\w/-]+\.(?:py|yaml)", MEASURED.read_text(encoding="utf-8"))
     assert len(named) > 9
     assert [name for name in named if not (ROOT / name).exists()] == []
 
