@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from diptych.errors import ConfigError
+
 data = typer.Typer(rich_markup_mode=None)
 
 
@@ -18,7 +20,7 @@ def begin(context: typer.Context) -> None:
         print(context.get_help())
 
 
-SIDES_BY_DEFAULT = "labels,day, or day,night if unpaired"
+SIDES_BY_DEFAULT = "labels,day, or day,night if unpaired; silhouette,flat"
 
 
 def register(app: typer.Typer) -> None:
@@ -54,28 +56,51 @@ def check(
 
 @data.command()
 def samples(
-    kind: Annotated[str, typer.Argument(help="street")],
+    kind: Annotated[str, typer.Argument(help="street, or emoji.")],
     out: Annotated[Path, typer.Option(help="Folder to make.")],
-    count: Annotated[int, typer.Option(min=1, help="Scenes.")] = 200,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="Scenes, or emoji.", show_default="200 scenes, all emoji")
+    ] = None,
     size: Annotated[int, typer.Option(min=32, help="Height and width in pixels.")] = 128,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of streets.", show_default="0")] = None,
     sides: Annotated[
-        str | None, typer.Option(help="Some of labels,day,night,edges,instances,ids.", show_default=SIDES_BY_DEFAULT)
+        str | None,
+        typer.Option(
+            help="Of streets some of labels,day,night,edges,instances,ids; of emoji silhouette,flat,shaded.",
+            show_default=SIDES_BY_DEFAULT,
+        ),
     ] = None,
     unpaired: Annotated[
         bool, typer.Option("--unpaired", help="Two sides, each with its own streets; of the test streets both.")
     ] = False,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Of emoji: a folder with their npm packages, unpacked or as .tgz.")
+    ] = None,
 ) -> None:
-    """Draw sample pictures, exactly registered: labels, day, night, edges and instances of made-up streets."""
+    """Draw sample pictures, exactly registered: made-up streets, or emoji from the packages of Fluent emoji in npm."""
+    from rich.console import Console
     from rich.progress import Progress
 
-    from diptych.data.samples import write_samples
+    from diptych.data.samples import write_emoji, write_samples
 
-    with Progress(transient=True) as progress:
-        task = progress.add_task("drawing", total=count)
-        place = write_samples(
-            kind, out, count=count, size=size, seed=seed, unpaired=unpaired,
-            sides=None if sides is None else tuple(sides.split(",")),
-            progress=lambda done, total: progress.update(task, completed=done, total=total),
-        )  # fmt: skip
-    print(f"{count} scenes in {place}")
+    chosen = {} if sides is None else {"sides": tuple(sides.split(","))}
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("drawing", total=None)
+
+        def report(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        if kind == "emoji":
+            if seed is not None or unpaired:
+                raise ConfigError("emoji are the same each time, and in pairs: leave --seed and --unpaired out")
+            made = write_emoji(out, size=size, count=count, source=source, progress=report, **chosen)
+            said = ", ".join(f"{number} {split}" for split, number in made.items())
+        else:
+            if source is not None:
+                raise ConfigError(f"--from is for emoji: leave it out for {kind}")
+            count = count or 200
+            write_samples(
+                kind, out, count=count, size=size, seed=seed or 0, unpaired=unpaired, progress=report, **chosen
+            )
+            said = f"{count} scenes"
+    print(f"{said} in {out}")

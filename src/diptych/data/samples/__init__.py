@@ -1,12 +1,13 @@
-"""Sample pictures drawn by the package itself: streets by day and by night, with exact ground truth.
+"""Sample pictures drawn by the package: streets by day and by night, with exact ground truth; and emoji.
 
 A scene is a list of flat parts (`scene`, filled by `layout`, `houses`, `things`, ...). One fine map of the frontmost
 parts (`canvas`) gives labels, instances and edges, and with `textures` and `light` the pictures; all are registered
 because all are look-ups in that map. The same seed gives the same bytes on every machine.
 """
 
+from diptych.data.samples.emoji import write_emoji
 from diptych.data.samples.scene import CLASSES
 from diptych.data.samples.street import Street, street
 from diptych.data.samples.write import KINDS, SIDES, write_samples
 
-__all__ = ["CLASSES", "KINDS", "SIDES", "Street", "street", "write_samples"]
+__all__ = ["CLASSES", "KINDS", "SIDES", "Street", "street", "write_emoji", "write_samples"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +19,7 @@ from diptych.data.samples.street import Street, street
 from diptych.errors import ConfigError, DataError, StorageError
 from diptych.legend import Class, Legend
 
-KINDS = ("street",)
+KINDS = ("street", "emoji")
 MOST = 1_000_000
 SIDES: dict[str, Callable[[Street], np.ndarray]] = {
     "labels": lambda scene: scene.label_picture,
@@ -46,10 +47,11 @@ def write_samples(
     If `unpaired`, each training scene is drawn on one of its two sides only, in turn, so that no pair exists; test/ has
     both sides of other scenes, under one name: the truth by which translations are scored.
 
-    `kind` is "street". `sides` are two or more of: labels (in the colours of CLASSES), ids (the same as 8-bit class
-    ids), day, night, edges, and instances (16 bit); by default labels and day, or if unpaired day and night. Two sides
-    make a paired dataset; its domains are called like the sides and stand in the order of the alphabet, so that of
-    ("labels", "day") a is day, b is labels, and labels-to-photo is direction "labels2day".
+    `kind` is "street"; emoji are drawn by `write_emoji`. `sides` are two or more of: labels (in the colours of
+    CLASSES), ids (the same as 8-bit class ids), day, night, edges, and instances (16 bit); by default labels and day,
+    or if unpaired day and night. Two sides make a paired dataset; its domains are called like the sides and stand in
+    the order of the alphabet, so that of ("labels", "day") a is day, b is labels, and labels-to-photo is direction
+    "labels2day".
 
     Of ten scenes eight go to train, one to val and one to test; three are enough for one in each. If unpaired, nine go
     to train and one to test, and pictures are called after their scenes. Scene number n (0, 1, ...) is
@@ -59,26 +61,36 @@ def write_samples(
     Nothing appears in OUT before all is drawn. Raises ConfigError for an argument out of its range, DataError if OUT
     is a file or not empty, StorageError if it cannot be written to.
     """
-    out = Path(out)
     if sides is None:
         sides = ("day", "night") if unpaired else ("labels", "day")
     _check(kind, count, seed, sides, unpaired)
+    with folder_made_whole(out) as work:
+        plan = _unpaired(count, sides) if unpaired else _paired(count, sides)
+        for number, pictures in enumerate(plan):
+            _draw(work, street(MOST * seed + number, size), pictures)
+            if progress is not None:
+                progress(number + 1, count)
+        if {"labels", "ids"} & set(sides):
+            (work / LEGEND).write_text(write_legend(legend()), encoding="utf-8")
+    return Path(out)
+
+
+@contextmanager
+def folder_made_whole(out: Path | str) -> Iterator[Path]:
+    """A place inside OUT to draw in; all that is there in the end is then moved to OUT itself.
+
+    Raises DataError if OUT is a file or not empty, StorageError if it cannot be written to.
+    """
+    out = Path(out)
     _check_empty(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=out, prefix=".drawing-") as work:
-            plan = _unpaired(count, sides) if unpaired else _paired(count, sides)
-            for number, pictures in enumerate(plan):
-                _draw(Path(work), street(MOST * seed + number, size), pictures)
-                if progress is not None:
-                    progress(number + 1, count)
-            if {"labels", "ids"} & set(sides):
-                (Path(work) / LEGEND).write_text(write_legend(legend()), encoding="utf-8")
+            yield Path(work)
             for part in sorted(Path(work).iterdir()):
                 os.replace(part, out / part.name)
     except OSError as error:
         raise StorageError(f"cannot write samples to {out}: {error.strerror or error}; choose another folder") from None
-    return out
 
 
 def legend() -> Legend:
@@ -87,7 +99,7 @@ def legend() -> Legend:
 
 
 def _check(kind: str, count: int, seed: int, sides: Sequence[str], unpaired: bool) -> None:
-    if kind not in KINDS:
+    if kind != "street":
         raise ConfigError(f"there are no samples of kind {kind!r}; there are: {', '.join(KINDS)}")
     if not 1 <= count <= MOST:
         raise ConfigError(f"count is {count}: choose a number of scenes from 1 to {MOST}")
