@@ -6,6 +6,14 @@ from typing import Any
 
 SMALL: dict[str, dict[str, Any]] = {
     "pix2pix": {"generator": "unet_32", "width": 4, "discriminator_width": 4, "discriminator_layers": 2},
+    "paired": {
+        "width": 4,
+        "levels": 2,
+        "detail": 4,
+        "discriminator_width": 4,
+        "discriminator_levels": 2,
+        "network": "none",
+    },
     "cyclegan": {"blocks": 2, "width": 4, "discriminator_width": 4, "discriminator_layers": 2, "history": 3},
     "cut": {"blocks": 2, "width": 4, "discriminator_width": 4, "patches": 16, "heads": 8},
     "fastcut": {"blocks": 2, "width": 4, "discriminator_width": 4, "patches": 16, "heads": 8},

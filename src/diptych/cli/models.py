@@ -108,7 +108,7 @@ def weights(
     name: Annotated[str | None, typer.Argument(help="lpips_squeeze, squeezenet, vgg16, vgg19.")] = None,
 ) -> None:
     """List the pretrained parts that metrics and methods use, or fetch one from its publisher."""
-    from diptych.weights import PARTS, fetch, locate
+    from diptych.weights import PARTS, fetch, locate, remedy
 
     if action not in ("list", "fetch") or (action == "fetch") != (name is not None):
         raise ConfigError("diptych weights list, or diptych weights fetch NAME")
@@ -117,6 +117,6 @@ def weights(
         return
     for part in PARTS:
         try:
-            print(f"{part:16} {locate(part)}")
+            print(f"{part:18} {locate(part)}")
         except ValueError:
-            print(f"{part:16} not here; diptych weights fetch {part}")
+            print(f"{part:18} not here; {remedy(part)}")

@@ -21,7 +21,7 @@ Weight = Annotated[float, Ge(0)]
 Seed = Annotated[int, Interval(ge=0, lt=2**63)]
 """The type of a control that makes random draws repeatable."""
 
-Schedule = Literal["linear", "late linear", "halving", "cosine", "step", "constant"]
+Schedule = Literal["linear", "late linear", "halving", "cosine", "warm cosine", "step", "constant"]
 """Names of learning-rate schedules: functions in `diptych.training.schedule`."""
 
 To = Literal["a", "b"]
@@ -95,6 +95,13 @@ class Method(nn.Module):
 
     length: ClassVar[Mapping[str, int]] = {"epochs": 200}
     """How long the published training lasts, in epochs or images."""
+
+    train_defaults: ClassVar[Mapping[str, Any]] = {}
+    """Options of the section `train` whose defaults are others for this method: `{"batch": 8, "ema": 0.99}`."""
+
+    by_weights: ClassVar[Mapping[str, Mapping[str, str | None]]] = {}
+    """Options that fit the pretrained weights at hand unless they are given: their values, the best first, and the name
+    of the weights that each needs; the last needs none."""
 
     by_size: ClassVar[Mapping[str, Mapping[int, Any]]] = {}
     """Options that fit the size of the pictures unless they are given: the first of which both sides are multiples."""

@@ -79,3 +79,32 @@ def slope_penalty(discriminator: Callable[[Tensor], Tensor | Sequence[Tensor]], 
         (slope,) = torch.autograd.grad(answer, real, create_graph=True)
         penalties.append(slope.square().flatten(1).sum(1).mean())
     return torch.stack(penalties).sum()
+
+
+def relativistic(one: Tensor, other: Tensor) -> Tensor:
+    """How far the logits of `one` picture are from beating those of `other`, place by place: the mean over all places.
+
+    The discriminator pays it for a real picture and its fake, the generator for the two the other way round
+    (Jolicoeur-Martineau 2018; Huang et al. 2024, "The GAN is dead; long live the GAN!").
+    """
+    return F.softplus(other.float() - one.float()).mean()
+
+
+def roughness(discriminator: Callable[[Tensor], Tensor], x: Tensor, sigma: float, *, given: int = 0) -> Tensor:
+    """How fast logits change around pictures: their squared change under noise of deviation `sigma`, per variance.
+
+    The finite difference of R1 and R2 (Mescheder et al. 2018; Roth et al. 2017), place by place: no second derivative.
+    The first `given` channels, a condition, get no noise. A quarter of the area is looked at, at a random place.
+    """
+    part = quarter(x)
+    noise = sigma * torch.randn_like(part[:, given:])
+    near = discriminator(part + F.pad(noise, (0, 0, 0, 0, given, 0)))
+    return ((near.float() - discriminator(part).float()) / sigma).square().mean()
+
+
+def quarter(x: Tensor) -> Tensor:
+    """A part half as high and wide at a random place; sides are rounded up to multiples of 16 where there is room."""
+    height, width = (min(side, -(-side // 32) * 16) for side in x.shape[-2:])
+    down, right = torch.rand(2, device="cpu").tolist()  # on the host: nothing waits for a device
+    top, left = int(down * (x.shape[-2] - height + 1)), int(right * (x.shape[-1] - width + 1))
+    return x[..., top : top + height, left : left + width]

@@ -149,10 +149,18 @@ class Plan:
                 f"method.{name}={recipe.method[name]}, as it fits pictures of {width}x{height}"
                 for name in recipe.fitted
             ),
+            *(line for option in recipe.at_hand for line in self.found(option)),
             *([f"steady: {steady}"] if steady else []),
             *averaging(recipe.train),
             f"{self.images} images in batches of {recipe.train.batch}, {self.kept()}",
         ]
+
+    def found(self, option: str) -> Iterator[str]:
+        """What better pretrained weights there would be for an option that depends on them, and how to have them."""
+        value, choices = self.recipe.method[option], find(self.recipe.name).by_weights[option]
+        better = list(choices.values())[: list(choices).index(value)]
+        if remedies := [weights.remedy(part) for part in better if part]:
+            yield f"method.{option}={value}, for want of weights that make better pictures: {' or '.join(remedies)}"
 
     def threads(self) -> str:
         """How many threads compute, in words."""
@@ -211,6 +219,23 @@ def fitting(recipe: Recipe, shape: tuple[int, int]) -> dict[str, Any]:
     return {name: (found[name] or list(sizes.values())[::-1])[0] for name, sizes in choices.items()}
 
 
+def available(recipe: Recipe) -> dict[str, str]:
+    """The options that are to fit the pretrained weights: the first value whose weights every process has."""
+    choices = {option: find(recipe.name).by_weights[option] for option in recipe.at_hand}
+    return {
+        option: next(value for value, part in values.items() if part is None or not processes.agreed(not at_hand(part)))
+        for option, values in choices.items()
+    }
+
+
+def at_hand(part: str) -> bool:
+    """Whether there are the pretrained weights of this name."""
+    try:
+        return bool(weights.locate(part))
+    except WeightsError:
+        return False
+
+
 def agreed_precision(asked: Bf16, device: torch.device) -> bool:
     """Whether all processes that train together use bfloat16: one that had better not decides for all."""
     return not processes.agreed(not choose(asked, device))
@@ -240,7 +265,7 @@ def complete(recipe: Recipe, data: Data, inputs: tuple[str, ...]) -> Recipe:
             f"method.classes = {recipe.method['classes']}: diptych train has no labels to give to {recipe.name}, and "
             f"without them it would learn none: leave it out (in Python, a Trainer's batches may hold `label`)"
         )
-    method = {**recipe.method, **found, **fitting(recipe, data.augment.size)}
+    method = {**recipe.method, **found, **fitting(recipe, data.augment.size), **available(recipe)}
     files = [name for name in ("folder", "a", "b", "legend") if isinstance(recipe.data[name], str)]
     places = {name: str(Path(recipe.data[name]).absolute()) for name in files}
     train = replace(
@@ -262,8 +287,4 @@ def default_best(data: Data, inputs: tuple[str, ...]) -> Best:
         return "last"
     if data.legends[1]:
         return "pixel_accuracy"
-    try:
-        weights.locate("lpips_squeeze")
-    except WeightsError:
-        return "ssim"
-    return "lpips_squeeze" if data.channels[1] in (1, 3) else "ssim"
+    return "lpips_squeeze" if data.channels[1] in (1, 3) and at_hand("lpips_squeeze") else "ssim"

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Interval, Len
 from pydantic import BeforeValidator
 
-from diptych.config import check, defaults
+from diptych.config import check, defaults, with_defaults
 from diptych.data.opening import open_data
 from diptych.errors import ConfigError
 from diptych.methods import find
@@ -90,6 +90,7 @@ class Recipe:
     steady: Steady
     channels: dict[str, int] = field(default_factory=dict)  # those that were asked for by name
     fitted: tuple[str, ...] = ()  # the method's options that nobody gave, and that are to fit the pictures' size
+    at_hand: tuple[str, ...] = ()  # those that are to fit the pretrained weights that are there
 
     def sections(self) -> dict[str, Any]:
         """As `recipe.yaml` holds it."""
@@ -100,7 +101,8 @@ class Recipe:
 
 def sections(method: str) -> dict[str, Callable[..., Any]]:
     """The sections of a recipe for this method, each with what its options are the parameters of."""
-    return {"method": find(method), "data": open_data, "train": Train, "speed": Speed, "steady": Steady}
+    train = with_defaults(Train, find(method).train_defaults)
+    return {"method": find(method), "data": open_data, "train": train, "speed": Speed, "steady": Steady}
 
 
 def resolve(given: Mapping[str, Any]) -> Recipe:
@@ -123,8 +125,11 @@ def resolve(given: Mapping[str, Any]) -> Recipe:
         raise ConfigError("train.lr and train.lr_scale both say how fast to learn: give one of them")
     channels = {side: method[side] for side in channel_options(find(name)) if side in method}
     speed, steady = Speed(**options["speed"]), Steady(**options["steady"])
-    fitted = tuple(option for option in find(name).by_size if option not in {**begun_from, **method})
-    return Recipe(name, options["method"], options["data"], train, speed, steady, channels, fitted)
+    fitted, at_hand = (
+        tuple(option for option in depending if option not in {**begun_from, **method})
+        for depending in (find(name).by_size, find(name).by_weights)
+    )
+    return Recipe(name, options["method"], options["data"], train, speed, steady, channels, fitted, at_hand)
 
 
 def as_counted(recipe: Mapping[str, Any]) -> Mapping[str, Any]:

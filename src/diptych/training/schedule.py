@@ -34,6 +34,11 @@ def cosine(epoch: float, period: float = EPOCHS) -> float:
     return (1 + math.cos(math.pi * epoch / period)) / 2
 
 
+def warm_cosine(epoch: float, warm: float = EPOCHS / 20) -> float:
+    """`cosine` whose first twentieth is the way up to it from zero (Goyal et al. 2017)."""
+    return cosine(epoch) * min(1.0, (epoch + 1) / warm)
+
+
 def step(epoch: float, every: float = 50, gamma: float = 0.1) -> float:
     """Times `gamma` after `every` epochs, and again."""
     return gamma ** (epoch // every)
@@ -48,6 +53,6 @@ def factor(schedule: Schedule, progress: float) -> float:
     """The factor when `progress`, 0 to 1, of the training is done."""
     functions: dict[Schedule, Callable[[float], float]] = {
         "linear": linear, "late linear": late_linear, "halving": halving,
-        "cosine": cosine, "step": step, "constant": constant,
+        "cosine": cosine, "warm cosine": warm_cosine, "step": step, "constant": constant,
     }  # fmt: skip
     return functions[schedule](progress * (EPOCHS - 1))

