@@ -27,7 +27,7 @@ def test_a_smooth_u_net_keeps_the_size_and_sees_its_input_at_full_size(shape: tu
 def test_smooth_networks_have_no_norms_strides_or_transposed_convolutions() -> None:
     for network in (SmoothUNet(3, 3), SmoothDiscriminator(6)):
         kinds = {type(module).__name__ for module in network.modules() if not list(module.children())}
-        assert kinds == {"Conv2d"}
+        assert kinds <= {"Conv2d", "Identity"}
         assert {module.stride for module in network.modules() if isinstance(module, nn.Conv2d)} == {(1, 1)}
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
+import torch
 import torch.nn.functional as F
 from annotated_types import Gt
 from torch import Tensor, nn
@@ -89,6 +90,7 @@ class Paired(Method):
         if self.d is None:
             yield Step("G", **terms)
             return
+        source, target = source.to(output), target.to(output)
         real, fake = join(source, target), join(source, output)
         on_real = self.d(real)
         terms["gan"] = self.gan * relativistic(self.d(fake), on_real.detach())
@@ -100,8 +102,8 @@ class Paired(Method):
             {"gan": relativistic(on_real, self.d(fake))},
         )  # D is as it was: on_real still holds
         if self.penalty:
-            rough = [roughness(self.d, x, self.sigma, given=given) for x in (real, fake)]
-            terms["smooth"] = self.penalty / 2 * (rough[0] + rough[1])
+            some = torch.cat([real[::2], fake[::2]])
+            terms["smooth"] = self.penalty * roughness(self.d, some, self.sigma, given=given)
         yield Step("D", judged={self.d: real}, **terms)
 
     def translate(self, x: Tensor) -> Tensor:

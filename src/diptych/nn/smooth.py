@@ -29,6 +29,10 @@ class Block(nn.Module):
         return x + self.conv2(leaky(self.conv1(leaky(x))))
 
 
+EMBEDDED = 8
+"""Channels that pictures of more, as are label maps, are made of before anything else: fewer to move about."""
+
+
 class SmoothEncoder(nn.Module):
     """Pictures to features of `levels` sizes, the first half as large as they are: `B width 2^k ... H/2^k W/2^k`.
 
@@ -40,12 +44,13 @@ class SmoothEncoder(nn.Module):
     def __init__(self, channels: int, *, width: int, levels: int, blocks: int = 1) -> None:
         super().__init__()
         self.channels = widths(width, levels - 1)
-        self.stem = nn.Conv2d(4 * channels, width, 3, padding=1)
+        self.embed = nn.Conv2d(channels, EMBEDDED, 1) if channels > EMBEDDED else nn.Identity()
+        self.stem = nn.Conv2d(4 * min(channels, EMBEDDED), width, 3, padding=1)
         self.widen = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in pairwise(self.channels))
         self.levels = nn.ModuleList(stack(c, blocks) for c in self.channels)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        features = [self.levels[0](self.stem(F.pixel_unshuffle(x, 2)))]
+        features = [self.levels[0](self.stem(F.pixel_unshuffle(self.embed(x), 2)))]
         for widen, level in zip(self.widen, list(self.levels)[1:], strict=True):
             features.append(level(widen(F.avg_pool2d(features[-1], 2))))
         return features
