@@ -35,9 +35,9 @@ def clocked(monkeypatch: pytest.MonkeyPatch, validation: float) -> None:
         step(trainer, batch)
         now[0] += len(batch["source"])
 
-    def slow_score(*args: Any) -> dict[str, Any]:
+    def slow_score(*args: Any, **options: Any) -> dict[str, Any] | None:
         now[0] += validation
-        return score(*args)
+        return score(*args, **options)
 
     monkeypatch.setattr(Trainer, "step", slow_step)
     monkeypatch.setattr(snapshot, "score", slow_score)

@@ -89,3 +89,14 @@ def test_patience_is_agreed_on_by_all_processes(tmp_path: Path) -> None:
 def test_a_batch_that_cannot_be_shared_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"train\.batch=3 cannot be shared by 2"):
         Batches(3, 0, 0, 2)
+
+
+def test_two_processes_agree_when_the_minutes_are_over(tmp_path: Path) -> None:
+    """Their clocks differ; one that went on alone would wait for the other in vain."""
+    given = recipe(side_by_side(tmp_path / "pairs", 6, 64), minutes=0.05, batch=4)
+    del given["train"]["images"]
+    said = said_by(torchrun(*arguments(given, tmp_path / "two")))
+    assert "of 0.05 minutes (train.images=" in said
+    state = checkpoint.read(tmp_path / "two" / "checkpoint")
+    assert state
+    assert (tmp_path / "two" / "done").read_text() == f"{state['images_seen']}\n"

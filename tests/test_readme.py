@@ -24,6 +24,7 @@ SMALLER = {
     r"(--size) \d+": r"\1 32",
     r"\b(size)([=:] ?)\d+": r"\1\g<2>32",
     r"\b(images)([=:] ?)\d+": r"\1\g<2>8",
+    r"\b(minutes)=[\d.]+": r"\1=0.02",
     r"\bunet_\d+": "unet_32",
     r"(width)([=:] ?)\d+": r"\1\g<2>4",
     r"(train bicyclegan)": r"\1 method.discriminator_layers=2",

@@ -20,6 +20,7 @@ from runs import arguments, images_seen, outcome, recipe, start, train, wait_for
 from diptych.errors import ConfigError, ModelError
 from diptych.files import UNFINISHED
 from diptych.training import checkpoint, plan
+from diptych.training.results import Results
 from diptych.training.run import Run
 from diptych.training.stopping import Stopped
 from diptych.training.trainer import Trainer
@@ -101,7 +102,7 @@ def test_killed_again_and_again_it_goes_on_to_the_same_bits(
 def test_killed_between_steps_it_goes_on_to_the_same_bits(
     place: str, pairs: Path, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
-    train_and_die(recipe(pairs), tmp_path / "run", Run, place)
+    train_and_die(recipe(pairs), tmp_path / "run", Results if place == "save" else Run, place)
     train(recipe(pairs), tmp_path / "run")
     assert outcome(tmp_path / "run") == undisturbed
 

@@ -58,7 +58,8 @@ def test_every_wrong_option_is_named_at_once_with_the_nearest_right_one(pairs: P
 def test_two_lengths_of_training_contradict_each_other(pairs: Path, tmp_path: Path) -> None:
     given = recipe(pairs, epochs=3)
     code, said = complaint(*arguments(given, tmp_path / "run"))
-    assert (code, said) == (2, "diptych: train.images and train.epochs both say how long to train: give one of them")
+    assert code == 2
+    assert said.startswith("diptych: train.images and train.epochs both say how long to train: give one of them (")
 
 
 def test_resume_wants_a_run(tmp_path: Path) -> None:

@@ -15,20 +15,30 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from diptych.errors import StorageError, printable_lines
 from diptych.files import write_text
+from diptych.training.budget import Budget
 
 FILE = "log.jsonl"
 
 
 class Log:
-    """The log of one run in `folder`; `total` images in all, of which `done` are behind.
+    """The log of one run in `folder`; `total` images in all, of which `done` are behind, or as many as `budget` plans.
 
     On a terminal there is a progress bar, elsewhere a line each tick. Records beyond `done` are dropped: they belong to
     work that was lost with a crash and is done again. Once it has begun, a log that cannot be written is said to be so,
     and stops nothing.
     """
 
-    def __init__(self, folder: Path, console: Console, *, total: int, done: int = 0, tensorboard: bool = True) -> None:
-        self.path, self.console, self.total = folder / FILE, console, total
+    def __init__(
+        self,
+        folder: Path,
+        console: Console,
+        *,
+        total: int | None,
+        done: int = 0,
+        budget: Budget | None = None,
+        tensorboard: bool = True,
+    ) -> None:
+        self.path, self.console, self.total, self.budget = folder / FILE, console, total, budget
         self.warned: set[str] = set()
         kept = [record for record in records(folder) if record["images"] <= done]
         write_text(self.path, "".join(json.dumps(record) + "\n" for record in kept))
@@ -60,19 +70,32 @@ class Log:
         """Move the bar; nothing is computed for it."""
         self.bar.update(self.task, completed=images)
 
+    def expect(self, total: int) -> None:
+        """So many images it is planned to be now."""
+        self.total = total
+        self.bar.update(self.task, total=total)
+
     def tick(self, images: int, losses: dict[str, float]) -> None:
         """Record the mean losses since the last tick, and the speed."""
         now = time.monotonic()
         rate = (images - self.images) / max(now - self.since, 1e-9)
-        self.record({"images": images, "images_per_second": round(rate, 3), **losses})
+        used = {"minutes": round(self.budget.used.seconds / 60, 3)} if self.budget else {}
+        self.record({"images": images, **used, "images_per_second": round(rate, 3), **losses})
         terms = "  ".join(f"{name} {value:.3g}" for name, value in losses.items())
         left = clock(self.left(images, now))
         self.bar.update(self.task, completed=images, description=f"{rate:.1f}/s  {left} left  {terms}")
         if not self.console.is_terminal:
-            self.say(f"{images}/{self.total} images  {rate:.1f}/s  {left} left  {terms}")
+            self.say(f"{images}/{self.of_all()} images  {rate:.1f}/s  {left} left  {terms}")
+
+    def of_all(self) -> str:
+        """How many images there are to be, in words."""
+        return f"{'about ' if self.budget else ''}{'?' if self.total is None else self.total}"
 
     def left(self, images: int, now: float) -> float:
-        """Seconds left at the mean pace so far, with all that was done between the steps; the first tick's is slow."""
+        """Seconds left of the time there is, or at the mean pace so far, with all that was done between the steps; the
+        first tick's is slow."""
+        if self.budget or self.total is None:
+            return max(0.0, self.budget.left if self.budget else 0.0)
         since, first = self.begun
         pace = (now - since) / max(1, images - first)
         if not self.warm:

@@ -24,6 +24,7 @@ from diptych.runtime.memory import size
 from diptych.runtime.precision import Bf16, choose, explain
 from diptych.runtime.threads import usual
 from diptych.training import processes
+from diptych.training.budget import Budget, Stopwatch
 from diptych.training.estimate import training_bytes
 from diptych.training.recipe import Best, Recipe, Train, channel_options
 
@@ -82,18 +83,36 @@ class Plan:
         return {name: why for name, why in lacking(self.device).items() if getattr(self.recipe.speed, name)}
 
     @property
-    def images(self) -> int:
-        """How many images the training lasts."""
+    def images(self) -> int | None:
+        """How many images the training lasts; None where that is by the time it takes."""
         train, length = self.recipe.train, find(self.recipe.name).length
+        if train.minutes:
+            return None
         if train.images or (train.epochs is None and "images" in length):
             return train.images or length["images"]
         return max(1, round((train.epochs or length["epochs"]) * self.data.epoch(self.inputs)))
 
+    @property
+    def length(self) -> str:
+        """How long the training lasts, in words."""
+        if self.images is None:
+            return f"{self.recipe.train.minutes:g} minutes, planned by the speed that is measured,"
+        return f"{self.images} images"
+
     def intervals(self) -> dict[str, int]:
-        """Images between two ticks, sample grids, scores and saved states, those of them that are wanted."""
+        """Images between two ticks, sample grids, scores and saved states, those that go by images."""
         asked = {name: getattr(self.recipe.train, f"{name}_every") for name in PARTS}
-        every = {name: max(1, self.images // PARTS[name]) if n is None else n for name, n in asked.items()}
+        usual = {name: max(1, self.images // parts) if self.images else 0 for name, parts in PARTS.items()}
+        every = {name: usual[name] if n is None else n for name, n in asked.items()}
         return {name: images for name, images in every.items() if images}
+
+    def budget(self, watch: Stopwatch) -> Budget | None:
+        """The time that the training may take, where that is its length; what it has taken is on the watch."""
+        train = self.recipe.train
+        if not train.minutes:
+            return None
+        parts = {name: parts for name, parts in PARTS.items() if getattr(train, f"{name}_every") is None}
+        return Budget(train.minutes, watch, batch=train.batch, parts=parts, every=self.intervals())
 
     def memory(self) -> int | None:
         """Estimated bytes of each process; None for a method whose steps cannot be taken on tensors that hold nothing.
@@ -152,7 +171,7 @@ class Plan:
             *(line for option in recipe.at_hand for line in self.found(option)),
             *([f"steady: {steady}"] if steady else []),
             *averaging(recipe.train),
-            f"{self.images} images in batches of {recipe.train.batch}, {self.kept()}",
+            f"{self.length} in batches of {recipe.train.batch}, {self.kept()}",
         ]
 
     def found(self, option: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Interval, Len
 from pydantic import BeforeValidator
 
-from diptych.config import check, defaults, with_defaults
+from diptych.config import check, defaults, merge, with_defaults
 from diptych.data.opening import open_data
 from diptych.errors import ConfigError
 from diptych.methods import find
@@ -25,15 +25,20 @@ Betas = Annotated[
     Len(2, 2),
     BeforeValidator(lambda x: x.split(",") if isinstance(x, str) else x),
 ]
+LENGTHS = ("images", "epochs", "minutes")
+"""The options that say how long to train, one of them at a time."""
 Best = Literal["l1", "psnr", "ssim", "lpips_squeeze", "pixel_accuracy", "last"]
+CHOSEN = (("train", "best"), ("train", "ema_counts"), ("train", "validate_every"), ("speed", "bf16"))
+"""Options that stay as they were chosen when a run began, by the weights and the machine of then."""
 
 
 @dataclass(frozen=True)
 class Train:
     """How long and in what manner to train; intervals are in images, and by default a part of the whole.
 
-    images, epochs: how long, one or the other; as long as published if neither is given. Of two domains without
-    pairs, an epoch shows each picture of the larger one once.
+    images, epochs, minutes: how long, one of them; as long as published if none is given. Of two domains without
+    pairs, an epoch shows each picture of the larger one once. minutes: of all that the run does, scoring and saving
+    included; the length in images is planned by the speed that is measured.
     batch: images in a step, over all processes; micro_batch: so many at once, to save memory.
     seed: with it, the same data, machine and number of threads, a run is repeated bit for bit.
     lr: Adam's learning rate for all networks, instead of the published ones; betas: its moments, as 0.5,0.999.
@@ -53,6 +58,7 @@ class Train:
 
     images: Annotated[int, Gt(0)] | None = None
     epochs: Annotated[float, Gt(0)] | None = None
+    minutes: Annotated[float, Gt(0)] | None = None
     batch: Annotated[int, Gt(0)] = 1
     micro_batch: Count = 0
     seed: Annotated[int, Interval(ge=0, lt=2**63)] = 0
@@ -119,8 +125,12 @@ def resolve(given: Mapping[str, Any]) -> Recipe:
     begun_from = inherited(name, given.get("train"))
     options = check(sections(name), {**given, "method": {**begun_from, **method}})
     train = Train(**options["train"])
-    if train.images and train.epochs:
-        raise ConfigError("train.images and train.epochs both say how long to train: give one of them")
+    lengths = [f"train.{name}" for name in LENGTHS if getattr(train, name)]
+    if len(lengths) > 1:
+        raise ConfigError(
+            f"{' and '.join(lengths)} {'both' if len(lengths) == 2 else 'all'} say how long to train: give one of them "
+            f"({lengths[0]}=null takes back what a recipe file says)"
+        )
     if train.lr and train.lr_scale != 1:
         raise ConfigError("train.lr and train.lr_scale both say how fast to learn: give one of them")
     channels = {side: method[side] for side in channel_options(find(name)) if side in method}
@@ -139,6 +149,20 @@ def as_counted(recipe: Mapping[str, Any]) -> Mapping[str, Any]:
         return recipe
     written_by_a_run = {"images", "epochs", "micro_batch", "seed", "patience", "tick_every"} <= train.keys()
     return {**recipe, "train": {**train, "ema_counts": "steps"}} if written_by_a_run else recipe
+
+
+def as_begun(given: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, Any]:
+    """The options with what stays as it was chosen when the run `there` began, by the weights and the machine of then:
+    the score, how often it is taken, and the precision."""
+    kept: dict[str, Any] = {}
+    asked = dict(given)
+    for section, name in CHOSEN:
+        chosen, options = dict(there.get(section) or {}), asked.get(section)
+        if name in chosen:
+            kept = merge(kept, {section: {name: chosen[name]}})
+        if isinstance(options, Mapping) and options.get(name) in (None, "auto"):  # it was left to us
+            asked[section] = {other: value for other, value in options.items() if other != name}
+    return merge(kept, asked)
 
 
 def channel_options(method: type[Method]) -> tuple[str, ...]:

@@ -19,26 +19,24 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
-from diptych import images
 from diptych.config import dump, merge, read_recipe
 from diptych.errors import ConfigError, ModelError, TrainingError, printable_lines
 from diptych.files import write_text
 from diptych.methods.method import Method, welcome
-from diptych.model_folder import begin_from, inspect_card, stated
+from diptych.model_folder import begin_from, inspect_card
 from diptych.runtime.threads import Threads
-from diptych.training import checkpoint, folder, processes, snapshot
+from diptych.training import checkpoint, folder, processes
+from diptych.training.budget import UNKNOWN, Stopwatch
 from diptych.training.extending import LENGTH, extended, with_length
 from diptych.training.folder import DONE, RECIPE
 from diptych.training.log import Log
 from diptych.training.moved import PLACES, check_fingerprint, check_places, moved
 from diptych.training.pacing import Pace, rarer
 from diptych.training.plan import Plan
-from diptych.training.recipe import Recipe, as_counted, resolve
+from diptych.training.recipe import Recipe, as_begun, as_counted, resolve
+from diptych.training.results import Results
 from diptych.training.stopping import Lasting, Stopped, heeding
 from diptych.training.trainer import Trainer
-from diptych.translator import Translator
-
-CHOSEN = (("train", "best"), ("train", "ema_counts"), ("train", "validate_every"), ("speed", "bf16"))
 
 
 def train(
@@ -54,6 +52,7 @@ def train(
     resume: there must be a run in it; what `given` leaves out is taken from its recipe. dry_run: only say what
     would happen. Raises a DiptychError for bad options, data or files, Stopped after SIGINT, SIGTERM or SIGHUP.
     """
+    watch = Stopwatch()
     with processes.joined():
         console = console or Console(file=cast(TextIO, Lasting(sys.stderr)))
         if processes.rank():
@@ -63,7 +62,7 @@ def train(
             check_places(given, place)
         if (place / RECIPE).exists():
             given = as_begun(given, as_counted(read_recipe(place / RECIPE)))
-        run = Run(resolve(given), place, console, resume=resume)
+        run = Run(resolve(given), place, console, watch, resume=resume)
         if dry_run:
             run.check_folder()
             run.introduce()
@@ -72,30 +71,18 @@ def train(
         return place
 
 
-def as_begun(given: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, Any]:
-    """The options with what stays as it was chosen when the run `there` began, by the weights and the machine of then:
-    the score, how often it is taken, and the precision."""
-    kept: dict[str, Any] = {}
-    asked = dict(given)
-    for section, name in CHOSEN:
-        chosen, options = dict(there.get(section) or {}), asked.get(section)
-        if name in chosen:
-            kept = merge(kept, {section: {name: chosen[name]}})
-        if isinstance(options, Mapping) and options.get(name) in (None, "auto"):  # it was left to us
-            asked[section] = {other: value for other, value in options.items() if other != name}
-    return merge(kept, asked)
-
-
 class Run:
     """One run: a plan carried out in a folder. resume: what was begun there may have its pictures elsewhere now."""
 
-    def __init__(self, recipe: Recipe, place: Path, console: Console, *, resume: bool = False) -> None:
-        self.folder, self.console, self.resume = place, console, resume
+    def __init__(
+        self, recipe: Recipe, place: Path, console: Console, watch: Stopwatch, *, resume: bool = False
+    ) -> None:
+        self.folder, self.console, self.watch, self.resume = place, console, watch, resume
         self.first = processes.rank() == 0
         self.plan = Plan(recipe)
         self.recipe, self.data = self.plan.recipe, self.plan.data
-        self.best: dict[str, dict[str, Any]] = {}
-        self.worse = 0
+        self.budget = self.plan.budget(watch)
+        self.every = self.budget.every if self.budget else self.plan.intervals()
         self.longer = ""
         self.signal: int | None = None
 
@@ -154,7 +141,7 @@ class Run:
         if (self.folder / DONE).exists():
             self.say(f"this run is complete: {self.folder / 'model'}")
             return
-        train, self.images = self.recipe.train, self.plan.images
+        train, self.images = self.recipe.train, self.plan.images or UNKNOWN
         torch.manual_seed(train.seed)
         method = self.plan.method()
         if train.start:
@@ -165,15 +152,19 @@ class Run:
             seed=train.seed, steady=self.recipe.steady, speed=self.recipe.speed,
             device=self.plan.device,
         )  # fmt: skip
+        self.results = Results(self.trainer, self.recipe, self.data, self.folder, self.say, self.budget)
         self.restore()
-        self.log = Log(self.folder, self.console if self.first else Console(quiet=True), total=self.images,
-                       done=self.trainer.images_seen, tensorboard=self.first) if self.first else None  # fmt: skip
+        self.log = self.begin_log() if self.first else None
         with heeding(self.note_signal), Threads(self.recipe.speed.threads) as self.threads:
             try:
                 self.loop()
             finally:
                 if self.log:
                     self.log.close()
+
+    def begin_log(self) -> Log:
+        total = None if self.images == UNKNOWN else self.images
+        return Log(self.folder, self.console, total=total, done=self.trainer.images_seen, budget=self.budget)
 
     def begin_from(self, method: Method, start: str) -> None:
         """Take over a model's weights. Raises ConfigError where it was trained the other way round."""
@@ -198,14 +189,28 @@ class Run:
         except (RuntimeError, ValueError, KeyError, TypeError) as error:  # torch's, for other networks or optimisers
             reason = " ".join(str(error).split())[:200]
             raise ModelError(f"the checkpoint in {self.folder} does not fit its {RECIPE}: {reason}") from None
-        self.best, self.worse = state["best"], state["worse"]
+        self.results.best, self.results.worse = state["best"], state["worse"]
+        self.watch.before = state.get("seconds", 0.0)
+        if self.budget:
+            self.trainer.course = self.budget.load(state.get("time"), self.trainer.images_seen)
+            self.images = self.trainer.course.images
         self.heed_patience()
-        self.say(f"going on at {self.trainer.images_seen} of {self.images} images")
+        self.say(f"going on at {self.so_far()}")
+
+    def so_far(self) -> str:
+        """How much of the training is behind, in words."""
+        seen = self.trainer.images_seen
+        if self.budget:
+            return f"{seen} images, {self.watch.seconds / 60:.2f} of {self.budget.minutes:g} minutes"
+        return f"{seen} of {self.images} images"
 
     def loop(self) -> None:
-        trainer, batches, every_so_often = self.trainer, self.batches(), self.plan.intervals()
-        self.every, self.pace = every_so_often, Pace(trainer.images_seen)
+        trainer, batches = self.trainer, self.batches()
+        self.pace = Pace(trainer.images_seen)
+        if self.budget:
+            self.budget.begin(trainer.images_seen)
         while trainer.images_seen < self.images:
+            self.plan_length()
             before = trainer.images_seen
             if changed := self.threads.look():
                 self.say(f"  {changed}; speed.threads fixes their number")
@@ -213,12 +218,29 @@ class Run:
             now, last = trainer.images_seen, trainer.images_seen >= self.images
             if self.log:
                 self.log.advance(now)
-            due = {name for name, every in every_so_often.items() if last or before // every != now // every}
+            due = self.due(before, now, last)
             stop = processes.agreed(self.signal)
             if due or stop is not None:
                 self.at_tick(now, due, stop)
         self.finish()
         processes.wait_for_all()  # one that ends earlier can abort, and torchrun then stops the one that still writes
+
+    def plan_length(self) -> None:
+        """Plan the last image anew by the time that is left, where it is time to."""
+        trainer, budget = self.trainer, self.budget
+        if budget and trainer.images_seen >= budget.next:
+            trainer.wait()
+            trainer.course = budget.plan(trainer.images_seen, trainer.course, saves=1 if self.results.best else 2)
+            self.images = trainer.course.images
+            if self.log and self.images != UNKNOWN:
+                self.log.expect(self.images)
+
+    def due(self, before: int, now: int, last: bool) -> set[str]:
+        """What is to be done after the step from image `before` to `now`; at the end everything."""
+        due = {name for name, every in self.every.items() if last or before // every != now // every}
+        if self.budget:
+            due |= self.budget.due(self.trainer.method.progress, self.trainer.course.at(now))
+        return due
 
     def batches(self) -> Iterator[dict[str, torch.Tensor]]:
         """Batches for this process on its device, in [-1, 1]."""
@@ -240,33 +262,62 @@ class Run:
         """
         with self.advising():
             losses = self.trainer.losses()
-        if self.log:
-            folder.must_be_there(self.folder)
-            if "tick" in due:
-                self.log.tick(now, losses)
-            if "sample" in due:
-                self.sample(now)
-            if "validate" in due:
-                image, begun = self.pace.seconds(now), time.monotonic()
-                self.validate(now)
-                self.fix_validations(now, time.monotonic() - begun, image)
-        if "checkpoint" in due or stop is not None:
-            self.save_state()
-        if self.log:
-            self.log.restart_clock(now)
+        with self.budget.between() if self.budget else nullcontext():
+            if self.log:
+                folder.must_be_there(self.folder)
+                if "tick" in due:
+                    self.log.tick(now, losses)
+                if "sample" in due:
+                    self.results.sample(now, self.log)
+                if "validate" in due:
+                    self.validate(now, self.log)
+            if "checkpoint" in due or stop is not None:
+                with self.budget.spending("checkpoint") if self.budget else nullcontext():
+                    self.save_state()
+            if self.log:
+                self.log.restart_clock(now)
         if stop is not None:
             processes.wait_for_all()
-            self.say(f"stopped at {now} of {self.images} images, state saved; the same command goes on")
+            self.say(f"stopped at {self.so_far()}, state saved; the same command goes on")
             raise Stopped(stop)
-        self.worse = processes.agreed(self.worse if self.first else None) or 0
+        self.results.worse = processes.agreed(self.results.worse if self.first else None) or 0
         if "validate" in due:
-            self.every["validate"] = processes.agreed(self.every["validate"]) or 1
+            self.agree_on_validations()
         self.heed_patience()
 
     def heed_patience(self) -> None:
         """Make this image the last one after as many scores without a better one as the recipe allows."""
-        if 0 < self.recipe.train.patience <= self.worse:
+        if 0 < self.recipe.train.patience <= self.results.worse:
             self.images = self.trainer.images_seen
+
+    def validate(self, now: int, log: Log) -> None:
+        """Score, and settle how often from here on, by the time that it took."""
+        image, begun = self.pace.seconds(now), time.monotonic()
+        if not self.budget:
+            self.results.validate(now, log)
+            self.fix_validations(now, time.monotonic() - begun, image)
+            return
+        with self.budget.spending("validate"):
+            scored = self.results.validate(now, log, within=self.budget.allowed())
+        if not scored:
+            for often in (self.every, self.budget.parts):
+                often |= dict.fromkeys(often.keys() & {"validate"}, 0)
+            kept = "the best so far" if self.results.best else "the newest"
+            self.say(
+                f"  a validation takes more time than is left for it: no more of them, {kept} weights are kept. Give "
+                f"train.minutes more, fewer pairs to validate by data.val, or train.best=last"
+            )
+        elif self.budget.thin():
+            seconds, number = self.budget.costs["validate"], self.budget.parts["validate"]
+            self.say(f"  a validation takes {seconds:.0f} s: {number} in all, a tenth of the time at most")
+
+    def agree_on_validations(self) -> None:
+        """Take over what the first process has settled on; 0 is none any more."""
+        for often in (self.every, self.budget.parts if self.budget else {}):
+            if "validate" in often:
+                often["validate"] = processes.agreed(often["validate"] if self.first else None) or 0
+                if not often["validate"]:
+                    del often["validate"]
 
     def fix_validations(self, now: int, seconds: float, image: float) -> None:
         """After the first validation, settle how often there is one, and write it into the recipe: whoever repeats the
@@ -280,7 +331,7 @@ class Run:
         self.recipe = replace(self.recipe, train=replace(train, validate_every=every))
         write_text(self.folder / RECIPE, dump(self.recipe.sections()))
         if every > before:
-            self.best, self.worse = {}, 0
+            self.results.best, self.results.worse = {}, 0
             self.say(
                 f"a validation takes as long as {seconds / image:.0f} images: from here on every {every} images, not "
                 f"{before}, which is a tenth of the time at most (train.validate_every={before} keeps to it)"
@@ -301,7 +352,11 @@ class Run:
             ) from None
 
     def save_state(self) -> None:
-        extra = {"recipe": self.recipe.name, "data": self.data.fingerprint, "best": self.best, "worse": self.worse}
+        extra = {
+            "recipe": self.recipe.name, "data": self.data.fingerprint,
+            "best": self.results.best, "worse": self.results.worse,
+            "seconds": self.watch.seconds, "time": self.budget and self.budget.state(self.trainer.course),
+        }  # fmt: skip
         with self.advising():
             state = self.trainer.state()
         if self.first:
@@ -310,45 +365,16 @@ class Run:
     def finish(self) -> None:
         if not self.first:
             return
-        self.save("last")
-        if not self.best:  # neither scored nor saved as the newest
-            self.save("model")
+        self.results.finish()
         write_text(self.folder / DONE, f"{self.trainer.images_seen}\n")
-        self.say(f"done: {self.folder / 'model'}")
+        self.say(f"done: {self.folder / 'model'}{self.afterwards()}")
 
-    # --- What is seen of it ----------------------------------------------------------------------------------------
-
-    def translator(self) -> Translator:
-        return snapshot.translator(self.trainer, self.recipe, self.data, self.best)
-
-    def save(self, name: str) -> None:
-        translator = self.translator()
-        translator.card = translator.card.model_copy(update=stated(self.folder / name))
-        preview, examples = snapshot.preview(translator, self.data), snapshot.examples(self.data)
-        translator.save(self.folder / name, everything=True, preview=preview, examples=examples)
-
-    def sample(self, now: int) -> None:
-        picture = snapshot.preview(self.translator(), self.data)
-        assert self.log is not None
-        with self.log.going_on(str(self.folder / "samples")):
-            images.write(self.folder / "samples" / f"{now:08d}.png", picture)
-        self.log.picture(picture, now)
-
-    def validate(self, now: int) -> None:
-        """Score the held-out pairs, if any; the best translator so far, or the newest, becomes the run's model."""
-        metric = self.recipe.train.best
-        if metric == "last" or not self.data.val:
-            self.save("model")
-            return
-        score = snapshot.score(self.translator(), self.data, str(metric))
-        if self.log:
-            self.log.record({"images": now, f"val.{metric}": score["value"]})
-        if snapshot.better(str(metric), score, self.best.get(str(metric))):
-            self.best, self.worse = {str(metric): score}, 0
-            self.save("model")
-        else:
-            self.worse += 1
-        best = self.best[str(metric)]["value"]
-        self.say(
-            f"  {metric} {score['value']:.4f} on {score['count']} validation pairs at {now} images; best {best:.4f}"
+    def afterwards(self) -> str:
+        """What became of the time, in words."""
+        if not self.budget:
+            return ""
+        seen, progress = self.trainer.images_seen, self.trainer.course.progress
+        short = self.budget.short and progress < 0.9
+        return f"; {self.so_far()} (train.images={seen} is as long)" + short * (
+            f". Time was up when {progress:.0%} of the schedule were done: give train.minutes more"
         )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain, islice
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -101,14 +103,19 @@ def rows(translator: Translator, data: Data, to: To) -> Iterator[Row]:
         yield [source.visible, output.visible]
 
 
-def score(translator: Translator, data: Data, metric: str) -> dict[str, Any]:
-    """The metric's mean over the validation pairs, with its interval and protocol."""
-    measure, values, pairs = metrics.find(metric), [], data.pairs("val")
+def score(translator: Translator, data: Data, metric: str, *, within: float = inf) -> dict[str, Any] | None:
+    """The metric's mean over the validation pairs, with its interval and protocol.
+
+    None as soon as it is seen to take longer than `within` seconds.
+    """
+    measure, values, pairs, begun = metrics.find(metric), [], data.pairs("val"), time.monotonic()
     while some := list(islice(pairs, AT_ONCE)):
         outputs = translator.many([source for _, source, _ in some], batch=AT_ONCE)
         for (_, _, target), output in zip(some, outputs, strict=True):
             both = [data.unit(picture, 1)[None].to(translator.device) for picture in (output, target)]
             values.append(float(measure.measure(*both)))
+        if len(values) < len(data.val) and (time.monotonic() - begun) / len(values) * len(data.val) > within:
+            return None
     mean, low, high = bootstrap(values)
     protocol = f"validation pairs; {measure.PROTOCOL}"
     return {

@@ -15,6 +15,7 @@ from diptych.methods.method import Method, Schedule, Step, parameters
 from diptych.nn.ema import Average
 from diptych.runtime.speed import Speed
 from diptych.training import processes
+from diptych.training.budget import Course
 from diptych.training.schedule import factor
 from diptych.training.steady import Steady
 
@@ -60,7 +61,7 @@ class Trainer:
         self.speed.start()
         self.method = method.to(self.device).train()
         self.steadied = (steady or Steady()).prepare(method)
-        self.images, self.schedule, self.lr = images, schedule or method.schedule, lr
+        self.course, self.schedule, self.lr = Course(images), schedule or method.schedule, lr
         self.micro_batch, self.clip, self.seed = micro_batch, clip, seed
         self.rank, self.processes = processes.rank(), processes.count()
         self.groups = method.groups()
@@ -83,7 +84,7 @@ class Trainer:
     def step(self, batch: dict[str, Tensor]) -> None:
         """Take all of a method's steps on one batch: this process's part of it, pictures `B C H W` in [-1, 1]."""
         size = len(next(iter(batch.values())))
-        self.method.progress = min(1.0, self.images_seen / self.images)
+        self.method.progress = self.course.at(self.images_seen)
         torch.manual_seed(draw_seed(self.seed, self.images_seen, self.rank))
         self.steadied.begin(batch, self.images_seen // (size * self.processes))
         parts = [(len(next(iter(part.values()))) / size, self.method.steps(**part)) for part in self.parts(batch)]
@@ -154,6 +155,11 @@ class Trainer:
         if wrong:
             raise TrainingError(f"the loss {', '.join(wrong)} is not a number after {self.images_seen} images")
         return means
+
+    def wait(self) -> None:
+        """Go on once the device has done what it was told: only then can time be measured."""
+        if self.device.type != "cpu":
+            torch.accelerator.synchronize(self.device)
 
     def trained(self) -> dict[str, Tensor]:
         """The weights that translation uses: the average where there is one, else the present ones."""
