@@ -92,6 +92,7 @@ def test_all_skin_tones_and_persons_of_an_emoji_are_in_one_split(packages: Path,
     assert sorted(splits) == sorted(NAMES)
     assert splits["cook"] == splits["cook-dark"] == splits["woman-cook-medium-light"]
     assert emoji_of("woman-cook-medium-light") == "cook"
+    assert split_of("optical-disk") == split_of("dvd")  # one silhouette
     assert emoji_of("people-holding-hands-dark-medium-light") == "holding-hands"
 
 

@@ -28,6 +28,14 @@ PACKAGES: Mapping[str, Package] = {
 """The sides, and the packages that hold their drawings."""
 TONES = re.compile(r"(-(medium-light|medium-dark|light|medium|dark))+$")
 PEOPLE = re.compile(r"^(man|woman|person|men|women|people)-")
+ALIKE = {
+    "cat-face": "grinning-cat",
+    "optical-disk": "dvd",
+    "black-medium-square": "white-square-button",
+    "large-blue-diamond": "large-orange-diamond",
+    "small-orange-diamond": "small-blue-diamond",
+}
+"""Emoji that are one drawing on some side: the second's split is the first's too."""
 FINE = 3
 """What has filters, which leave steps at edges, is drawn so many times as fine."""
 LICENCE = """The pictures in this folder are drawn from Fluent Emoji, https://github.com/microsoft/fluentui-emoji
@@ -99,12 +107,13 @@ def write_emoji(
 
 
 def emoji_of(name: str) -> str:
-    """What all skin tones of an emoji are called, and it as a man, a woman or a person.
+    """What all skin tones of an emoji are called, and it as a man, a woman or a person, and one that is drawn alike.
 
     >>> emoji_of("woman-cook-medium-dark"), emoji_of("cook")
     ('cook', 'cook')
     """
-    return PEOPLE.sub("", TONES.sub("", name))
+    plain = PEOPLE.sub("", TONES.sub("", name))
+    return ALIKE.get(plain, plain)
 
 
 def split_of(name: str) -> str:
@@ -160,5 +169,5 @@ def _origin(resvg: ModuleType, drawings: Mapping[str, Drawings], size: int, spli
         "sides": {side: dict(some.origin) for side, some in drawings.items()},
         "drawn by": f"resvg {resvg.__resvg_version__}, on white, {size} pixels a side",
         "pairs": dict(splits),
-        "splits": "by the sha256 of the name without skin tone and man, woman or person",
+        "splits": "by the sha256 of the name without skin tone and man, woman or person; emoji drawn alike together",
     }
