@@ -11,7 +11,7 @@ from pictures import side_by_side
 from runs import NETWORKS, recipe, train
 
 from diptych import model_folder
-from diptych.card import NOT_STATED, WORDS
+from diptych.card import NOT_STATED, SCHEMA_VERSION, WORDS
 from diptych.errors import ConfigError, ModelError, StorageError
 from diptych.methods import find
 from diptych.model_folder import CARD, SUMS, WEIGHTS, inspect_card, manifest, read_version, state
@@ -76,7 +76,7 @@ def test_a_card_from_before_there_were_such_words_still_loads(folder: Path) -> N
     (folder / SUMS).write_text(manifest(files))
     assert inspect_card(folder).words() == {}
     assert state(folder, {"limits": "many"}).words() == {"limits": "many"}
-    assert json.loads((folder / CARD).read_text())["schema_version"] == 2
+    assert json.loads((folder / CARD).read_text())["schema_version"] == SCHEMA_VERSION
 
 
 def test_where_the_disk_is_full_the_model_stays_as_it_was(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from diptych import __version__
 from diptych.errors import printable
 from diptych.legend import Legend
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 NOT_STATED = "not stated"
 
 WORDS = {
@@ -55,6 +55,7 @@ class Card(BaseModel):
     ways: list[Literal["a", "b"]] = ["b"]  # the domains it translates to; a: the source, b: the target
     task: str = "pairs"
     images_seen: int = 0
+    stored: str = ""  # what was done to the weights to store them, and what that changes
     data: dict[str, Any] = {}
     scores: dict[str, Any] = {}
     author: str = NOT_STATED
@@ -73,10 +74,11 @@ class Card(BaseModel):
         options = "\n".join(printable(f"- `{name}`: {value}") for name, value in self.options.items())
         scores = score_table(self.scores) if self.scores else "Not measured."
         seen = f"Trained on {self.images_seen} images." if self.images_seen else "Its training is not recorded."
+        stored = f" Weights stored {printable(self.stored)}." if self.stored else ""
         data = "\n".join(printable(f"- {name}: {value}") for name, value in self.data.items())
         return f"""# {self.title()}
 
-Turns {self.directions()}. {seen} {printable(self.made_with)}.
+Turns {self.directions()}. {seen} {printable(self.made_with)}.{stored}
 
 ## Use
 

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from diptych import byname, images, tasks
+from diptych import byname, images, ready, tasks
 from diptych.card import NOT_STATED, SCHEMA_VERSION, WORDS, Card
 from diptych.config import check, unknown
 from diptych.errors import ConfigError, ModelError
@@ -49,10 +49,16 @@ def write(
     everything: bool,
     preview: np.ndarray | None,
     examples: Sequence[Picture] = (),
+    half: bool = False,
 ) -> Path:
-    """Write `folder`, which takes the place of an older one only when it is complete; as `Translator.save`."""
+    """Write `folder`, which takes the place of an older one only when it is complete; as `Translator.save`.
+
+    half: the weights that translation needs in float16.
+    """
     check_place(folder)
     kept, rest = split_state(method)
+    if half:
+        kept = rounded(kept)
     files = {CARD: card.model_dump_json(indent=2).encode(), WEIGHTS: safetensors.torch.save(kept)}
     if everything:
         files[TRAINING] = safetensors.torch.save(rest)
@@ -89,6 +95,8 @@ def state(folder: str | PathLike[str], words: Mapping[str, str]) -> Card:
     if faults := [unknown(name, list(WORDS)) for name in words if name not in WORDS]:
         raise ConfigError("\n".join(faults))
     place, files, card = opened(folder)
+    if ready.is_ready(place):
+        raise ModelError(f"{place} is a ready model, and stays as it is: take a copy by diptych models pack")
     check_place(place)
     card = card.model_copy(update={name: said or NOT_STATED for name, said in words.items()})
     files[CARD] = card.model_dump_json(indent=2).encode()
@@ -189,12 +197,17 @@ def opened(folder: str | PathLike[str]) -> tuple[Path, dict[str, bytes], Card]:
 
 
 def resolve(folder: Path) -> Path:
-    """The translator folder at `folder`, or the one inside it when it is a run folder."""
+    """The translator folder at `folder`, the one inside it when it is a run folder, or a ready model of this name."""
+    if named := ready.place_of(folder):
+        return named
     candidates = (folder, folder / "model")
     for candidate in (*candidates, *map(older, candidates)):
         if (candidate / CARD).exists():
             return candidate
-    raise ModelError(f"{folder} holds no translator: a translator folder has a {CARD}, a run folder a model/{CARD}")
+    raise ModelError(
+        f"{folder} holds no translator: a translator folder has a {CARD}, a run folder a model/{CARD}"
+        f"{ready.remark(folder)}"
+    )
 
 
 def verified(folder: Path) -> dict[str, bytes]:
@@ -294,6 +307,14 @@ def parse_weights(path: Path, data: bytes) -> dict[str, Tensor]:
     return state
 
 
+def rounded(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights in float16, which has 11 bits and reaches to 65504. Raises ModelError for one beyond that."""
+    short = {name: tensor.half() if tensor.dtype == torch.float32 else tensor for name, tensor in state.items()}
+    if bad := infinite(short):
+        raise ModelError(f"{bad} holds values beyond 65504, the largest of float16: keep the weights in float32")
+    return short
+
+
 def infinite(state: Mapping[str, Tensor]) -> str | None:
     """The first tensor that holds NaN or infinity. A sum shows it in a tenth of the time that a look at each takes."""
     for name, tensor in state.items():
@@ -305,7 +326,10 @@ def infinite(state: Mapping[str, Tensor]) -> str | None:
 
 
 def fill(method: Method, state: dict[str, Tensor], path: Path | str) -> None:
-    """Give `method` its weights. Raises ModelError naming what does not fit."""
+    """Give `method` its weights, in the types that it has; stored ones may be shorter. Raises ModelError naming what
+    does not fit."""
+    own = method.state_dict()
+    state = {name: tensor.to(own[name].dtype) if name in own else tensor for name, tensor in state.items()}
     try:
         method.load_state_dict(state, assign=True)
     except RuntimeError as error:

@@ -32,7 +32,7 @@ def main() -> None:
     write_anything()
     wait_briefly()
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # what MPS lacks the processor does, and torch says so
-    from diptych.cli import data, doctor, evaluate, export, models, provenance, serve, train, translate
+    from diptych.cli import data, doctor, evaluate, export, models, provenance, ready, serve, train, translate
 
     app = typer.Typer(
         help="Turn pictures of one kind into pictures of another.",
@@ -41,7 +41,7 @@ def main() -> None:
         rich_markup_mode=None,
     )
     app.callback(invoke_without_command=True)(begin)
-    for commands in (train, translate, evaluate, export, serve, provenance, models, data, doctor):
+    for commands in (train, translate, evaluate, export, serve, provenance, models, ready, data, doctor):
         commands.register(app)
     command = get_command(app)
     take_plugins(command)

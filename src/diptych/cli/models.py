@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from diptych.cli.translate import Model
 from diptych.errors import ConfigError, printable, printable_lines
 
 
@@ -32,7 +33,7 @@ def options(method: Annotated[str, typer.Argument()]) -> None:
         print(describe(section, function))
 
 
-def info(model: Annotated[Path, typer.Argument(help="A translator folder or a run folder.")]) -> None:
+def info(model: Model) -> None:
     """Say what a model is: method, options, pictures, scores, controls."""
     from diptych.config import describe
     from diptych.model_folder import inspect_card, method_of
@@ -47,7 +48,7 @@ def info(model: Annotated[Path, typer.Argument(help="A translator folder or a ru
 
 
 def card(
-    model: Annotated[Path, typer.Argument(help="A translator folder or a run folder.")],
+    model: Model,
     words: Annotated[list[str] | None, typer.Argument(metavar="[NAME=WORDS]...")] = None,
 ) -> None:
     """Show a model's card, or state in it what only a person can say: licence="CC BY 4.0" limits="..."."""

@@ -67,6 +67,7 @@ def serve(
     mark: Annotated[bool, typer.Option("--mark", help="Also mark the pixels, invisibly.")] = False,
 ) -> None:
     """Serve models over HTTP: a page at /, the interface at /v1, its description at /docs and /openapi.json."""
+    from diptych.cli.ready import at_hand
     from diptych.errors import need
 
     need("fastapi", extra="serve")
@@ -80,6 +81,8 @@ def serve(
     from diptych.serve.store import Store
     from diptych.serve.versions import named
 
+    for given in models:
+        at_hand(Path(given.rpartition("=")[2]))  # says which is meant, where a name may mean two
     engine = Engine(
         named(models), place=place, workers=workers, queue=queue, batch=batch, acceleration=acceleration,
         limit_mp=limit_mp, limit_s=limit_s, memory_mb=memory_mb, provenance=provenance, certificate=certificate,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from diptych.cli.ready import at_hand
 from diptych.errors import ConfigError, DataError, OutputError, printable
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from diptych.tiling import Tiling
     from diptych.translator import Translator
 
-Model = Annotated[Path, typer.Argument(help="A translator folder or a run folder.")]
+Model = Annotated[
+    Path, typer.Argument(help="A translator folder, a run folder, or a ready model's name.", callback=at_hand)
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, mps, cuda, cuda:1 ...")]
 Bf16 = Annotated[bool, typer.Option("--bf16", help="Faster arithmetic with a slight loss; see docs/benchmarks.md.")]
 Snap = Annotated[bool, typer.Option("--snap-colours", help="Of smeared label maps take the nearest classes.")]
@@ -53,7 +56,9 @@ def load(model: Path, device: str, bf16: bool, compile: bool, snap_colours: bool
 
 def translate(
     model: Model,
-    arguments: Annotated[list[str], typer.Argument(metavar="PICTURE|FOLDER|VIDEO... [--CONTROL VALUE]...")],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="PICTURE|FOLDER|VIDEO... [--CONTROL VALUE]...", show_default=False)
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results; for one picture or video also a file.")] = Path(
         "translated"
     ),
@@ -89,7 +94,7 @@ def translate(
     from diptych.images import can_hold
     from diptych.places import plan
 
-    paths, words = sort_out(arguments)
+    paths, words = sort_out(arguments or [], model)
     videos = are_videos(paths, samples=samples > 1, instances=instances is not None, mark=mark)
     if steady and not videos:
         raise ConfigError("--steady is for videos: leave it out for pictures")
@@ -263,11 +268,16 @@ def kept_interruption() -> Iterator[Callable[[], None]]:
         signal.signal(signal.SIGINT, before)
 
 
-def sort_out(arguments: list[str]) -> tuple[list[Path], dict[str, str]]:
+def sort_out(arguments: list[str], model: Path) -> tuple[list[Path], dict[str, str]]:
     """The pictures, and the controls as words: `--name value`, `--name=value`. Raises ConfigError."""
+    from diptych.model_folder import examples, inspect_card, resolve
+
     paths, controls = parted_arguments(arguments)
     if not paths:
-        raise ConfigError("no picture is given: name files or folders")
+        inspect_card(model)
+        found = examples(resolve(model))
+        shown = f", or one that comes with the model: {found[0]}" if found else ""
+        raise ConfigError(f"no picture is given: name files or folders{shown}")
     return paths, controls
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from diptych import images, model_folder
+from diptych import images, model_folder, ready
 from diptych.acceleration import ACCELERATIONS
 from diptych.card import Card
 from diptych.controls import Control, Form
@@ -82,11 +82,15 @@ def forget(place: Path, keep: set[str]) -> None:
 
 
 def named(models: list[str]) -> dict[str, Path]:
-    """Models as the command line gives them, `FOLDER` or `NAME=FOLDER`, by name. Raises ModelError for a name twice."""
+    """Models as the command line gives them, `MODEL` or `NAME=MODEL`, by name: folders, also those of ready models.
+
+    Raises ModelError for a name twice, or that is none.
+    """
     found: dict[str, Path] = {}
     for given in models:
         name, equals, folder = given.partition("=")
         path = Path(folder if equals else given)
+        path = ready.place_of(path) or path
         name = name if equals else path.resolve().name
         if not name or not all(letter.isalnum() or letter in "-_." for letter in name) or name.startswith("."):
             raise ModelError(
