@@ -13,8 +13,8 @@ from commands import diptych
 from models import model, picture
 
 from diptych import Translator, ready
-from diptych.errors import ModelError
 from diptych.cli.ready import at_hand
+from diptych.errors import ModelError
 from diptych.files import SUMS
 from diptych.model_folder import CARD, WEIGHTS, examples, inspect_card, load_method, manifest, read_version, state
 from diptych.serve.versions import named
