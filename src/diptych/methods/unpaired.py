@@ -1,0 +1,122 @@
+"""unpaired: made for minutes: from two heaps of pictures, a network that begins by changing nothing learns a change.
+
+Ours. A U-Net without norms or strides adds its change to the picture; patches stay recognisable by its own features
+(Park et al. 2020); a relativistic adversary is held by R1 and R2 (Huang et al. 2024). docs/benchmarks.md shows what was
+tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from annotated_types import Gt
+from torch import Tensor, nn
+
+from diptych.errors import ConfigError
+from diptych.methods.method import Adam, Count, Method, Schedule, Step, Weight
+from diptych.nn.contrastive import PatchHeads, draw_places, patch_nce
+from diptych.nn.gan import quarter, relativistic, roughness
+from diptych.nn.smooth import SmoothDiscriminator, SmoothUNet
+
+INSIDE = 0.95
+"""Pictures in [-1, 1] are held so far inside, where tanh still moves."""
+
+
+class Unpaired(Method):
+    """G, D and heads H: min_G,H max_D gan * R(D(b) - D(G(a))) + nce * NCE(G, H, a) + identity * E|b - G(b)|.
+
+    G(a) = tanh(atanh(a) + g(a)), and g is zero at first. NCE tells each patch of G(a) by the same patch of a.
+
+    a_channels, b_channels: channels of the pictures, read from the data: as many in both domains.
+    width, levels, blocks, detail: channels of G at half the size, how many sizes it works at, from half the size down,
+    blocks at each, and channels at full size. Sides are multiples of `2**(levels + 1)`; not given, a training takes as
+    many levels as fit its pictures, up to 4.
+    discriminator_width, discriminator_levels: the same of D.
+    gan, nce, identity: the weights above. patches: how many are compared in each layer. heads: channels of H.
+    temperature: how near the others a patch may be.
+    penalty, sigma: weight of R1 and R2, and the noise that they are measured by.
+    """
+
+    keep = ("g",)
+    judges = ("d",)
+    schedule: ClassVar[Schedule] = "warm cosine"
+    length: ClassVar[Mapping[str, int]] = {"images": 16000}
+    train_defaults: ClassVar[Mapping[str, Any]] = {"batch": 8, "ema": 0.99}
+    by_size: ClassVar[Mapping[str, Mapping[int, Any]]] = {"levels": {32: 4, 16: 3, 8: 2, 4: 1}}
+
+    def __init__(
+        self,
+        *,
+        a_channels: Count = 3,
+        b_channels: Count = 3,
+        width: Count = 32,
+        levels: Count = 4,
+        blocks: Count = 2,
+        detail: Count = 16,
+        discriminator_width: Count = 32,
+        discriminator_levels: Count = 4,
+        gan: Weight = 1.0,
+        nce: Weight = 2.0,
+        identity: Weight = 1.0,
+        patches: Count = 128,
+        heads: Count = 128,
+        temperature: Annotated[float, Gt(0)] = 0.07,
+        penalty: Weight = 1.0,
+        sigma: Annotated[float, Gt(0)] = 0.05,
+    ) -> None:
+        super().__init__()
+        if a_channels != b_channels:
+            raise ConfigError(
+                f"the change is added to the picture, so both domains need as many channels; a has {a_channels}, b has "
+                f"{b_channels}: make them alike, or choose cyclegan, which keeps each domain's own"
+            )
+        self.gan, self.nce, self.identity, self.penalty, self.sigma = gan, nce, identity, penalty, sigma
+        self.patches, self.temperature = patches, temperature
+        self.granularity = 2 ** (levels + 1)
+        self.g = SmoothUNet(a_channels, b_channels, width=width, levels=levels, blocks=blocks, detail=detail)
+        nn.init.zeros_(self.g.head.weight)
+        nn.init.zeros_(self.g.head.bias)  # type: ignore[arg-type]
+        self.d = SmoothDiscriminator(b_channels, width=discriminator_width, levels=discriminator_levels)
+        self.h = PatchHeads(self.g.encoder.channels, heads)
+
+    def groups(self) -> dict[str, list[nn.Module]]:
+        return {"G": [self.g], "D": [self.d], "H": [self.h]}
+
+    def optimisers(self) -> dict[str, Adam]:
+        return {name: Adam(lr=6e-4, betas=(0.5, 0.99)) for name in self.groups()}
+
+    def steps(self, a: Tensor, b: Tensor) -> Iterator[Step]:
+        seen = self.g.encoder(a)
+        fake = self.changed(a, seen)
+        on_real = self.d(b)
+        part = quarter(b)
+        yield Step(
+            "G",
+            "H",
+            gan=self.gan * relativistic(self.d(fake), on_real.detach()),
+            nce=self.nce * self.contrast(self.g.encoder(fake), seen),
+            identity=self.identity * F.l1_loss(self.translate(part), part),
+        )
+
+        fake = fake.detach()
+        terms = {"gan": relativistic(on_real, self.d(fake))}  # D is as it was: on_real still holds
+        if self.penalty:
+            terms["smooth"] = self.penalty * roughness(self.d, torch.cat([b[::2].to(fake), fake[::2]]), self.sigma)
+        yield Step("D", judged={self.d: b}, **terms)
+
+    def contrast(self, made: list[Tensor], seen: list[Tensor]) -> Tensor:
+        """NCE of features `made` of translations and those `seen` in their inputs, the mean over layers and places."""
+        places = draw_places(seen, self.patches)
+        pairs = zip(self.h(made, places), self.h(seen, places), strict=True)
+        return torch.stack([patch_nce(query, key, self.temperature).mean() for query, key in pairs]).mean()
+
+    def translate(self, x: Tensor) -> Tensor:
+        """Translate `B C H W` in [-1, 1] of the domain a to b."""
+        return self.changed(x, self.g.encoder(x))
+
+    def changed(self, x: Tensor, seen: list[Tensor]) -> Tensor:
+        """The picture with G's change, whose encoder has `seen` it."""
+        return torch.tanh(torch.atanh(INSIDE * x.float()) + self.g.decode(seen, x).float())
