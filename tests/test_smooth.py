@@ -81,7 +81,7 @@ def test_a_warm_cosine_rises_for_a_twentieth_and_falls_to_nothing() -> None:
 def test_unpaired_begins_by_changing_nothing_and_its_content_term_knows_the_place() -> None:
     method = find("unpaired")(levels=2, width=4, detail=4, discriminator_width=4, discriminator_levels=2, heads=8)
     x = torch.rand(1, 3, 32, 32) * 2 - 1
-    assert torch.allclose(method.translate(x), 0.95 * x, atol=1e-5)
+    assert torch.equal(method.translate(x), x)
     seen = method.g.encoder(x)
     torch.manual_seed(0)
     same = float(method.contrast(seen, seen).detach())

@@ -21,14 +21,11 @@ from diptych.nn.contrastive import PatchHeads, draw_places, patch_nce
 from diptych.nn.gan import quarter, relativistic, roughness
 from diptych.nn.smooth import SmoothDiscriminator, SmoothUNet
 
-INSIDE = 0.95
-"""Pictures in [-1, 1] are held so far inside, where tanh still moves."""
-
 
 class Unpaired(Method):
     """G, D and heads H: min_G,H max_D gan * R(D(b) - D(G(a))) + nce * NCE(G, H, a) + identity * E|b - G(b)|.
 
-    G(a) = tanh(atanh(a) + g(a)), and g is zero at first. NCE tells each patch of G(a) by the same patch of a.
+    G(a) = a + g(a), and g is zero at first. NCE tells each patch of G(a) by the same patch of a.
 
     a_channels, b_channels: channels of the pictures, read from the data: as many in both domains.
     width, levels, blocks, detail: channels of G at half the size, how many sizes it works at, from half the size down,
@@ -98,7 +95,7 @@ class Unpaired(Method):
             "H",
             gan=self.gan * relativistic(self.d(fake), on_real.detach()),
             nce=self.nce * self.contrast(self.g.encoder(fake), seen),
-            identity=self.identity * F.l1_loss(self.translate(part), part),
+            identity=self.identity * F.l1_loss(self.changed(part, self.g.encoder(part)), part),
         )
 
         fake = fake.detach()
@@ -115,8 +112,8 @@ class Unpaired(Method):
 
     def translate(self, x: Tensor) -> Tensor:
         """Translate `B C H W` in [-1, 1] of the domain a to b."""
-        return self.changed(x, self.g.encoder(x))
+        return self.changed(x, self.g.encoder(x)).clamp(-1, 1)
 
     def changed(self, x: Tensor, seen: list[Tensor]) -> Tensor:
-        """The picture with G's change, whose encoder has `seen` it."""
-        return torch.tanh(torch.atanh(INSIDE * x.float()) + self.g.decode(seen, x).float())
+        """The picture with G's change, whose encoder has `seen` it; not bounded, so that losses still pull it back."""
+        return x + self.g.decode(seen, x)
