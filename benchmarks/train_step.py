@@ -15,11 +15,11 @@ from typing import Any
 
 import torch
 from timing import machine, median, pictures, row
-from torch.utils.flop_counter import FlopCounterMode
 
 from diptych.config import assignments
 from diptych.methods import find
 from diptych.methods.method import Method
+from diptych.runtime.arithmetic import Convolutions, best_rate
 from diptych.runtime.speed import PLAIN, Speed
 from diptych.training.trainer import Trainer
 
@@ -38,25 +38,12 @@ def seconds(build: Build, pictures: Pictures, batch: int, speed: Speed, repeats:
     return median(lambda: trainer.step(some), repeats=repeats) / batch
 
 
-def operations(build: Build, pictures: Pictures) -> int:
-    """Floating-point operations of one image's step, forward and backward; all but the convolutions is left out."""
-    with torch.device("meta"):
-        method, some = build(), pictures(1)
-    with FlopCounterMode(display=False) as counter:
-        for step in method.steps(**some):
-            moving = [p for name in step.groups for net in method.groups()[name] for p in net.parameters()]
-            step.loss.backward(inputs=moving)
-    return counter.get_total_flops()
-
-
-def convolution_rate(precision: torch.dtype) -> float:
-    """TFLOP/s of the kernel that does most of the work, by itself."""
-    layout = torch.channels_last
-    pictures = torch.rand(8, 256, 64, 64).to(precision).contiguous(memory_format=layout)
-    weights = torch.rand(256, 256, 3, 3).to(precision).contiguous(memory_format=layout)
-    with torch.no_grad():
-        seconds = median(lambda: torch.conv2d(pictures, weights, padding=1), repeats=7)
-    return 2 * 8 * 64 * 64 * 256 * 256 * 9 / seconds / 1e12
+def operations(build: Build, pictures: Pictures) -> float:
+    """Floating-point operations of the convolutions in one image's step, forward and backward."""
+    trainer = Trainer(build(), images=10**6, speed=PLAIN)
+    with Convolutions() as convolutions:
+        trainer.step(pictures(1))
+    return convolutions.operations
 
 
 def main() -> None:
@@ -79,8 +66,6 @@ def main() -> None:
     if asked.compile:
         ways["+ compile"] = Speed(bf16=True, compile=True)
     print(machine())
-    for precision in (torch.float32, torch.bfloat16):
-        print(f"one 3x3 convolution of 256 channels reaches {convolution_rate(precision):.2f} TFLOP/s in {precision}")
     method, options = find(asked.method), assignments(asked.options)
     build = functools.partial(method, **options)
 
@@ -88,10 +73,8 @@ def main() -> None:
         return pictures(method, options, batch)
 
     name = " ".join([asked.method, *asked.options])
-    try:
-        print(f"{name}: {operations(build, some) / 1e9:.0f} GFLOP in the convolutions of a step")
-    except RuntimeError:  # torch's counter (2.13) stands no gradient that is asked for within a step
-        print(f"{name}: its operations cannot be counted")
+    each = operations(build, some)
+    print(f"{name}: {each / 1e9:.0f} GFLOP in the convolutions of a step")
     plain = seconds(build, some, 1, PLAIN, asked.repeats, apart=True)
     print(row("batch 1, plain", plain, plain), flush=True)
     together = seconds(build, some, 1, PLAIN, asked.repeats)
@@ -99,7 +82,9 @@ def main() -> None:
     for way, speed in ways.items():  # keep_memory comes last: a process cannot undo it
         for batch in asked.batches:
             found = seconds(build, some, batch, speed, asked.repeats)
-            print(row(f"batch {batch}, {way}", found, plain), flush=True)
+            best = best_rate(torch.device("cpu"), bf16=speed.bf16 is True, batch=batch)
+            share = f"   {each / found / best:.0%} of the best dense convolution's {best / 1e12:.2f} TFLOP/s"
+            print(row(f"batch {batch}, {way}", found, plain) + share, flush=True)
 
 
 if __name__ == "__main__":

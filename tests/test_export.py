@@ -227,9 +227,11 @@ def test_the_fastest_way_is_found_and_what_is_missing_is_said(tmp_path: Path, mo
     assert chosen.startswith("the faster precision on the processor: ")
     assert [line.split()[0] for line in lines[1:5]] == ["plain", "onnx", "openvino", "bf16"]
     assert "1.00x" in lines[1]
+    assert [line.split()[-1].endswith("%") for line in lines[:5]] == [False, True, True, True, True]
     assert "fastest here" in lines[5]
     assert len(list((tmp_path / "cache" / "diptych" / "exported").glob("*.onnx"))) == 1
     file = diptych("bench", small_onnx(tmp_path), "--size", 64, "--rounds", 1, "--only", "compile")
     assert "not here" in file.out
+    assert file.out.splitlines()[2].split()[-1] == "-", "nobody sees its convolutions"
     unknown = diptych("bench", folder, "--only", "warp")
     assert (unknown.code, "there is no acceleration 'warp'" in unknown.err) == (2, True)

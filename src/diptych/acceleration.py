@@ -13,6 +13,7 @@ from diptych.export import FORMATS, export_model, format_of, open_exported
 from diptych.export.comparing import interleaved, scene
 from diptych.files import user_cache
 from diptych.model_folder import read_version
+from diptych.runtime.arithmetic import Convolutions, best_rate
 from diptych.runtime.speed import Speed
 from diptych.translator import Translator
 
@@ -76,12 +77,14 @@ def exported_copy(path: Path, runtime: str) -> Path:
 @dataclass(frozen=True)
 class Timing:
     """One acceleration on this machine. ratio: pictures a second, plain being 1. largest: difference from plain of
-    values in [-1, 1]. fault: why it cannot be used here."""
+    values in [-1, 1]. share: its rate of convolutions, that of torch's best dense one in the same precision being 1,
+    where they can be counted. fault: why it cannot be used here."""
 
     name: str
     milliseconds: float = 0.0
     ratio: float = 0.0
     largest: float = 0.0
+    share: float | None = None
     fault: str = ""
 
 
@@ -107,9 +110,14 @@ def bench(path: Path, names: Sequence[str], *, size: int, rounds: int) -> list[T
     runs = [lambda one=one: one.batch(x, **one.checked({})) for one in opened.values()]
     with torch.inference_mode():
         outputs = [run().float().cpu() for run in runs]
+        with Convolutions() as convolutions:  # of an exported file that comes first there are none to be seen
+            runs[0]()
         seconds = interleaved(runs, rounds=rounds)
-    found = [
-        Timing(name, 1e3 * taken, seconds[0] / taken, float((output - outputs[0]).abs().max()))
-        for name, taken, output in zip(opened, seconds, outputs, strict=True)
-    ]
+    precisions = {find(name).bf16 for name in opened}
+    best = {bf16: best_rate(torch.device("cpu"), bf16=bf16, batch=len(x)) for bf16 in precisions}
+    found = []
+    for name, taken, output in zip(opened, seconds, outputs, strict=True):
+        largest = float((output - outputs[0]).abs().max())
+        share = convolutions.operations / taken / best[find(name).bf16] or None
+        found.append(Timing(name, 1e3 * taken, seconds[0] / taken, largest, share))
     return found + faults

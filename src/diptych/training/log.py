@@ -75,8 +75,8 @@ class Log:
         self.total = total
         self.bar.update(self.task, total=total)
 
-    def tick(self, images: int, losses: dict[str, float]) -> None:
-        """Record the mean losses since the last tick, and the speed."""
+    def tick(self, images: int, losses: dict[str, float]) -> float:
+        """Record the mean losses since the last tick, and the speed, in images a second, which is returned."""
         now = time.monotonic()
         rate = (images - self.images) / max(now - self.since, 1e-9)
         used = {"minutes": round(self.budget.used.seconds / 60, 3)} if self.budget else {}
@@ -86,6 +86,7 @@ class Log:
         self.bar.update(self.task, completed=images, description=f"{rate:.1f}/s  {left} left  {terms}")
         if not self.console.is_terminal:
             self.say(f"{images}/{self.of_all()} images  {rate:.1f}/s  {left} left  {terms}")
+        return rate
 
     def of_all(self) -> str:
         """How many images there are to be, in words."""

@@ -35,6 +35,7 @@ from diptych.training.pacing import Pace, rarer
 from diptych.training.plan import Plan
 from diptych.training.recipe import Recipe, as_begun, as_counted, resolve
 from diptych.training.results import Results
+from diptych.training.share import Share
 from diptych.training.stopping import Lasting, Stopped, heeding
 from diptych.training.trainer import Trainer
 
@@ -207,6 +208,7 @@ class Run:
     def loop(self) -> None:
         trainer, batches = self.trainer, self.batches()
         self.pace = Pace(trainer.images_seen)
+        self.share = Share(trainer, self.recipe.train.batch, steps=self.recipe.steady.r1_every)
         if self.budget:
             self.budget.begin(trainer.images_seen)
         while trainer.images_seen < self.images:
@@ -214,7 +216,9 @@ class Run:
             before = trainer.images_seen
             if changed := self.threads.look():
                 self.say(f"  {changed}; speed.threads fixes their number")
-            trainer.step(next(batches))
+            batch = next(batches)
+            with self.share.counting():
+                trainer.step(batch)
             now, last = trainer.images_seen, trainer.images_seen >= self.images
             if self.log:
                 self.log.advance(now)
@@ -266,7 +270,9 @@ class Run:
             if self.log:
                 folder.must_be_there(self.folder)
                 if "tick" in due:
-                    self.log.tick(now, losses)
+                    rate = self.log.tick(now, losses)
+                    if said := self.share.after_tick(rate):
+                        self.say(f"  {said}")
                 if "sample" in due:
                     self.results.sample(now, self.log)
                 if "validate" in due:
