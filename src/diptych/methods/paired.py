@@ -101,9 +101,9 @@ class Paired(Method):
             source.shape[1],
             {"gan": relativistic(on_real, self.d(fake))},
         )  # D is as it was: on_real still holds
-        if self.penalty:
+        if self.penalty:  # .forward: what augments all that D sees would change the two pictures differently
             some = torch.cat([real[::2], fake[::2]])
-            terms["smooth"] = self.penalty * roughness(self.d, some, self.sigma, given=given)
+            terms["smooth"] = self.penalty * roughness(self.d.forward, some, self.sigma, given=given)
         yield Step("D", judged={self.d: real}, **terms)
 
     def translate(self, x: Tensor) -> Tensor:

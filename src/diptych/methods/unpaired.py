@@ -100,8 +100,10 @@ class Unpaired(Method):
 
         fake = fake.detach()
         terms = {"gan": relativistic(on_real, self.d(fake))}  # D is as it was: on_real still holds
-        if self.penalty:
-            terms["smooth"] = self.penalty * roughness(self.d, torch.cat([b[::2].to(fake), fake[::2]]), self.sigma)
+        if self.penalty:  # .forward: what augments all that D sees would change the two pictures differently
+            terms["smooth"] = self.penalty * roughness(
+                self.d.forward, torch.cat([b[::2].to(fake), fake[::2]]), self.sigma
+            )
         yield Step("D", judged={self.d: b}, **terms)
 
     def contrast(self, made: list[Tensor], seen: list[Tensor]) -> Tensor:

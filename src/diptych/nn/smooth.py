@@ -17,14 +17,14 @@ from diptych.nn.residual import widths
 
 
 class Block(nn.Module):
-    """Leaky ReLU and a 3x3 convolution, twice, added to the input, which at first is all there is."""
+    """Leaky ReLU and a 3x3 convolution, twice, added to the input, which at first is nearly all there is."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv1 = mirrored(channels, channels)
         self.conv2 = mirrored(channels, channels)
-        nn.init.zeros_(self.conv2.weight)
-        nn.init.zeros_(self.conv2.bias)  # type: ignore[arg-type]
+        for weight in self.conv2.parameters():
+            weight.detach().mul_(0.1)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.conv2(leaky(self.conv1(leaky(x))))
