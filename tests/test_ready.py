@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+import yaml
 from commands import diptych
 from models import model, picture
 
@@ -16,9 +18,12 @@ from diptych import Translator, ready
 from diptych.cli.ready import at_hand
 from diptych.errors import ModelError
 from diptych.files import SUMS
+from diptych.methods import find
 from diptych.model_folder import CARD, WEIGHTS, examples, inspect_card, load_method, manifest, read_version, state
 from diptych.serve.versions import named
+from diptych.training.recipe import resolve
 
+RECIPES = Path(__file__).parents[1] / "recipes" / "ready"
 MOST = 12_000_000
 """Bytes of all ready models together."""
 
@@ -41,6 +46,17 @@ def test_those_that_come_with_the_package_are_whole_and_together_small() -> None
         assert (card.licence, card.scores, card.data_origin) != ("not stated", {}, "not stated"), name
         assert examples(ready.folders()[name]), name
     assert sum(path.stat().st_size for path in ready.HERE.rglob("*") if path.is_file()) < MOST
+
+
+def test_each_has_a_recipe_and_all_that_have_one_are_together_small() -> None:
+    size = 0
+    for path in RECIPES.glob("*.yaml"):
+        recipe = resolve(yaml.safe_load(path.read_text()))
+        with torch.device("meta"):
+            method = find(recipe.name)(**recipe.method)
+        size += sum(2 * weight.numel() for part in method.keep for weight in getattr(method, part).parameters())
+    assert size < 0.95 * MOST  # examples and previews take the rest
+    assert set(ready.folders()) <= {path.stem for path in RECIPES.glob("*.yaml")}
 
 
 def test_they_are_listed_with_size_licence_score_and_what_to_type(place: Path) -> None:

@@ -403,7 +403,7 @@ class Translator:
         snap_colours: bool = False,
         tiling: Tiling | None = None,
     ) -> Translator:
-        """Load a translator folder, or the one in a run folder; nothing in it is executed.
+        """Load a translator folder, the one in a run folder, or a ready model by its name; nothing in it is executed.
 
         Raises ModelError when it is incomplete, of a newer version, or changed by as much as a bit.
         """
