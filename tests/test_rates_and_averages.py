@@ -16,8 +16,17 @@ from diptych.methods import find
 from diptych.testing import batch, begin
 from diptych.training import checkpoint
 from diptych.training.recipe import resolve, sections
+from diptych.training.steady import Steady
 from diptych.training.trainer import Trainer
 
+SMALL_OURS = {
+    "levels": 2,
+    "width": 4,
+    "detail": 4,
+    "discriminator_width": 4,
+    "discriminator_levels": 2,
+    "network": "none",
+}
 SMALL = {"generator": "unet_32", "width": 4, "discriminator_width": 4, "discriminator_layers": 2}
 
 
@@ -119,3 +128,18 @@ def test_an_option_by_its_usual_name_is_told_what_it_is_called_here(given: str, 
 
 def test_a_name_like_nothing_else_lists_what_there_is() -> None:
     assert unknown("xyz", ["alpha", "beta"]) == "xyz is not an option; there are: alpha, beta"
+
+
+@pytest.mark.parametrize("steady", [Steady(), Steady(spectral_norm=True)], ids=["plain", "spectral norm"])
+def test_rates_by_inputs_change_wide_layers_less(steady: Steady) -> None:
+    method = find("paired")(**SMALL_OURS)
+    trainer = Trainer(method, images=100, schedule="constant", steady=steady)
+    trainer.step(batch(method))
+    rates = {}
+    for optimiser in trainer.optimisers.values():
+        for group in optimiser.param_groups:
+            rates |= {id(parameter): group["lr"] for parameter in group["params"]}
+    for network in (method.g, method.d):
+        for layer in (module for module in network.modules() if isinstance(module, torch.nn.Conv2d)):
+            expected = 1e-2 * layer.weight[0].numel() ** -0.5
+            assert [rates[id(p)] for p in layer.parameters()] == pytest.approx([expected, expected])

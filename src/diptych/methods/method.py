@@ -56,11 +56,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Adam:
-    """The published optimiser of one group (Kingma and Ba 2015)."""
+    """The published optimiser of one group (Kingma and Ba 2015).
+
+    by_inputs: `lr` is that of a layer with one input, and of others divided by the root of how many a value has. Then a
+    step changes the outputs of all layers alike: wide ones do not come apart, narrow ones are not slow. It does what
+    equalised learning rates do (Karras et al. 2018).
+    """
 
     lr: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)
     weight_decay: float = 0.0
+    by_inputs: bool = False
 
 
 class Method(nn.Module):

@@ -70,7 +70,7 @@ class Trainer:
         self.base_rates = {name: (rate or adam.lr) * self.steadied.rate(name) for name, adam in published.items()}
         self.optimisers = {
             name: torch.optim.Adam(
-                parameters(self.groups[name]), lr=rate or adam.lr, betas=betas or adam.betas,
+                by_rate(self.groups[name], adam.by_inputs), lr=rate or adam.lr, betas=betas or adam.betas,
                 weight_decay=adam.weight_decay, fused=self.speed.fused,
             )
             for name, adam in published.items()
@@ -136,7 +136,7 @@ class Trainer:
         rate = self.lr * factor(self.schedule, self.method.progress)
         for name in groups:
             for group in self.optimisers[name].param_groups:
-                group["lr"] = self.base_rates[name] * rate
+                group["lr"] = self.base_rates[name] * rate * group.get("factor", 1.0)
             self.optimisers[name].step()
             self.optimisers[name].zero_grad(set_to_none=True)
             self.steadied.follow(self.groups[name])
@@ -199,6 +199,24 @@ class Trainer:
             optimiser.load_state_dict(state["optimisers"][name])
         if self.average:
             self.average.load(state["average"])
+
+
+def by_rate(networks: Sequence[nn.Module], by_inputs: bool) -> list[dict[str, Any]]:
+    """The parameters of `networks` as an optimiser's groups, each with its factor on the rate."""
+    if not by_inputs:
+        return [{"params": parameters(networks), "factor": 1.0}]
+    inputs = {
+        parameter: layer.weight[0].numel()
+        for network in networks
+        for layer in network.modules()
+        if isinstance(layer, nn.Conv2d | nn.Linear)
+        for parameter in layer.parameters()
+    }
+    counts = [inputs.get(parameter, 1) for parameter in parameters(networks)]
+    return [
+        {"params": [p for p in parameters(networks) if inputs.get(p, 1) == count], "factor": count**-0.5}
+        for count in sorted(set(counts))
+    ]
 
 
 def buffers(method: Method) -> dict[str, Tensor]:
