@@ -29,7 +29,7 @@ test: env
 demo: env
 	@test -d demo/street || diptych data samples street --count 600 --size 128 --out demo/street
 	diptych data check demo/street
-	diptych train recipes/published/street.yaml --data demo/street --out demo/run
+	diptych train recipes/street.yaml --data demo/street --out demo/run
 	diptych evaluate demo/run --data demo/street
 	diptych translate demo/run demo/street/test/labels --out demo/translated --overwrite
 	@echo
@@ -40,7 +40,7 @@ demo: env
 	@echo
 	@echo "Next: . $(VENV)/bin/activate, then"
 	@echo "    diptych data check YOUR_FOLDER                   pairs side by side, or by name in two folders"
-	@echo "    diptych train pix2pix --data YOUR_FOLDER         and see: diptych options pix2pix"
+	@echo "    diptych train paired --data YOUR_FOLDER          and see: diptych options paired"
 	@echo "README.md goes on from here."
 
 clean:

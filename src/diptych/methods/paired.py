@@ -64,7 +64,7 @@ class Paired(Method):
         deep: Weight = 2.0,
         network: Deep = "efficientnet_lite0",
         gan: Weight = 0.25,
-        penalty: Weight = 1.0,
+        penalty: Weight = 5.0,
         sigma: Annotated[float, Gt(0)] = 0.05,
     ) -> None:
         super().__init__()

@@ -61,7 +61,7 @@ class Unpaired(Method):
         patches: Count = 128,
         heads: Count = 128,
         temperature: Annotated[float, Gt(0)] = 0.07,
-        penalty: Weight = 1.0,
+        penalty: Weight = 5.0,
         sigma: Annotated[float, Gt(0)] = 0.05,
     ) -> None:
         super().__init__()
