@@ -40,18 +40,18 @@ make() { # NAME DATA EXAMPLE EXAMPLE EXAMPLE WORD=...: train, score, state, pack
 for name in $names; do
     case "$name" in
         street)
-            data streets street --count 3000
+            data streets street --count 1500
             make street streets labels/0001 labels/0002 labels/0003 licence="Apache-2.0" \
                 intended_use="trying Diptych; sketching streets of an imagined town" \
                 limits="learned from drawn streets of 128x128 pixels and their 16 classes; photographs were never tried" \
-                data_origin="3000 streets drawn by diptych data samples street, no photographs"
+                data_origin="1500 streets drawn by diptych data samples street, no photographs"
             ;;
         street-night)
-            data heaps street --count 3000 --unpaired
+            data heaps street --count 1500 --unpaired
             make street-night heaps day/0003 day/0013 day/0023 licence="Apache-2.0" \
                 intended_use="trying Diptych, and training without pairs" \
                 limits="learned from drawn streets of 128x128 pixels; photographs were never tried" \
-                data_origin="3000 streets drawn by diptych data samples street, no photographs"
+                data_origin="1500 streets drawn by diptych data samples street, no photographs"
             ;;
         emoji-colour)
             data colour emoji
