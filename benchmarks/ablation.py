@@ -1,0 +1,86 @@
+"""What each part of `paired` gives: the method as it is, and with one part changed, at equal numbers of images.
+
+Run:  python benchmarks/ablation.py RECIPE DATA --out FOLDER [--images 2400] [--seeds 0 1 2] [--only NAME ...]
+Each variant is trained and scored by the command line; a run that is there already is not trained again. Printed: scores
+on the test pictures, mean and range over the seeds, and seconds of training beside the convolution rate of this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import mean
+
+VARIANTS: dict[str, list[str]] = {
+    "as it is": [],
+    "without an adversary": ["method.gan=0"],
+    "adversary, four times the weight": ["method.gan=1"],
+    "without R1 and R2": ["method.penalty=0"],
+    "without deep features": ["method.network=none"],
+    "deep features alone": ["method.gan=0", "method.l1=0"],
+    "two blocks at each size": ["method.blocks=2"],
+    "half as wide": ["method.width=16"],
+    "batches of 4": ["train.batch=4"],
+    "half the rate": ["train.lr_scale=0.5"],
+    "twice the rate": ["train.lr_scale=2"],
+    "without an average of weights": ["train.ema=0"],
+}
+SCORES = ("lpips_squeeze", "psnr", "ssim")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("recipe")
+    parser.add_argument("data")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--images", type=int, default=2400)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--only", nargs="+", default=list(VARIANTS), choices=list(VARIANTS), metavar="NAME")
+    parser.add_argument("--evaluate", nargs="*", default=[], metavar="OPTION", help="more options of diptych evaluate")
+    asked = parser.parse_args()
+
+    print(f"| {asked.images} images | {' | '.join(SCORES)} | seconds |\n|---|{'---|' * (len(SCORES) + 1)}")
+    for name in asked.only:
+        runs = [run(asked, name, seed) for seed in asked.seeds]
+        print(
+            f"| {name} | {' | '.join(words([one[score] for one in runs]) for score in (*SCORES, 'seconds'))} |",
+            flush=True,
+        )
+    print(diptych("doctor").splitlines()[-1].strip())
+
+
+def run(asked: argparse.Namespace, name: str, seed: int) -> dict[str, float]:
+    """Train and score one variant; what it scored."""
+    folder = asked.out / f"{name.replace(' ', '-').replace(',', '')}-{seed}"
+    written = folder / "ablation.json"
+    if not written.exists():
+        start = time.perf_counter()
+        options = [f"train.images={asked.images}", f"train.seed={seed}", "train.best=last", *VARIANTS[name]]
+        diptych("train", asked.recipe, "--data", asked.data, "--out", str(folder), *options)
+        seconds = time.perf_counter() - start
+        said = json.loads(diptych("evaluate", str(folder), "--data", asked.data, "--json", *asked.evaluate))
+        scores = {score: said["metrics"][score]["value"] for score in SCORES}
+        written.write_text(json.dumps({**scores, "seconds": seconds}))
+    return json.loads(written.read_text())
+
+
+def diptych(*arguments: str) -> str:
+    done = subprocess.run([sys.executable, "-m", "diptych", *arguments], text=True, capture_output=True)
+    if done.returncode:
+        sys.exit(done.stderr)
+    return done.stdout
+
+
+def words(values: list[float]) -> str:
+    """A mean, and the smallest and the largest where there are several."""
+    digits = 0 if max(values) >= 60 else 3
+    apart = f" ({min(values):.{digits}f} to {max(values):.{digits}f})" if len(values) > 1 else ""
+    return f"{mean(values):.{digits}f}{apart}"
+
+
+if __name__ == "__main__":
+    main()
