@@ -1,8 +1,8 @@
 """What each part of `paired` gives: the method as it is, and with one part changed, at equal numbers of images.
 
 Run:  python benchmarks/ablation.py RECIPE DATA --out FOLDER [--images 2400] [--seeds 0 1 2] [--only NAME ...]
-Each variant is trained and scored by the command line; a run that is there already is not trained again. Printed: scores
-on the test pictures, mean and range over the seeds, and seconds of training beside the convolution rate of this machine.
+Each variant is trained and scored by the command line; what is there already is not trained again. Printed: scores on
+the test pictures, mean and range over the seeds, and seconds of training beside the convolution rate of this machine.
 """
 
 from __future__ import annotations
