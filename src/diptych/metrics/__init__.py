@@ -29,7 +29,9 @@ class Metric(Protocol):
 
 def names() -> list[str]:
     """The built-in metrics, by name."""
-    return byname.names(__file__, frame={"confusion", "interval", "samples", "squeezenet"})
+    return byname.names(
+        __file__, frame={"confusion", "frechet", "interval", "kernel", "resnet_nsfw", "samples", "squeezenet"}
+    )
 
 
 def find(name: str) -> Metric:
