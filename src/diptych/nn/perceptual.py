@@ -92,7 +92,7 @@ class LPIPS(nn.Module):
     def between(self, a: list[Tensor], b: list[Tensor]) -> Tensor:
         """The distance by the features of two batches of pictures, of which one may be a single picture."""
         return sum(
-            (weight * (_unit(x) - _unit(y)) ** 2).sum(dim=1).mean(dim=(1, 2))
+            (weight * (unit(x) - unit(y)) ** 2).sum(dim=1).mean(dim=(1, 2))
             for weight, x, y in zip(self.weights, a, b, strict=True)
         )
 
@@ -100,7 +100,7 @@ class LPIPS(nn.Module):
         return self.network((x - self.shift) / self.scale)
 
 
-def _unit(x: Tensor) -> Tensor:
+def unit(x: Tensor) -> Tensor:
     """Scale the channels of every pixel to length one; where all are zero they stay so."""
     return x / (x.square().sum(dim=1, keepdim=True).sqrt() + 1e-10)
 
