@@ -12,6 +12,7 @@ import torch
 
 from diptych import metrics
 from diptych.errors import ConfigError, DataError, WeightsError
+from diptych.evaluation.sets import ARTEFACTS
 from diptych.metrics import lpips_squeeze, psnr, samples, sets, squeezenet
 from diptych.metrics.interval import jackknife
 from diptych.metrics.sets import fd_squeezenet, halves, kd_squeezenet
@@ -20,6 +21,9 @@ from diptych.nn.perceptual import LPIPS, SqueezeNet
 SHARED = Path(__file__).parents[2] / "shared"
 WEIGHTS = Path(os.environ.get("DIPTYCH_WEIGHTS") or SHARED / "weights")
 HORSES = Path(os.environ.get("DIPTYCH_DATA") or SHARED / "data") / "horse2zebra-128"
+
+DISTANCES = sorted(set(sets.names()) - set(ARTEFACTS))
+"""The metrics of features of any kind; what tells of artefacts has features of its own."""
 
 
 def cloud(count: int, dims: int = 6, shift: float = 0.0, scale: float = 1.0, seed: int = 0) -> np.ndarray:
@@ -60,7 +64,7 @@ def test_every_set_metric_states_its_protocol_in_one_sentence_and_which_way_is_b
     assert metric.BETTER in ("higher", "lower")
 
 
-@pytest.mark.parametrize("name", sets.names())
+@pytest.mark.parametrize("name", DISTANCES)
 def test_the_distance_is_symmetric_and_grows_with_a_shift_and_with_a_change_of_spread(name):
     distance = sets.find(name).distance
     a = cloud(80)
@@ -71,13 +75,13 @@ def test_the_distance_is_symmetric_and_grows_with_a_shift_and_with_a_change_of_s
     assert wider == sorted(wider)
 
 
-@pytest.mark.parametrize("name", sets.names())
+@pytest.mark.parametrize("name", DISTANCES)
 def test_the_order_of_the_pictures_does_not_matter_to_the_distance(name):
     a, b = cloud(30), cloud(40, shift=1, seed=1)
     assert sets.find(name).distance(a[::-1], b) == pytest.approx(sets.find(name).distance(a, b))
 
 
-@pytest.mark.parametrize("name", sets.names())
+@pytest.mark.parametrize("name", DISTANCES)
 def test_the_interval_holds_the_value_is_the_same_for_the_same_seed_and_shrinks_with_more_pictures(name):
     compare = sets.find(name).compare
     a, b = cloud(200), cloud(200, shift=0.7, seed=1)
@@ -89,7 +93,7 @@ def test_the_interval_holds_the_value_is_the_same_for_the_same_seed_and_shrinks_
     assert many.high - many.low < few.high - few.low
 
 
-@pytest.mark.parametrize("name", sets.names())
+@pytest.mark.parametrize("name", DISTANCES)
 def test_the_interval_covers_the_distance_about_as_often_as_it_says(name):
     """Of the mean over many data sets of this size, which for a biased metric is not the distance of endless ones."""
     compare, rng = sets.find(name).compare, np.random.default_rng(0)
@@ -102,7 +106,7 @@ def test_the_interval_covers_the_distance_about_as_often_as_it_says(name):
     assert 0.85 <= covered <= 1
 
 
-@pytest.mark.parametrize("name", sets.names())
+@pytest.mark.parametrize("name", DISTANCES)
 def test_halves_of_one_set_are_as_far_apart_as_two_such_sets_and_nearer_than_another_set(name):
     metric = sets.find(name)
     real = cloud(60)
@@ -114,14 +118,14 @@ def test_halves_of_one_set_are_as_far_apart_as_two_such_sets_and_nearer_than_ano
     assert chance.high < metric.compare(cloud(40, shift=2, seed=1), real, size=30).low
 
 
-@pytest.mark.parametrize("name", sets.names())
+@pytest.mark.parametrize("name", DISTANCES)
 def test_one_picture_is_no_set(name):
     for a, b in ((cloud(1), cloud(5)), (cloud(5), cloud(1))):
         with pytest.raises(DataError, match="needs two pictures"):
             sets.find(name).distance(a, b)
 
 
-@pytest.mark.parametrize("name", sets.names())
+@pytest.mark.parametrize("name", DISTANCES)
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_a_handful_of_pictures_gives_finite_numbers(name, count):
     metric = sets.find(name)
@@ -317,5 +321,5 @@ def test_real_zebras_are_nearer_to_real_zebras_than_horses_are(monkeypatch):
         )
 
     horses, zebras = seen("testA", 12), seen("testB", 24)
-    for metric in map(sets.find, sets.names()):
+    for metric in (fd_squeezenet, kd_squeezenet):
         assert metric.compare(horses, zebras, size=12).value > halves(metric, zebras, size=12).high

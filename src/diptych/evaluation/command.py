@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import count, islice
@@ -17,8 +18,9 @@ from diptych.evaluation.evaluate import PAIRED, Evaluation, baseline, evaluate, 
 from diptych.evaluation.examples import Example, examples, set_examples
 from diptych.evaluation.labels import evaluate_labels, read_back
 from diptych.evaluation.report import write_report
-from diptych.evaluation.sets import evaluate_sets
-from diptych.images import LIMIT_MP
+from diptych.evaluation.sets import ARTEFACTS, OUTPUT, REAL, Seen, compared, evaluate_sets
+from diptych.images import LIMIT_MP, Picture
+from diptych.metrics.sets import find as find_sets
 from diptych.translator import Translator
 
 COLOURS_FROM = 500
@@ -206,13 +208,28 @@ def score(
         return evaluate_labels(translator, data, split, controls=options["controls"], **common)
     if data.items(split):
         named = tuple(dict.fromkeys((*PAIRED, *metrics)))
-        pairs = evaluate(translator, data, split, metrics=named, **common, **options)
+        pairs = evaluate_pairs(translator, data, split, metrics=named, **common, **options)
         add_baselines(pairs, data, limit, named)
     if not data.paired:
         options["answers"] = 1 if pairs else options.get("answers", 1)
         sets = evaluate_sets(translator, data, split, **common, **options)
     found = [evaluation for evaluation in (sets, pairs) if evaluation]
     return joined(*found) if len(found) == 2 else found[0]
+
+
+def evaluate_pairs(translator: Translator, data: Data, split: str, **options: Any) -> Evaluation:
+    """The scores of pairs, and whether the outputs, taken together, have marks that real pictures do not have."""
+    start = time.perf_counter()
+    judges = {name: find_sets(name) for name in ARTEFACTS}
+    seen = Seen(judges, translator.device)
+
+    def look(output: Picture, target: Picture) -> None:
+        seen.look(OUTPUT, output, data.range[1])
+        seen.look(REAL, target, data.range[1])
+
+    pairs = evaluate(translator, data, split, look=look, **options)
+    both = compared(judges, seen, pairs, seed=0, start=start)
+    return replace(both, metrics=pairs.metrics | both.metrics)
 
 
 def add_baselines(evaluation: Evaluation, data: Data, limit: int | None, metrics: Sequence[str]) -> None:

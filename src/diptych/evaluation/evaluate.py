@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Literal, NamedTuple, Protocol, TypedDict, TypeVar
+from typing import Any, Literal, NamedTuple, NotRequired, Protocol, TypedDict, TypeVar
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from diptych.images import Picture, to_unit
 from diptych.metrics import Metric, find, samples
 from diptych.metrics.interval import Interval, bootstrap
 
-PAIRED = ("lpips_squeeze", "psnr", "ssim", "l1")
+PAIRED = ("lpips_squeeze", "psnr", "ssim", "l1", "features_resnet_nsfw")
 """What pairs are measured by; the first that can be measured here ranks the pictures."""
 
 BEST = ("lpips_squeeze", "psnr")
@@ -45,7 +45,10 @@ class Pairs(Protocol):
 
 
 class Score(TypedDict):
-    """A metric's value for `count` pictures, its 95 % interval, how it was made, and which way is better."""
+    """A metric's value for `count` pictures, its 95 % interval, how it was made, and which way is better.
+
+    meaning: what it says, in a sentence, of a metric that can tell.
+    """
 
     value: float
     low: float
@@ -53,6 +56,7 @@ class Score(TypedDict):
     count: int
     protocol: str
     better: Literal["higher", "lower"]
+    meaning: NotRequired[str]
 
 
 class Row(NamedTuple):
@@ -98,6 +102,7 @@ class Evaluation:
         lines = []
         for name, score in self.metrics.items():
             lines.append(f"{_line(name, score)}   {score['count']} pictures")
+            lines += [f"  {score['meaning']}"] if "meaning" in score else []
             lines += [_line(f"  {of}", scores[name]) for of, scores in self.anchors.items() if name in scores]
         lines += [f"{name} left out: {why}" for name, why in self.left_out.items()]
         return "\n".join([*lines, *(f"{note} (of {count} pictures)" for note, count in self.notes.items())])
@@ -145,13 +150,14 @@ def evaluate(
     seed: int = 0,
     batch: int = 8,
     progress: Callable[[int], None] | None = None,
+    look: Callable[[Picture, Picture], None] | None = None,
 ) -> Evaluation:
     """Translate the sources of `split` and measure how far each output is from its target.
 
     limit: only so many of the first pairs. metrics: names for `diptych.metrics.find`. controls: for the translator.
     answers: so many to each source, by the controls seed=0, 1, ...: each metric is their mean, the best of them is told
     for the metrics in `BEST`, and how they differ as `diversity`. seed: of the bootstrap. batch: pictures translated at
-    a time. progress: called with the number of pictures done.
+    a time. progress: called with the number of pictures done. look: called with each first answer and its target.
     A metric that cannot be taken here (no weights, too many channels) is left out, with the reason. Raises DataError
     when the split holds no pair, or an output is not of its target's size, channels and kind of number; ModelError
     when an output holds values that are not numbers.
@@ -171,6 +177,8 @@ def evaluate(
         judges = {metric: judge for metric, judge in judges.items() if metric not in faults}
         rows.append(Row(name, scores))
         notes.update(dict.fromkeys((*outputs[0].notes, *target.notes), 1))
+        if look:
+            look(outputs[0], target)
         if progress:
             progress(len(rows))
     if not rows:

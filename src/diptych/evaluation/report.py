@@ -101,6 +101,7 @@ def _card(name: str, score: Score, evaluation: Evaluation) -> Markup:
         name,
         f"{_arrow(score)} is better",
         tag("p", number(score["value"]), class_="value"),
+        tag("p", score["meaning"]) if "meaning" in score else Markup(),
         _quiet(f"{number(score['low'])} to {number(score['high'])} · {_count(score['count'])}"),
         charts.histogram(values, _interval(score)) if values else Markup(),
         charts.intervals({"output": _interval(score)} | beside) if beside else Markup(),

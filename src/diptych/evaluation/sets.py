@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any, Literal, Protocol
 
@@ -31,10 +32,14 @@ from diptych.images import Picture
 from diptych.metrics import sets
 from diptych.metrics.sets import SetMetric
 
-SETS = ("fd_squeezenet", "kd_squeezenet")
+ARTEFACTS = ("grid", "frame")
+"""What tells of marks that networks leave: outputs and real pictures as two sets, whether there are pairs or not."""
+
+SETS = ("fd_squeezenet", "kd_squeezenet", "fd_resnet_nsfw", "kd_resnet_nsfw", *ARTEFACTS)
 """What two sets of pictures are compared by."""
 
 Features = Callable[..., np.ndarray]
+OUTPUT, REAL = "output", "real"
 
 
 class Sets(Protocol):
@@ -82,13 +87,13 @@ def evaluate_sets(
     left_out: dict[str, str] = {}
     notes: Counter[str] = Counter()
     for _, picture in islice(data.pictures(split, 1), limit):
-        seen.look("real", picture, data.range[1])
+        seen.look(REAL, picture, data.range[1])
         notes.update(picture.notes)
     sources = islice(data.pictures(split, 0), limit)
     for (name, source), outputs in answered(translator, sources, controls, answers, batch):
         for output in outputs:
             _check(name, output, data.dtype[1])
-        seen.look("output", outputs[0], data.range[1])
+        seen.look(OUTPUT, outputs[0], data.range[1])
         seen.look(UNTOUCHED, source, data.range[0])
         scores, fault = diversity(stacked(outputs, data.range[1]).to(seen.device))
         left_out |= fault
@@ -96,7 +101,7 @@ def evaluate_sets(
         notes.update(outputs[0].notes)
         if progress:
             progress(len(rows))
-    if not rows or not seen.counts["real"]:
+    if not rows or not seen.counts[REAL]:
         raise DataError(f"the split {split!r} lacks pictures of one side: nothing to evaluate on; name another split")
     apart = summary(rows, standards_of({}, answers), left_out, split, seed=seed, start=start, notes=notes)
     return compared(judges, seen, apart, seed=seed, start=start)
@@ -135,14 +140,15 @@ def compared(judges: Mapping[str, SetMetric], seen: Seen, apart: Evaluation, *, 
     left_out = {}
     for name, judge in judges.items():
         try:
-            metrics[name], *others = _beside_anchors(judge, seen, seed)
+            metrics[name] = _score(judge, seen, OUTPUT, seed)
         except DataError as fault:
             left_out[name] = str(fault)
             continue
-        for anchor, score in zip((UNTOUCHED, HALVES), others, strict=False):
-            anchors[anchor][name] = score
+        for anchor in anchors_of(seen):
+            with suppress(DataError):  # sources of other channels than the targets, say
+                anchors[anchor][name] = _score(judge, seen, anchor, seed)
     if metrics and HALVES not in anchors:
-        left_out[HALVES] = f"{seen.counts['real']} real pictures are too few to split in two"
+        left_out[HALVES] = f"{seen.counts[REAL]} real pictures are too few to split in two"
     return Evaluation(
         metrics=metrics | apart.metrics,
         left_out=left_out | apart.left_out,
@@ -154,19 +160,26 @@ def compared(judges: Mapping[str, SetMetric], seen: Seen, apart: Evaluation, *, 
     )
 
 
-def _beside_anchors(judge: SetMetric, seen: Seen, seed: int) -> Iterator[Score]:
-    """The scores of the outputs, of the untouched sources and, where there are enough, of halves of the real ones."""
-    output, untouched, real = (seen.features(judge.features, of) for of in ("output", UNTOUCHED, "real"))
+def anchors_of(seen: Seen) -> list[str]:
+    """What can be set beside the outputs: the sources where they were looked at, and halves of enough real pictures."""
+    return [UNTOUCHED] * bool(seen.counts[UNTOUCHED]) + [HALVES] * (seen.counts[REAL] >= 4)
+
+
+def _score(judge: SetMetric, seen: Seen, of: str, seed: int) -> Score:
+    """The score of the outputs or of an anchor. All are of equally many pictures where their number matters."""
+    output, real = (seen.features(judge.features, some) for some in (OUTPUT, REAL))
     half = len(real) // 2
     size = min(len(output), half if half >= 2 else len(real))
-    count = size if judge.BIASED else len(output)
-    standard = Standard(judge.PROTOCOL, judge.BETTER)
-    for features in (output, untouched):
-        yield scored(judge.compare(features, real, size=size, seed=seed), count, standard)
-    if half >= 2:
+    if of == HALVES:
         size = size if judge.BIASED else half
         standard = Standard(f"{sets.HALVES}; {judge.PROTOCOL}", judge.BETTER)
-        yield scored(sets.halves(judge, real, size=size, seed=seed), size, standard)
+        return scored(sets.halves(judge, real, size=size, seed=seed), size, standard)
+    count = size if judge.BIASED else len(output)
+    features = output if of == OUTPUT else seen.features(judge.features, of)
+    score = scored(judge.compare(features, real, size=size, seed=seed), count, Standard(judge.PROTOCOL, judge.BETTER))
+    if of == OUTPUT and (meaning := vars(judge).get("meaning")):
+        score["meaning"] = meaning(output, real)
+    return score
 
 
 def _check(name: str, output: Picture, dtype: str) -> None:

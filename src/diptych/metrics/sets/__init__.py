@@ -2,22 +2,24 @@
 
 Such a metric is a module with `PROTOCOL`, `BETTER`, `BIASED`, `features(pictures)`, which looks at each picture once,
 and two functions of what it saw: `distance(a, b)`, one number, and `compare(a, b, size=, seed=)`, with its interval.
+It may have `meaning(a, b)` as well: what the number says, in a sentence.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 import numpy as np
 
 from diptych import byname
 from diptych.errors import ConfigError
-from diptych.metrics.interval import Interval
+from diptych.metrics.interval import Interval, jackknife
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-SPLITS = 100
+SPLITS, GROUPS = 100, 20
 HALVES = (
     "the real pictures split in two at random, as far apart as equally good pictures are by chance: "
     "mean and middle 95 % of 100 splits"
@@ -70,3 +72,16 @@ def halves(metric: SetMetric, real: np.ndarray, *, size: int, seed: int = 0) -> 
     found = [metric.distance(real[order[:size]], real[order[size : 2 * size]]) for order in orders]
     low, high = np.quantile(found, [0.025, 0.975])
     return Interval(float(np.mean(found)), float(low), float(high))
+
+
+def by_groups(distance: Callable[[np.ndarray, np.ndarray], float], a: np.ndarray, b: np.ndarray) -> Interval:
+    """The distance of two sets and its interval, by the jackknife over groups of the pictures of both.
+
+    The pictures of a group have the same places in both sets, so that pairs leave together.
+    """
+    value, groups = distance(a, b), min(GROUPS, len(a), len(b))
+    if groups < 2:
+        return Interval(value, value, value)
+    return jackknife(
+        value, [distance(*(some[np.arange(len(some)) % groups != k] for some in (a, b))) for k in range(groups)]
+    )
