@@ -90,6 +90,6 @@ def test_the_best_rate_draws_nothing_and_takes_one_picture_or_many() -> None:
 def test_a_share_is_the_rate_by_the_best_rate() -> None:
     said = share_in_words(2e11, 0.5, 8e11, bf16=True)
     assert said == (
-        "200 GFLOP of convolutions in 500 ms, 0.40 TFLOP/s: 50% of the rate of the best dense convolution here "
-        "(0.80 in bfloat16)"
+        "200 GFLOP of convolutions in 500 ms, 0.4 TFLOP/s: 50% of the rate of the best dense convolution here "
+        "(0.8 in bfloat16)"
     )

@@ -70,6 +70,6 @@ def share_in_words(operations: float, seconds: float, best: float, *, bf16: bool
     """What part of the best convolution's rate so many operations in so many seconds are."""
     reached = operations / seconds
     return (
-        f"{operations / 1e9:.3g} GFLOP of convolutions in {1e3 * seconds:.0f} ms, {reached / 1e12:.2f} TFLOP/s: "
-        f"{reached / best:.0%} of the rate of the best dense convolution here ({best / 1e12:.2f} in {words(bf16)})"
+        f"{operations / 1e9:.3g} GFLOP of convolutions in {1e3 * seconds:.0f} ms, {reached / 1e12:.3g} TFLOP/s: "
+        f"{reached / best:.0%} of the rate of the best dense convolution here ({best / 1e12:.3g} in {words(bf16)})"
     )
