@@ -140,7 +140,7 @@ def test_a_models_folder_of_the_same_name_wins_and_that_is_said(place: Path) -> 
     model(Path("moths"), seed=7)
     said = diptych("info", "moths")
     assert said.code == 0
-    assert "moths is the model in that folder here; the ready model of this name is ready:moths" in said.err
+    assert "moths means the folder of that name here; the ready model is ready:moths" in said.err
     assert read_version("moths") == read_version(Path.cwd() / "moths") != read_version("ready:moths")
     assert diptych("info", "ready:moths").err == ""
 

@@ -57,7 +57,7 @@ def homonym(given: Path) -> str:
     """A note that a model on the disk has a ready model's name, and is what is meant; or nothing."""
     here = len(given.parts) == 1 and any((given / place).exists() for place in (CARD, f"model/{CARD}"))
     if here and str(given) in folders():
-        return f"{given} is the model in that folder here; the ready model of this name is {MARK}{given}"
+        return f"{given} means the folder of that name here; the ready model is {MARK}{given}"
     return ""
 
 
