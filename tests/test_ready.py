@@ -60,10 +60,11 @@ def test_each_has_a_recipe_and_all_that_have_one_are_together_small() -> None:
 
 
 def test_they_are_listed_with_size_licence_score_and_what_to_type(place: Path) -> None:
-    change_card(place / "moths", licence="CC0", scores={"psnr": {"value": 21.456, "low": 1.0, "high": 2.0, "count": 3}})
+    score = {"value": 0.5, "low": 0.4, "high": 0.6, "count": 3}
+    change_card(place / "moths", licence="CC0", scores={"psnr": score, "ssim": score})
     said = diptych("models").out
     assert "moths: the source to the target, by pix2pix" in said
-    assert "MB; licence: CC0; psnr 21.46" in said
+    assert "MB; licence: CC0; ssim 0.5000\n" in said
     assert f"diptych translate moths {place / 'moths' / 'example-1.png'}" in said
 
 

@@ -12,6 +12,9 @@ import typer
 from diptych import ready
 from diptych.errors import ModelError, printable
 
+FIRST = ("lpips_squeeze", "ssim")
+"""The scores that the list shows; all are in the card."""
+
 models = typer.Typer(rich_markup_mode=None)
 
 
@@ -40,6 +43,7 @@ def models_at_hand(context: typer.Context) -> None:
 
 def described(name: str, folder: Path) -> list[str]:
     """A ready model in a few lines: what it does, size, licence, scores, and what to type."""
+    from diptych.card import figure
     from diptych.model_folder import examples, inspect_card
 
     try:
@@ -47,7 +51,8 @@ def described(name: str, folder: Path) -> list[str]:
     except ModelError as error:
         return [f"{name}: {error}"]
     size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file()) / 1e6
-    scores = [f"{metric} {score['value']:.4g}" for metric, score in card.scores.items() if "value" in score]
+    shown_scores = [metric for metric in FIRST if metric in card.scores] or list(card.scores)[:1]
+    scores = [f"{metric} {figure(card.scores[metric], 'value')}" for metric in shown_scores]
     first = next(iter(examples(folder)), None)
     shown = shlex.quote(str(first)) if first else "PICTURE"
     return [
