@@ -17,11 +17,13 @@ def register(app: typer.Typer) -> None:
 
 
 def methods() -> None:
-    """List the methods."""
-    from diptych.methods import summaries
+    """List the methods: ours, to begin with, and the published ones."""
+    from diptych.methods import OURS, summaries
 
     for name, summary in summaries().items():
         print(f"{name:12} {summary}")
+        if name == OURS[-1]:
+            print("\nas published:")
 
 
 def options(method: Annotated[str, typer.Argument()]) -> None:

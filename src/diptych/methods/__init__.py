@@ -17,9 +17,13 @@ if TYPE_CHECKING:
     from diptych.methods.method import Method
 
 
+OURS = ("paired", "unpaired")
+"""The methods that are not as published, and the ones to begin with."""
+
+
 def names() -> list[str]:
-    """The built-in methods, by name."""
-    return byname.names(__file__, frame={"method"})
+    """The built-in methods, by name: ours first."""
+    return sorted(byname.names(__file__, frame={"method"}), key=lambda name: name not in OURS)
 
 
 def summaries() -> dict[str, str]:

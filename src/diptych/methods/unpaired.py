@@ -1,6 +1,6 @@
-"""unpaired: made for minutes: from two heaps of pictures, a network that begins by changing nothing learns a change.
+"""Ours, for minutes and without pairs: a network that begins by changing nothing learns what tells two heaps apart.
 
-Ours. A U-Net without norms or strides adds its change to the picture; patches stay recognisable by its own features
+A U-Net without norms or strides adds its change to the picture; patches stay recognisable by its own features
 (Park et al. 2020); a relativistic adversary is held by R1 and R2 (Huang et al. 2024). docs/benchmarks.md shows what was
 tried.
 """
