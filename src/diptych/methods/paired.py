@@ -80,7 +80,7 @@ class Paired(Method):
         return {"G": [self.g], "D": [self.d]} if self.d else {"G": [self.g]}
 
     def optimisers(self) -> dict[str, Adam]:
-        return {name: Adam(lr=1e-2, betas=(0.5, 0.99), by_inputs=True) for name in self.groups()}
+        return {name: Adam(lr=1.5e-2, betas=(0.5, 0.99), by_inputs=True) for name in self.groups()}
 
     def steps(self, source: Tensor, target: Tensor) -> Iterator[Step]:
         output = self.g(source)  # not bounded: where it leaves the range, the losses still pull it back

@@ -83,7 +83,7 @@ class Unpaired(Method):
         return {"G": [self.g], "D": [self.d], "H": [self.h]}
 
     def optimisers(self) -> dict[str, Adam]:
-        return {name: Adam(lr=6e-3, betas=(0.5, 0.99), by_inputs=True) for name in self.groups()}
+        return {name: Adam(lr=1e-2, betas=(0.5, 0.99), by_inputs=True) for name in self.groups()}
 
     def steps(self, a: Tensor, b: Tensor) -> Iterator[Step]:
         seen = self.g.encoder(a)
