@@ -55,7 +55,7 @@ def train(
     """
     watch = Stopwatch()
     with processes.joined():
-        console = console or Console(file=cast(TextIO, Lasting(sys.stderr)))
+        console = console or Console(file=cast(TextIO, Lasting(sys.stderr)), force_jupyter=False)
         if processes.rank():
             console = Console(quiet=True)
         if resume:
