@@ -6,6 +6,8 @@ The number of threads changes the last bits of sums, and without a fixed one it 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -19,3 +21,14 @@ def own_configuration(tmp_path_factory: pytest.TempPathFactory) -> pytest.Monkey
     patch.delenv("DIPTYCH_CERTIFICATE", raising=False)
     yield patch
     patch.undo()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A real browser, as tests/browser.py uses it."""
+    from browser import CHROMIUM, FLAGS
+
+    with pytest.importorskip("playwright.sync_api").sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield browser
+        browser.close()

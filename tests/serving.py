@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 
@@ -59,19 +58,3 @@ def address(process: subprocess.Popen[str], log: Path) -> str:
 def code(answer: httpx.Response) -> tuple[int, str]:
     """The status of an error and its code."""
     return answer.status_code, answer.json()["error"]["code"]
-
-
-def ask_the_page(server: Server, *values: object, model: int = 0) -> str:
-    """What the button Translate says to these values, as a program that forges them would send them."""
-    asked = {"data": values, "fn_index": translate_button(server, model)["id"], "session_hash": "forged"}
-    server.post("/gradio_api/queue/join", json=asked).raise_for_status()
-    with server.stream("GET", "/gradio_api/queue/data", params={"session_hash": "forged"}) as events:
-        return next(line for line in events.iter_lines() if "process_completed" in line)
-
-
-def translate_button(server: Server, model: int = 0) -> dict[str, Any]:
-    """What the page's configuration says of what happens at a click on a model's Translate."""
-    config = server.get("/config").json()
-    buttons = [one["id"] for one in config["components"] if one["props"].get("elem_id") == "translate"]
-    (event,) = (one for one in config["dependencies"] if [buttons[model], "click"] in one["targets"])
-    return event

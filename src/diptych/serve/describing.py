@@ -10,11 +10,14 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from diptych.card import Side
 from diptych.controls import Control
 from diptych.images import FORMATS
+from diptych.legend import Class
 from diptych.model_folder import examples
 from diptych.serve import errors
 from diptych.serve.engine import Engine, Served
+from diptych.serve.viewing import LARGEST, SMALLEST, USUAL
 
 TYPES = {
     "seed": "integer",
@@ -27,10 +30,15 @@ TYPES = {
 FORMAT_NAMES = sorted(suffix[1:] for suffix in FORMATS)
 
 
-def model(name: str, served: Served) -> dict[str, Any]:
-    """A model in short."""
+LINES = ("edges", "lines", "line art", "outlines", "scribbles", "silhouettes", "sketches")
+"""Names of domains, without their last letters, whose pictures one draws with a pen."""
+
+
+def model(name: str, served: Served, *, answers_differ: bool = True) -> dict[str, Any]:
+    """A model in short. answers_differ: whether several answers to one picture can be told apart."""
     current = served.current
     card = current.card
+    preview = f"/v1/models/{name}/preview" if (current.folder / "preview.png").exists() else None
     return {
         "name": name,
         "version": current.version,
@@ -38,6 +46,10 @@ def model(name: str, served: Served) -> dict[str, Any]:
         "method": card.method,
         "turns": card.directions(),
         "domains": [card.source.name, card.target.name],
+        "source": domain(card.source),
+        "target": domain(card.target),
+        "answers_differ": answers_differ,
+        "preview": preview,
         "licence": card.licence,
         "intended_use": card.intended_use,
         "excluded_use": card.excluded_use,
@@ -45,6 +57,32 @@ def model(name: str, served: Served) -> dict[str, Any]:
         "examples": [f"/v1/models/{name}/examples/{path.name}" for path in examples(current.folder)],
         "controls": [schema_of(control) | {"name": control.name, "kind": control.kind} for control in current.controls],
     }
+
+
+def domain(side: Side) -> dict[str, Any]:
+    """A domain, for who wants to show or draw its pictures.
+
+    classes: of label maps, with the colours that stand for them. drawn_with: classes, or a pen; None: it is no drawing.
+    """
+    classes = [{"id": c.id, "name": c.name, "colour": "#{:02x}{:02x}{:02x}".format(*c.colour)} for c in known(side)]
+    return {
+        "name": side.name,
+        "channels": side.channels,
+        "dtype": side.dtype,
+        "low": side.low,
+        "high": side.high,
+        "classes": classes or None,
+        "drawn_with": "classes" if classes else "pen" if is_lines(side.name) else None,
+    }
+
+
+def known(side: Side) -> tuple[Class, ...]:
+    return side.legend.known if side.legend else ()
+
+
+def is_lines(name: str) -> bool:
+    """Whether pictures of this name are drawn with a pen."""
+    return any(line.startswith(name.lower()) and len(line) - len(name) <= 2 for line in LINES)
 
 
 def schema_of(control: Control) -> dict[str, Any]:
@@ -90,6 +128,7 @@ def describe(app: FastAPI, engine: Engine) -> dict[str, Any]:
         "comment": {"type": "string"},
         **{name: {"type": "string", "format": "binary"} for name in ("source", "result", "corrected")},
     }
+    paths["/v1/view"]["post"]["requestBody"] = form(view_form(names), ["image"])
     paths["/v1/feedback"]["post"]["requestBody"] = form(opinion, ["model", "rating"])
     said.setdefault("components", {}).setdefault("schemas", {})["Error"] = ERROR
     return said
@@ -119,7 +158,30 @@ def translate_form(served: Served) -> dict[str, Any]:
     fields = {control.name: schema_of(control) for control in served.current.controls}
     said = "seconds; by default 30, and what a picture of this size may take"
     deadline = {"type": "number", "minimum": 0.1, "maximum": 3600, "description": said}
-    return {"image": {"type": "string", "format": "binary"}, **fields, **format_field(), "deadline": deadline}
+    keep = {"type": "boolean", "default": False, "description": "keep picture and result: X-History-Id says where"}
+    instead_of = {"type": "string", "description": "the id of a translation that is kept, whose place this one takes"}
+    own = {"deadline": deadline, "keep": keep, "instead_of": instead_of}
+    return {"image": {"type": "string", "format": "binary"}, **fields, **format_field(), **own}
+
+
+def view_form(names: list[str]) -> dict[str, Any]:
+    return {
+        "image": {"type": "string", "format": "binary"},
+        "model": {
+            "type": "string",
+            "enum": names,
+            "description": "read it as this model's",
+        },
+        "to": {"type": "string", "description": "of a model that works both ways: the domain to translate to"},
+        "side": {
+            "type": "integer",
+            "minimum": SMALLEST,
+            "maximum": LARGEST,
+            "default": USUAL,
+            "description": "pixels of the longer side at most",
+        },
+        "as": {"type": "string", "enum": ["png", "jpeg", "npy"], "default": "png", "description": "npy: the values"},
+    }
 
 
 def format_field() -> dict[str, Any]:
@@ -168,11 +230,16 @@ def successes(method: str, path: str) -> dict[str, Any]:
         media: {} for media in ("image/png", "image/jpeg", "image/webp", "image/tiff", "image/avif")
     }
     others: dict[str, Any] = {"image/gif": {}, "image/bmp": {}, "application/octet-stream": {}}
+    views: dict[str, Any] = {"image/png": {}, "image/jpeg": {}, "application/octet-stream": {}}
     kinds: dict[str, dict[str, Any]] = {
         "/translate": {**pictures, **others},
         "/items/{number}": {**pictures, **others},
         "/preview": {"image/png": {}},
-        "/examples/{file}": {"image/png": {}, "image/tiff": {}},
+        "/view": views,
+        "/source": {**pictures, **others},
+        "/result": {**pictures, **others},
+        "/controls/{name}": {**pictures, **others},
+        "/examples/{file}": {"image/tiff": {}, **views},
         "/card": {"text/markdown": {}},
         "/results": {"application/zip": {}},
         "/healthz": {"text/plain": {}},

@@ -24,6 +24,12 @@ class BadPicture(ServeError):
     status, code = 422, "bad_picture"
 
 
+class NoLabelMap(ServeError):
+    """The picture has colours or numbers that are none of the model's classes."""
+
+    status, code = 422, "no_label_map"
+
+
 class BadControl(ServeError):
     """A control is unknown, or out of its range."""
 

@@ -14,7 +14,7 @@ from diptych.images import FORMATS
 from diptych.serve.engine import Served
 from diptych.serve.errors import BadControl, BadRequest, Gone
 
-ONE = ("image", "format", "deadline")
+ONE = ("image", "format", "deadline", "keep", "instead_of")
 """Fields of the form that has one picture, besides controls."""
 MANY = ("images", "model", "format", "samples")
 """Those of one that has many."""
@@ -58,6 +58,19 @@ def read_controls(served: Served, given: Mapping[str, Any], *, besides: Collecti
     if faults:
         raise BadControl("\n".join(faults))
     return checked
+
+
+def name_of(form: FormData, field: str) -> str:
+    """What a client calls the file in a field."""
+    value = form.get(field)
+    return (value.filename if isinstance(value, UploadFile) else None) or ""
+
+
+def read_switch(name: str, given: str | bytes | None) -> bool:
+    """Yes or no, which is what is meant where nothing is said. Raises BadControl."""
+    if given not in (None, "", "true", "false"):
+        raise BadControl(f"{name}: give true or false")
+    return given == "true"
 
 
 def read_model(given: Mapping[str, Any]) -> str:

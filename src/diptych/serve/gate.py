@@ -25,15 +25,21 @@ LINGER = 2.0
 
 SMALL = 1_000_000
 """Bytes of a body that is no upload, at most: it is read as a whole, and costs many times its size in memory."""
-UPLOADS = re.compile(r"/v1/(jobs|feedback|models/[^/]+/translate)|/gradio_api/upload")
+UPLOADS = re.compile(r"/v1/(jobs|feedback|view|models/[^/]+/translate)")
 """Paths that take files, as forms."""
 
 COOKIE = "diptych_token"
-OPEN = ("/healthz", "/readyz", "/login")
+OPEN = ("/healthz", "/readyz", "/login", "/login.css")
 """Paths that need no token."""
 
 POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
-"""The content security policy of all answers but the page's."""
+"""The content security policy of all answers but those that a browser shows as a page."""
+PAGES = re.compile(r"/|/page/.*|/login|/docs")
+PAGE_POLICY = (
+    f"{POLICY}; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self' blob:; connect-src 'self'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+"""That of pages: scripts, styles and pictures of ours alone, none of them within a page, and no text is made code."""
 
 ALWAYS = [
     (b"x-content-type-options", b"nosniff"),
@@ -50,14 +56,12 @@ class Rules:
     """token: what a client must show, if anything. body: bytes of a request at most, job: of one that makes a job.
 
     hosts: names that the server answers to, empty: all of them (a page elsewhere could have its own name lead here).
-    page_policy: the content security policy of the page.
     """
 
     token: str | None = None
     body: int = 100_000_000
     job: int = 2_000_000_000
     hosts: Sequence[str] = ()
-    page_policy: str = POLICY
 
     def admits(self, token: str | None) -> bool:
         """Whether a client with this token may ask; takes the same time for every wrong one."""
@@ -73,11 +77,10 @@ class Cut(Exception):
 
 
 class Gate:
-    """The outermost application, around all others. closing: to be set when the server is about to end."""
+    """The outermost application, around all others."""
 
     def __init__(self, app: Any, rules: Rules, guesses: Guesses, log: RequestLog) -> None:
         self.app, self.rules, self.guesses, self.log = app, rules, guesses, log
-        self.closing = asyncio.Event()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -86,7 +89,7 @@ class Gate:
             return  # nothing here speaks by websocket
         entry, scope[TOLD] = Entry(scope), {}
         try:
-            await self.answer(scope, receive, Answering(send, self.policy(scope["path"]), entry), entry)
+            await self.answer(scope, receive, Answering(send, policy(scope["path"]), entry), entry)
         finally:
             self.log.note(entry)
 
@@ -100,7 +103,7 @@ class Gate:
                 await answering.refuse(*refusal)
             return
         limit = self.limit(scope["path"], headers)
-        body = Body(receive, limit, None if scope["path"].startswith("/v1") else self.closing)
+        body = Body(receive, limit)
         if announced(headers) > limit:
             await answering.refuse(413, "too_large", body.too_large, meanwhile=body.discard)
             return
@@ -117,9 +120,6 @@ class Gate:
         if not (is_form and UPLOADS.fullmatch(path)):
             return min(SMALL, self.rules.body)
         return self.rules.job if path == "/v1/jobs" else self.rules.body
-
-    def policy(self, path: str) -> str:
-        return POLICY if path.startswith(("/v1", "/metrics", "/healthz", "/readyz")) else self.rules.page_policy
 
     def refusal(self, scope: Any, headers: dict[bytes, str]) -> tuple[int, str, str] | None:
         """Why a request is not even looked at: status, code and sentence."""
@@ -140,6 +140,11 @@ class Gate:
         if token:
             self.guesses.wrong(address, token)
         return 401, "no_token", "this needs a token: send the header `Authorization: Bearer TOKEN`"
+
+
+def policy(path: str) -> str:
+    """The content security policy of what is at an address."""
+    return PAGE_POLICY if PAGES.fullmatch(path) else POLICY
 
 
 def asks_for_page(scope: Any, headers: dict[bytes, str]) -> bool:
@@ -172,19 +177,16 @@ def shown(headers: dict[bytes, str]) -> str | None:
 
 
 class Body:
-    """A request's body on its way in, cut off when it is too large or too slow.
+    """A request's body on its way in, cut off when it is too large or too slow."""
 
-    closing: when it is set, a client that only listens, as the page does, is taken for gone.
-    """
-
-    def __init__(self, receive: Any, limit: int, closing: asyncio.Event | None) -> None:
-        self.inner, self.limit, self.closing = receive, limit, closing
+    def __init__(self, receive: Any, limit: int) -> None:
+        self.inner, self.limit = receive, limit
         self.too_large = f"the body has more than {limit:,} bytes: send less"
         self.taken, self.start, self.complete = 0, time.monotonic(), False
 
     async def receive(self) -> Any:
         if self.complete:
-            return await self.next_or_closing()
+            return await self.inner()  # what comes after the body: that the client is gone
         left = min(SLOW, self.start + SLOW + self.taken / PACE - time.monotonic())
         try:
             message = await asyncio.wait_for(self.inner(), max(0.001, left))
@@ -197,19 +199,6 @@ class Body:
                 await self.discard()
             raise Cut(413, "too_large", self.too_large)
         return message
-
-    async def next_or_closing(self) -> Any:
-        """What comes after the body: that the client is gone, or is to be taken for gone."""
-        if self.closing is None:
-            return await self.inner()
-        waits = {asyncio.ensure_future(self.inner()), asyncio.ensure_future(self.closing.wait())}
-        try:
-            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for one in waits:
-                one.cancel()
-        result = next(iter(done)).result()
-        return result if isinstance(result, dict) else {"type": "http.disconnect"}
 
     async def discard(self) -> None:
         """Take what still comes, for a moment: a client that is cut off while it sends does not read the answer."""

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from multiprocessing.context import ForkServerContext
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from diptych.errors import ModelError
 from diptych.images import MEDIA_TYPES, Header
 from diptych.serve.messages import Message, packed, received
 from diptych.serve.versions import Version
+from diptych.serve.viewing import Order, View
 from diptych.serve.worker import Batch, Done, Fault, Outcome, Plan, work
 
 State = Literal["starting", "idle", "busy", "leaving", "lost"]
@@ -25,6 +27,18 @@ BUFFER = 2**22
 """Bytes of an answer that wait at most until they are read."""
 QUIET = 3.0
 """Seconds without a sign of life after which a worker counts as one that does not respond."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a worker found out of its models as it began, by their names.
+
+    pace: seconds for a small picture, `WARM` wide and high. spread: how far two answers to one picture are apart, 0
+    where a model has but one.
+    """
+
+    pace: Mapping[str, float]
+    spread: Mapping[str, float]
 
 
 class WorkerLost(Exception):
@@ -63,11 +77,8 @@ class Handle:
         """Whether it was heard of late."""
         return not self.gone and time.monotonic() - self.heard < QUIET
 
-    async def start(self) -> dict[str, float]:
-        """Wait until the models are loaded; the seconds that each took for a small picture, `WARM` wide and high.
-
-        Raises ModelError, WorkerLost.
-        """
+    async def start(self) -> Known:
+        """Wait until the models are loaded; what was found out of each meanwhile. Raises ModelError, WorkerLost."""
         self.reader, self.writer = await asyncio.open_unix_connection(sock=self.ours, limit=BUFFER)
         try:
             await asyncio.to_thread(self.process.start)
@@ -81,7 +92,7 @@ class Handle:
         said, _ = await ready
         if "fault" in said:
             raise ModelError(self.read(lambda: str(said["fault"]["message"])))
-        return self.read(lambda: {str(name): float(seconds) for name, seconds in said["pace"].items()})
+        return self.read(lambda: Known(numbers(said["pace"]), numbers(said["spread"])))
 
     async def translate(self, batch: Batch) -> list[Outcome]:
         """The outcome of each file of a batch. Raises WorkerLost."""
@@ -96,6 +107,11 @@ class Handle:
         """The header of a picture file, which is decoded as well if `whole`. Raises WorkerLost."""
         said, _ = await self.ask({"look": "whole" if whole else "header"}, [file])
         return self.read(lambda: Fault(**said["fault"]) if "fault" in said else header(said["header"]))
+
+    async def view(self, file: bytes, order: Order) -> View | Fault:
+        """A picture file as a browser shows it. Raises WorkerLost."""
+        said, blobs = await self.ask({"view": order.packed()}, [file])
+        return self.read(lambda: Fault(**said["fault"]) if "fault" in said else view(said["view"], blobs, order))
 
     async def ask(self, said: Mapping[str, Any], blobs: Sequence[bytes]) -> Message:
         """What the worker says to a message. Raises WorkerLost."""
@@ -177,3 +193,12 @@ def header(said: Mapping[str, Any]) -> Header:
     if not (found.width > 0 and found.height > 0 and found.channels > 0 and isinstance(found.format, str)):
         raise ValueError(said)
     return found
+
+
+def numbers(said: Mapping[str, Any]) -> dict[str, float]:
+    return {str(name): float(number) for name, number in said.items()}
+
+
+def view(said: Mapping[str, Any], blobs: Sequence[bytes], order: Order) -> View:
+    facts = {name: int(said[name]) for name in ("width", "height", "channels")} | {"dtype": str(said["dtype"])}
+    return View(blobs[0], "png" if order.legend else order.form, facts)

@@ -69,11 +69,10 @@ class Keeper:
         self.remove("jobs", store.forget_jobs(now - self.limits.keep))
         self.remove("history", store.forget_old_history(now - self.limits.keep))
         self.remove("feedback", store.forget_feedback(now - self.limits.feedback))
-        for path in store.place.glob("results-*.zip"):
-            path.unlink(missing_ok=True)
-        for path in (store.place / "history").glob("*.zip"):
-            if age(path, now) > min(self.limits.keep, 86_400):
-                path.unlink(missing_ok=True)
+        for path in [*store.place.glob("results-*.zip"), *(store.place / "history").glob("*.zip")]:
+            path.unlink(missing_ok=True)  # of a server from before, as these folders
+        for name in ("page", "history/models"):
+            shutil.rmtree(store.place / name, ignore_errors=True)
         for folder in (store.place / "jobs").glob("*"):
             for path in folder.glob(f"{UNFINISHED}*"):
                 if age(path, now) > HOURLY:  # a younger one is being written

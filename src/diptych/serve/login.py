@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 
 from diptych.serve.gate import COOKIE, Rules
 from diptych.serve.guesses import Guesses
 
-FORM = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>diptych</title><body style="font: 18px system-ui; max-width: 24em; margin: 15vh auto; padding: 0 1em">
-<h1>diptych</h1><form method="post" action="/login"><label>Token of this server
-<input name="token" type="password" autofocus required style="font: inherit; width: 100%; margin: .5em 0">
-</label><button style="font: inherit; padding: .4em 1.2em">Enter</button><p role="alert">{}</p></form></body></html>"""
+FORM = """<!doctype html><html lang="en"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>Diptych</title>
+<link rel="stylesheet" href="/login.css"><main><h1><i></i><i></i>Diptych</h1><form method="post" action="/login">
+<label>Token of this server
+<input name="token" type="password" autocomplete="current-password" autofocus required></label>
+<button>Enter</button><p role="alert">{}</p></form></main></html>"""
+STYLE = Path(__file__).with_name("login.css")
 
 
 def add_login(app: FastAPI, rules: Rules, guesses: Guesses) -> None:
@@ -21,6 +25,10 @@ def add_login(app: FastAPI, rules: Rules, guesses: Guesses) -> None:
     @app.get("/login", include_in_schema=False)
     async def ask() -> Response:
         return HTMLResponse(FORM.format(""))
+
+    @app.get("/login.css", include_in_schema=False)
+    async def style() -> Response:
+        return FileResponse(STYLE, media_type="text/css")
 
     @app.post("/login", include_in_schema=False)
     async def take(request: Request) -> Response:

@@ -25,6 +25,7 @@ from diptych.serve.guesses import Guesses
 from diptych.serve.keeping import Limits
 from diptych.serve.log import RequestLog
 from diptych.serve.login import add_login
+from diptych.serve.page import add_page
 from diptych.serve.store import Store
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -96,9 +97,7 @@ async def serve(
     if rules.token:
         add_login(app, rules, guesses)
     if page:
-        from diptych.serve.page import POLICY, mount_page  # takes seconds to import
-
-        app, rules = mount_page(app, engine, store, limit_mb=rules.body / 1e6), replace(rules, page_policy=POLICY)
+        add_page(app)
     gate = Gate(app, rules, guesses, log)
     config = uvicorn.Config(
         gate,
@@ -112,16 +111,7 @@ async def serve(
     )
     server = uvicorn.Server(config)
     listening(listener, engine, rules, page=page)
-    closing = asyncio.create_task(close_pages(server, gate))
     await server.serve(sockets=[listener])
-    closing.cancel()
-
-
-async def close_pages(server: uvicorn.Server, gate: Gate) -> None:
-    """Let go of pages that only listen, once the server is told to end: it would wait for them."""
-    while not server.should_exit:
-        await asyncio.sleep(0.05)
-    gate.closing.set()
 
 
 def listening(listener: socket.socket, engine: Engine, rules: Rules, *, page: bool) -> None:

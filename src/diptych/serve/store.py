@@ -1,4 +1,4 @@
-"""What a server remembers: jobs and their items, feedback, and the page's history; in SQLite, or any other database."""
+"""What a server remembers: jobs and their items, feedback, and the history; in SQLite, or any other database."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Feedback(Base):
 
 
 class Past(Base):
-    """One translation on the page, whose pictures are files in the history's folder."""
+    """One translation that was kept, whose pictures are files in the history's folder."""
 
     __tablename__ = "history"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -226,7 +226,7 @@ class Store:
             return list(session.scalars(select(Feedback).order_by(Feedback.created)))
 
     def history(self, model: str, limit: int) -> list[Past]:
-        """A model's latest translations on the page, newest first."""
+        """A model's latest translations that were kept, newest first."""
         with self.session() as session:
             return list(session.scalars(latest_of(model).limit(limit)))
 
@@ -243,7 +243,7 @@ class Store:
             return [past.id for past in old]
 
     def forget_old_history(self, before: float) -> list[str]:
-        """Remove the translations on the page from before then; their ids."""
+        """Remove the translations from before then; their ids."""
         return self.forget_rows(Past, before)
 
     def forget_feedback(self, before: float) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from diptych import images, model_folder, ready
 from diptych.acceleration import ACCELERATIONS
-from diptych.card import Card
+from diptych.card import Card, Side
 from diptych.controls import Control, Form
 from diptych.errors import DataError, ModelError
 from diptych.export.running import one_way, with_seed_alone
@@ -32,6 +32,21 @@ class Version:
     def form(self) -> Form:
         """What its users can ask for."""
         return Form(self.method, self.card)
+
+    def source_of(self, to: object = None) -> Side:
+        """The pictures that go in, on the way to the domain `to`: the one it usually translates to."""
+        return self.card.target if self.letter(to) == "a" else self.card.source
+
+    def target_of(self, to: object = None) -> Side:
+        """The pictures that come out."""
+        return self.card.source if self.letter(to) == "a" else self.card.target
+
+    def letter(self, to: object) -> str:
+        """Of the domain that `to` means, by its name or its letter."""
+        for name, way in zip(self.form.ways, self.card.ways, strict=True):
+            if to in (name, way):
+                return way
+        return "b" if "b" in self.card.ways else "a"
 
     @property
     def controls(self) -> list[Control]:

@@ -18,13 +18,15 @@ from typing import Any
 
 import numpy as np
 
-from diptych import byname, images
+from diptych import byname, images, model_folder
 from diptych.acceleration import open_translator
+from diptych.card import Side
 from diptych.errors import ConfigError, DataError, DiptychError, OutputError
 from diptych.images import Picture
 from diptych.provenance import Sealer
 from diptych.runtime.threads import Threads
 from diptych.serve.messages import Message, packed, receive
+from diptych.serve.viewing import Order, viewed
 from diptych.translator import Translator
 
 WARM = 128
@@ -130,13 +132,15 @@ class Models:
         weights = (p for translator, _ in self.loaded.values() for p in translator.method.state_dict().values())
         return sum(tensor.nbytes for tensor in weights) / 1e6
 
-    def warm(self) -> dict[str, float]:
+    def warm(self) -> dict[str, dict[str, float]]:
         """Load what there is room for, and translate a black picture with each, whose first one is always slow.
 
-        The seconds of the fastest of three, by model: what is known of its pace before anybody has asked.
+        What is known of a model before anybody has asked, by its name: `pace`, the seconds of the fastest of three,
+        and `spread`, how far two of its answers to one picture are apart.
         """
         images.header(images.encode(SMALL.array, "PNG"))  # the first that is decoded is slow as well
         pace: dict[str, float] = {}
+        spread: dict[str, float] = {}
         for name in self.plan.models:
             if self.plan.memory_mb and self.loaded and self.megabytes() >= self.plan.memory_mb:
                 break
@@ -148,8 +152,38 @@ class Models:
                 (outcome,) = translated(translator, [Picture(black)], translator.checked({"to": None}))
                 if not isinstance(outcome, Fault):
                     pace[name] = min(pace.get(name, inf), time.perf_counter() - start)
+            spread[name] = apart(translator, example_of(self.plan.models[name], source) or Picture(black))
             images.read(sealer.encode(SMALL, "PNG") if sealer else images.encode(SMALL.array, "PNG"))
-        return pace
+        return {"pace": pace, "spread": spread}
+
+
+def example_of(folder: Path, source: Side) -> Picture | None:
+    """A small picture that came with the model, if one did."""
+    for path in model_folder.examples(folder)[:1]:
+        with suppress(DataError):
+            header = images.header(path)
+            if header.width * header.height <= QUICK // 4:
+                return images.read(path, indices=source.legend is not None)
+    return None
+
+
+def apart(translator: Translator, picture: Picture) -> float:
+    """How far two answers of a model to a picture are apart in the mean, as a share of the range of its values."""
+    if not translator.answers:
+        return 0.0
+    source, target = translator.sides(translator.towards())
+    try:
+        seen = translator.opened(picture, source)
+        both = [translated(translator, [seen], translator.checked({"to": None, "seed": seed}))[0] for seed in (1, 2)]
+    except DiptychError:  # of the other domain: nothing is known
+        return 1.0
+    arrays = [outcome.array for outcome in both if isinstance(outcome, Picture)]
+    if len(arrays) < 2:
+        return 1.0
+    one, other = arrays
+    if target.legend:
+        return float(np.mean(one != other))
+    return float(np.abs(np.subtract(one, other, dtype=np.float64)).mean()) / (target.high - target.low)
 
 
 class Line:
@@ -181,16 +215,18 @@ def work(connection: socket.socket, plan: Plan) -> None:
     with suppress(EOFError, OSError):  # the server is gone
         try:
             byname.use(plan.plugins)
-            pace = models.warm()
+            known = models.warm()
         except DiptychError as error:
             line.say({"fault": {"blame": "model", "message": str(error)}})
             return
-        line.say({"ready": True, "pace": pace})
+        line.say({"ready": True, **known})
         with ThreadPoolExecutor(plan.threads) as pool, connection.makefile("rb") as messages:
             while True:
                 said, blobs = receive(messages)
                 threads.look()
-                if "look" in said:
+                if "view" in said:
+                    line.say(*viewed(blobs[0], Order.opened(said["view"]), plan.limit_mp))
+                elif "look" in said:
                     line.say(looked(blobs[0], whole=said["look"] == "whole", limit_mp=plan.limit_mp))
                 else:
                     line.say(*spoken(answer(models, Batch.opened(said, blobs), pool)))

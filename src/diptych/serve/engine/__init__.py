@@ -38,7 +38,7 @@ from diptych.serve.errors import (
     TooLarge,
     UnknownModel,
 )
-from diptych.serve.handle import Handle, WorkerLost
+from diptych.serve.handle import Handle, Known, WorkerLost
 from diptych.serve.tally import Pace, Tally
 from diptych.serve.versions import Version
 from diptych.serve.worker import WARM, Batch, Done, Fault, Outcome, Plan
@@ -53,6 +53,8 @@ SOON = 20.0
 """Seconds that any batch may take, however fast its model usually is."""
 LATE = 10
 """Times as long as expected after which a worker is taken to hang."""
+DIFFERENT = 0.01
+"""Share of the range of values by which two answers must be apart in the mean to be told apart by eye."""
 DEADLY = 3
 """Workers that a request may take with it: that one dies is chance, and that a second does while it has it alone."""
 
@@ -110,7 +112,7 @@ class Engine:
         threads = max(1, (os.cpu_count() or 1) // workers)
         self.plan = Plan({}, acceleration, threads, limit_mp, memory_mb, provenance, certificate, mark)
         self.served: dict[str, Served] = {}
-        self.tally, self.pace = Tally(), Pace()
+        self.tally, self.pace, self.spread = Tally(), Pace(), dict[str, float]()
         self.pool = Pool(self.plan, workers, self.tally, held=self.held, hired=self.learn, freed=self.dispatch)
         self.looker = Looker(self.plan, self.tally)
         self.waiting, self.looking = Queue(batch), 0
@@ -349,11 +351,16 @@ class Engine:
         """The versions in use."""
         return {name: served.current for name, served in self.served.items()}
 
-    def learn(self, pace: Mapping[str, float]) -> None:
+    def learn(self, known: Known) -> None:
         """A worker has tried its models on small pictures."""
-        for name, seconds in pace.items():
+        self.spread |= known.spread
+        for name, seconds in known.pace.items():
             if not self.pace.known.get(name):
                 self.pace.note(name, WARM * WARM, seconds)
+
+    def answers_differ(self, name: str) -> bool:
+        """Whether a model's answers to one picture can be told apart, or nothing is known of it."""
+        return self.spread.get(name, 1.0) >= DIFFERENT
 
     # Versions
 

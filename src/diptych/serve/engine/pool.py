@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from diptych.errors import ModelError
-from diptych.serve.handle import Handle, WorkerLost
+from diptych.serve.handle import Handle, Known, WorkerLost
 from diptych.serve.tally import Tally
 from diptych.serve.versions import Version
 from diptych.serve.worker import Plan
@@ -25,7 +25,7 @@ TURN = 0.5
 class Pool:
     """Workers that all hold the same versions of the models, but while these are exchanged.
 
-    held: the versions in use. hired: told of each worker that has loaded its models, and their paces. freed: told
+    held: the versions in use. hired: told of each worker that has loaded its models, and what it knows. freed: told
     that a worker is idle. startup: seconds that the last one took to load its models.
     """
 
@@ -36,7 +36,7 @@ class Pool:
         tally: Tally,
         *,
         held: Callable[[], Mapping[str, Version]],
-        hired: Callable[[Mapping[str, float]], None] = lambda pace: None,
+        hired: Callable[[Known], None] = lambda known: None,
         freed: Callable[[], None] = lambda: None,
     ) -> None:
         self.plan, self.size, self.tally = plan, size, tally
@@ -70,13 +70,13 @@ class Pool:
         worker.until = time.monotonic() + self.startup
         self.workers.append(worker)
         try:
-            pace = await worker.start()
+            known = await worker.start()
         except BaseException:
             self.remove(worker)
             await worker.end(0)
             raise
         self.startup = time.monotonic() - worker.begun
-        self.hired(pace)
+        self.hired(known)
         self.loop.add_reader(worker.process.sentinel, self.lost, worker)
         await self.free(worker)
         return worker

@@ -1,212 +1,240 @@
-// A canvas whose every pixel has exactly the colour of one paint: no smoothing, so that a label map stays one.
-//
-// Gradio runs this once for each canvas, with `element` (where it goes), `props` (what Python gave) and `trigger`.
-// props.side: pixels of a side. props.paper: the colour that it begins with. props.paints: [{name, colour}].
-// props.value is the drawing as a PNG in a data URL, "" while nothing is drawn; "input" happens at each change.
+// Where one draws: a paint for each class, or a pen; by mouse, finger, pen or keyboard. What is drawn is in sheet.js.
 
-const KEPT = 40; // steps that can be undone
-const { side, paper, paints } = props;
+import { button, icon, make, newId } from "./dom.js";
+import { Sheet } from "./sheet.js";
 
-function make(tag, attributes = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), attributes);
-  made.append(...children);
-  return made;
-}
-
-// What is there
-
-const group = `paint-${Math.random().toString(36).slice(2)}`;
-const choices = paints.map(({ name, colour }, number) => {
-  const radio = make("input", { type: "radio", name: group, value: colour, checked: number === 1 || paints.length === 1 });
-  const swatch = make("i");
-  swatch.style.background = colour;
-  return make("label", { className: "paint", title: name }, radio, swatch, make("span", { textContent: name }));
-});
-const palette = make("div", { className: "paints" }, ...choices);
-palette.setAttribute("role", "radiogroup");
-palette.setAttribute("aria-label", "Paint");
-
-const width = make("input", { type: "range", min: 1, max: side / 4, value: Math.round(side / 12) });
-const fills = make("input", { type: "checkbox" });
-const undo = make("button", { type: "button", textContent: "Undo", disabled: true });
-const clear = make("button", { type: "button", textContent: "Clear", disabled: true });
-const tools = make(
-  "div",
-  { className: "tools" },
-  make("label", {}, "Brush ", width),
-  make("label", {}, fills, " Fill"),
-  undo,
-  clear,
-);
-
-const canvas = make("canvas", { width: side, height: side, tabIndex: 0 });
-canvas.setAttribute("role", "img");
-canvas.setAttribute(
-  "aria-label",
-  "Drawing. Arrow keys move the pen, with Shift they draw; Space makes a dot, Control and Z undoes.",
-);
-const pen = make("div", { className: "pen", hidden: true }); // where the keyboard's pen is
-element.replaceChildren(palette, tools, make("div", { className: "sheet" }, canvas, pen));
-
-const ink = canvas.getContext("2d", { willReadFrequently: true });
-ink.fillStyle = paper;
-ink.fillRect(0, 0, side, side);
-
-const colour = () => palette.querySelector(":checked").value;
-
-// What it does
-
-const past = [];
-let last = null; // the pixel where the present stroke is, while there is one
-let hand = null; // the finger, pen or mouse that makes it
-let spot = { x: side >> 1, y: side >> 1 };
-
-function remember() {
-  past.push(ink.getImageData(0, 0, side, side));
-  if (past.length > KEPT) past.splice(1, 1); // the blank sheet stays: one can always go back to it
-}
-
-function finish() {
-  undo.disabled = clear.disabled = past.length === 0;
-  props.value = past.length ? canvas.toDataURL("image/png") : "";
-  trigger("input");
-}
-
-if (props.value) { // the canvas is made anew when the page shows it again
-  const before = new Image();
-  before.onload = () => {
-    remember();
-    ink.drawImage(before, 0, 0);
-    undo.disabled = clear.disabled = false;
-  };
-  before.src = props.value;
-}
-
-function dot({ x, y }) {
-  const size = Number(width.value);
-  for (let row = 0; row < size; row++) {
-    const down = row - (size - 1) / 2;
-    const reach = Math.sqrt((size * size) / 4 - down * down);
-    const left = Math.round(x + 0.5 - reach);
-    ink.fillRect(left, y + Math.round(down), Math.round(x + 0.5 + reach) - left, 1);
-  }
-}
-
-function line(from, to) {
-  ink.fillStyle = colour();
-  const steps = Math.max(Math.abs(to.x - from.x), Math.abs(to.y - from.y), 1);
-  for (let step = 0; step <= steps; step++) {
-    dot({
-      x: Math.round(from.x + ((to.x - from.x) * step) / steps),
-      y: Math.round(from.y + ((to.y - from.y) * step) / steps),
-    });
-  }
-}
-
-function fill({ x, y }) {
-  const image = ink.getImageData(0, 0, side, side);
-  const pixels = new Uint32Array(image.data.buffer);
-  const old = pixels[y * side + x];
-  ink.fillStyle = colour();
-  ink.fillRect(x, y, 1, 1);
-  const fresh = new Uint32Array(ink.getImageData(x, y, 1, 1).data.buffer)[0];
-  const waiting = old === fresh ? [] : [y * side + x];
-  while (waiting.length) {
-    const here = waiting.pop();
-    if (pixels[here] !== old) continue;
-    pixels[here] = fresh;
-    if (here % side > 0) waiting.push(here - 1);
-    if (here % side < side - 1) waiting.push(here + 1);
-    if (here >= side) waiting.push(here - side);
-    if (here < side * (side - 1)) waiting.push(here + side);
-  }
-  ink.putImageData(image, 0, 0);
-}
-
-function within({ x, y }) {
-  const inside = (value) => Math.min(Math.max(value, 0), side - 1);
-  return { x: inside(x), y: inside(y) };
-}
-
-function place(event) { // which may be outside: what is there paints nothing
-  const box = canvas.getBoundingClientRect();
-  const pixel = (share) => Math.floor(share * side);
-  return { x: pixel((event.clientX - box.left) / box.width), y: pixel((event.clientY - box.top) / box.height) };
-}
-
-// By mouse, finger or pen
-
-canvas.addEventListener("pointerdown", (event) => {
-  if (event.button !== 0 || last) return;
-  canvas.setPointerCapture(event.pointerId);
-  hand = event.pointerId;
-  remember();
-  last = spot = within(place(event));
-  if (fills.checked) fill(last);
-  else line(last, last);
-});
-canvas.addEventListener("pointermove", (event) => {
-  if (!last || event.pointerId !== hand || fills.checked) return;
-  const all = event.getCoalescedEvents?.() ?? [];
-  for (const moved of all.length ? all : [event]) {
-    const next = place(moved);
-    line(last, next);
-    last = next;
-  }
-  spot = within(last);
-});
-for (const end of ["pointerup", "pointercancel"]) {
-  canvas.addEventListener(end, (event) => {
-    if (!last || event.pointerId !== hand) return;
-    last = hand = null;
-    finish();
-  });
-}
-
-// By keyboard
-
+const TOOLS = {
+  brush: { title: "Brush", key: "b", sign: "M4 20c3 0 5-1 5-4 0-2-3-2-4 0-.4 1 0 3-1 4M10 14 20 4" },
+  line: { title: "Line", key: "l", sign: "M5 19 19 5" },
+  rectangle: { title: "Rectangle", key: "r", sign: "M4 6h16v12H4z" },
+  fill: { title: "Fill", key: "f", sign: "m5 12 7-7 7 7-7 7zM20 16c1.5 2 1.5 3 0 3s-1.500-1 0-3" },
+};
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const HELP =
+  "Drawing. Arrow keys move the pen, with Shift they draw. Space uses the tool: a line or a rectangle begins and ends " +
+  "with it. B, L, R and F choose the tool, Control and Z undoes.";
 
-function stroke(work) {
-  remember();
-  work();
-  finish();
-}
-
-function show() {
-  pen.hidden = document.activeElement !== canvas || !canvas.matches(":focus-visible");
-  pen.style.left = `${(100 * (spot.x + 0.5)) / side}%`;
-  pen.style.top = `${(100 * (spot.y + 0.5)) / side}%`;
-}
-
-canvas.addEventListener("keydown", (event) => {
-  if (last) return;
-  if (event.key === "z" && (event.ctrlKey || event.metaKey)) {
-    event.preventDefault();
-    undo.click();
-  } else if (event.key === " ") {
-    event.preventDefault();
-    stroke(() => (fills.checked ? fill(spot) : line(spot, spot)));
-  } else if (MOVES[event.key]) {
-    event.preventDefault();
-    const step = Math.max(side >> 5, 1);
-    const [x, y] = MOVES[event.key].map((move, axis) => (axis ? spot.y : spot.x) + move * step);
-    const next = within({ x, y });
-    if (event.shiftKey) stroke(() => line(spot, next));
-    spot = next;
+export class Canvas {
+  // paints: [{name, colour, rgb}], of which `paper` is what is there first. changed: called after each change.
+  constructor(paints, { paint, changed }) {
+    Object.assign(this, { paints, changed, tool: "brush", paint, hand: null, corner: null });
+    this.spot = { x: 0, y: 0 };
+    this.sheet = new Sheet(1, 1, new Uint16Array(1));
+    this.canvas = make("canvas", { tabindex: 0, role: "img", "aria-label": HELP });
+    this.pen = make("div", { class: "pen", hidden: true });
+    this.page = make("div", { class: "sheet" }, this.canvas, this.pen);
+    this.table = Uint32Array.from(paints, ({ rgb: [red, green, blue] }) => (255 << 24) | (blue << 16) | (green << 8) | red);
+    this.size = make("input", { type: "range", min: 1, max: 64, value: 20, "aria-label": "Size of the brush" });
+    this.undoing = this.action("Undo", "M9 7 4 12l5 5M4 12h11a5 5 0 0 1 0 10", () => this.sheet.undo());
+    this.redoing = this.action("Redo", "m15 7 5 5-5 5M20 12H9a5 5 0 0 0 0 10", () => this.sheet.redo());
+    const again = button("Reset", () => this.restart(), { class: "plain", title: "Back to the drawing it began with" });
+    const clear = button("Clear", () => this.clear(), { class: "plain", title: "Only the colour of the first corner" });
+    this.beginnings = make("div", { class: "beginnings" }, again, clear);
+    this.tools = make("div", { class: "tools" }, this.toolbox(), this.size, this.undoing, this.redoing);
+    this.palette = this.paintbox();
+    this.element = make("div", { class: "drawing" }, this.tools, this.page, this.palette);
+    this.listen();
   }
-  show();
-});
-for (const change of ["focus", "blur", "pointerup"]) canvas.addEventListener(change, show);
 
-undo.addEventListener("click", () => {
-  if (last || !past.length) return;
-  ink.putImageData(past.pop(), 0, 0);
-  finish();
-});
-clear.addEventListener("click", () => {
-  if (last) return;
-  ink.putImageData(past[0], 0, 0);
-  past.length = 0;
-  finish();
-});
+  // What is seen
+
+  toolbox() {
+    const group = newId("tool");
+    const tools = Object.entries(TOOLS).map(([name, { title, key, sign }]) => {
+      const radio = make("input", {
+        type: "radio", name: group, value: name, checked: name === this.tool, change: () => this.choose(name),
+      });
+      this.radios = { ...this.radios, [name]: radio };
+      return make("label", { class: "tool", title: `${title} (${key.toUpperCase()})` }, radio, icon(sign), make("span", {}, title));
+    });
+    return make("div", { role: "radiogroup", "aria-label": "Tool", class: "toolbox" }, ...tools);
+  }
+
+  paintbox() {
+    const group = newId("paint");
+    this.swatches = this.paints.map(({ name, colour }, number) => {
+      const swatch = make("i");
+      swatch.style.setProperty("background", colour);
+      const radio = make("input", {
+        type: "radio", name: group, value: number, checked: number === this.paint, change: () => (this.paint = number),
+      });
+      return make("label", { class: "paint", title: name }, radio, swatch, make("span", {}, name));
+    });
+    return make("div", { class: "paints", role: "radiogroup", "aria-label": "Paint" }, ...this.swatches);
+  }
+
+  action(title, sign, work) {
+    const made = button("", () => {
+      if (this.hand === null && work()) this.finish();
+    }, { class: "plain square", title, "aria-label": title });
+    made.append(icon(sign));
+    return made;
+  }
+
+  choose(tool) {
+    this.tool = tool;
+    this.corner = null;
+    this.radios[tool].checked = true;
+  }
+
+  pick(number) {
+    this.paint = number;
+    this.swatches[number].firstChild.checked = true;
+  }
+
+  show() {
+    const { width, height, numbers } = this.sheet;
+    const image = this.ink.createImageData(width, height);
+    const pixels = new Uint32Array(image.data.buffer);
+    for (let at = 0; at < pixels.length; at++) pixels[at] = this.table[numbers[at]];
+    this.ink.putImageData(image, 0, 0);
+    this.undoing.disabled = !this.sheet.past.length;
+    this.redoing.disabled = !this.sheet.future.length;
+  }
+
+  showPen() {
+    this.pen.hidden = document.activeElement !== this.canvas || !this.canvas.matches(":focus-visible");
+    this.pen.style.setProperty("left", `${(100 * (this.spot.x + 0.5)) / this.sheet.width}%`);
+    this.pen.style.setProperty("top", `${(100 * (this.spot.y + 0.5)) / this.sheet.height}%`);
+  }
+
+  // What it does
+
+  // Another drawing: {width, height, numbers}.
+  load({ width, height, numbers }) {
+    this.sheet.begin(width, height, numbers.slice());
+    Object.assign(this.canvas, { width, height });
+    this.ink = this.canvas.getContext("2d", { alpha: false });
+    this.page.style.setProperty("--ratio", width / height);
+    this.size.max = Math.max(2, Math.round(Math.min(width, height) / 3));
+    this.size.value = Math.max(1, Math.round(Math.min(width, height) / 14));
+    this.spot = { x: width >> 1, y: height >> 1 };
+    this.show();
+  }
+
+  finish() {
+    this.show();
+    this.changed();
+  }
+
+  stroke(work) {
+    this.sheet.remember();
+    work();
+    this.finish();
+  }
+
+  clear() {
+    const background = this.sheet.at({ x: 0, y: 0 });
+    this.stroke(() => this.sheet.numbers.fill(background));
+  }
+
+  restart() {
+    this.stroke(() => this.sheet.numbers.set(this.sheet.first));
+  }
+
+  width() {
+    return Number(this.size.value);
+  }
+
+  // A shape from one place to another, over what was there before.
+  shape(from, to) {
+    if (this.tool === "rectangle") this.sheet.rectangle(this.sheet.within(from), this.sheet.within(to), this.paint);
+    else this.sheet.line(from, to, this.width(), this.paint);
+  }
+
+  listen() {
+    const { canvas } = this;
+    canvas.addEventListener("pointerdown", (event) => this.down(event));
+    canvas.addEventListener("pointermove", (event) => this.move(event));
+    for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, (event) => this.up(event));
+    canvas.addEventListener("keydown", (event) => this.key(event));
+    for (const change of ["focus", "blur", "pointerup"]) canvas.addEventListener(change, () => this.showPen());
+  }
+
+  // By mouse, finger or pen
+
+  place(event) { // which may be outside: what is there paints nothing
+    const box = this.canvas.getBoundingClientRect();
+    const { width, height } = this.sheet;
+    return {
+      x: Math.floor(((event.clientX - box.left) / box.width) * width),
+      y: Math.floor(((event.clientY - box.top) / box.height) * height),
+    };
+  }
+
+  down(event) {
+    if (event.button !== 0 || this.hand !== null) return;
+    const here = this.sheet.within(this.place(event));
+    if (event.altKey) {
+      this.pick(this.sheet.at(here));
+      return;
+    }
+    this.canvas.setPointerCapture(event.pointerId);
+    Object.assign(this, { hand: event.pointerId, start: here, last: here, spot: here, corner: null });
+    this.sheet.remember();
+    if (this.tool === "fill") this.sheet.fill(here, this.paint);
+    else this.shape(here, here);
+    this.show();
+  }
+
+  move(event) {
+    if (event.pointerId !== this.hand || this.tool === "fill") return;
+    const all = event.getCoalescedEvents?.() ?? [];
+    for (const moved of all.length ? all : [event]) {
+      const next = this.place(moved);
+      if (this.tool === "brush") this.shape(this.last, next);
+      this.last = next;
+    }
+    if (this.tool !== "brush") {
+      this.sheet.numbers.set(this.sheet.past.at(-1));
+      this.shape(this.start, this.last);
+    }
+    this.spot = this.sheet.within(this.last);
+    this.show();
+  }
+
+  up(event) {
+    if (event.pointerId !== this.hand) return;
+    this.hand = null;
+    this.finish();
+  }
+
+  // By keyboard
+
+  key(event) {
+    if (this.hand !== null) return;
+    const key = event.key.toLowerCase();
+    const tool = Object.keys(TOOLS).find((name) => TOOLS[name].key === key);
+    if (event.ctrlKey || event.metaKey) {
+      const back = key === "z" && !event.shiftKey;
+      const forth = key === "y" || (key === "z" && event.shiftKey);
+      if (!back && !forth) return;
+      if (back ? this.sheet.undo() : this.sheet.redo()) this.finish();
+    } else if (key === " ") this.use();
+    else if (MOVES[event.key]) this.step(event);
+    else if (key === "[" || key === "]") this.size.value = this.width() + (key === "]" ? 2 : -2);
+    else if (key === "escape") this.corner = null;
+    else if (tool && !event.altKey) this.choose(tool);
+    else return;
+    event.preventDefault();
+    this.showPen();
+  }
+
+  use() {
+    const { spot, sheet } = this;
+    if (this.tool === "fill") this.stroke(() => sheet.fill(spot, this.paint));
+    else if (this.tool === "brush") this.stroke(() => this.shape(spot, spot));
+    else if (this.corner) {
+      this.stroke(() => this.shape(this.corner, spot));
+      this.corner = null;
+    } else this.corner = spot;
+  }
+
+  step(event) {
+    const far = Math.max(Math.max(this.sheet.width, this.sheet.height) >> 5, 1);
+    const [right, down] = MOVES[event.key];
+    const next = this.sheet.within({ x: this.spot.x + right * far, y: this.spot.y + down * far });
+    if (event.shiftKey) this.stroke(() => this.sheet.line(this.spot, next, this.width(), this.paint));
+    this.spot = next;
+  }
+}

@@ -1,0 +1,114 @@
+// A model's controls as its card describes them: what is shown for each follows from its kind, never from its name.
+
+import { button, make, newId } from "./dom.js";
+
+const words = (name) => (name[0].toUpperCase() + name.slice(1)).replaceAll("_", " ");
+export const anySeed = () => Math.floor(Math.random() * 2 ** 31);
+
+export class Controls {
+  // controls: those of GET /v1/models/NAME. changed: called when one of them has another value.
+  constructor(controls, changed) {
+    this.fields = new Map(controls.map((control) => [control.name, field(control, changed)]));
+    this.element = make("div", { class: "controls" }, ...[...this.fields.values()].map(({ row }) => row));
+  }
+
+  // What a form for the model has: only what is not empty.
+  values() {
+    const given = [...this.fields].map(([name, { read }]) => [name, read()]);
+    return Object.fromEntries(given.filter(([, value]) => value !== "" && value !== null));
+  }
+
+  set(values) {
+    for (const [name, { write }] of this.fields) write(values[name]);
+  }
+
+  // Whether one of them, other than the seed, is not as it is by default.
+  get changed() {
+    return [...this.fields].some(([, { control, read }]) => {
+      const value = read();
+      return control.kind !== "seed" && value !== "" && value !== null && value !== String(control.default ?? "");
+    });
+  }
+}
+
+function field(control, changed) {
+  const id = newId("control");
+  const help = control.description ? make("p", { class: "quiet", id: `${id}-help` }, control.description) : null;
+  const shared = { id, name: control.name, "aria-describedby": help && help.id };
+  const made = (KINDS[control.kind] ?? text)(control, shared, changed);
+  const label = make("label", { for: id }, words(control.name));
+  const row = make("div", { class: `control ${control.kind}` }, label, made.element, help);
+  return { ...made, control, row };
+}
+
+const first = (control) => (control.default === undefined ? "" : String(control.default));
+
+function simple(control, element, extra = null) {
+  return {
+    element: extra ? make("div", { class: "together" }, element, extra) : element,
+    read: () => element.value,
+    write: (value) => {
+      element.value = value === undefined || value === null ? first(control) : String(value);
+      element.dispatchEvent(new Event("input"));
+    },
+  };
+}
+
+function text(control, shared, changed) {
+  return simple(control, make("input", { ...shared, type: "text", value: first(control), change: changed }));
+}
+
+function number(control, shared, changed) {
+  const bounds = { min: control.minimum, max: control.maximum, step: control.type === "integer" ? 1 : "any" };
+  return simple(control, make("input", { ...shared, ...bounds, type: "number", value: first(control), change: changed }));
+}
+
+function seed(control, shared, changed) {
+  const input = make("input", { ...shared, type: "number", min: 0, step: 1, value: first(control), change: changed });
+  const another = button("Another", () => {
+    input.value = anySeed();
+    changed();
+  });
+  return simple(control, input, another);
+}
+
+function strength(control, shared, changed) {
+  const said = make("output", { for: shared.id });
+  const tell = () => (said.textContent = Number(range.value).toFixed(2));
+  const range = make("input", {
+    ...shared, type: "range", min: control.minimum ?? 0, max: control.maximum ?? 1, step: 0.01, value: first(control),
+    input: tell, change: changed,
+  });
+  tell();
+  return simple(control, range, said);
+}
+
+function choice(control, shared, changed) {
+  const options = control.enum.map((word) => make("option", { selected: word === control.default }, word));
+  return simple(control, make("select", { ...shared, change: changed }, ...options));
+}
+
+function toggle(control, shared, changed) {
+  const box = make("input", { ...shared, type: "checkbox", checked: Boolean(control.default), change: changed });
+  const write = (value) => (box.checked = value === undefined ? Boolean(control.default) : String(value) === "true");
+  return { element: box, read: () => String(box.checked), write };
+}
+
+function picture(control, shared, changed) {
+  const input = make("input", { ...shared, type: "file", accept: "image/*,.tif,.tiff,.npy", change: () => put(input.files[0]) });
+  const shownAs = make("img", { alt: "", class: "thumb", hidden: true });
+  const none = button("None", () => put(null), { hidden: true });
+  let file = null;
+  function put(given) {
+    file = given ?? null;
+    if (shownAs.src) URL.revokeObjectURL(shownAs.src);
+    if (file) shownAs.src = URL.createObjectURL(file);
+    else input.value = "";
+    shownAs.alt = file ? `${words(control.name)}: ${file.name}` : "";
+    shownAs.hidden = none.hidden = !file;
+    changed();
+  }
+  return { element: make("div", { class: "together" }, input, shownAs, none), read: () => file, write: put };
+}
+
+const KINDS = { seed, strength, choice, switch: toggle, integer: number, number, picture, text };

@@ -1,0 +1,42 @@
+// Where a picture is given: chosen, dropped, pasted, or taken by a camera.
+
+import { button, make, newId } from "./dom.js";
+import { takePhoto } from "./camera.js";
+
+export const PICTURES = "image/*,.tif,.tiff,.npy";
+
+export class Giving {
+  // given: called with a picture file; many: with several, or with a zip of some.
+  constructor({ given, many }) {
+    Object.assign(this, { given, many, held: null });
+    const id = newId("file");
+    this.input = make("input", { type: "file", id, accept: PICTURES, class: "unseen", change: () => this.take(this.input.files) });
+    this.seen = make("div", { class: "given" });
+    this.empty = make("p", { class: "invitation" }, make("b", {}, "Drop a picture here"), " or paste one");
+    const choose = make("label", { for: id, class: "button" }, "Choose a picture");
+    this.camera = button("Camera", () => takePhoto(given), { class: "plain", hidden: !navigator.mediaDevices });
+    this.row = make("div", { class: "row" }, this.input, choose, this.camera);
+    this.element = make("div", { class: "giving", dragover: (event) => event.preventDefault(), drop: (event) => this.drop(event) },
+      make("div", { class: "place" }, this.empty, this.seen), this.row);
+  }
+
+  drop(event) {
+    event.preventDefault();
+    this.take(event.dataTransfer.files);
+  }
+
+  take(files) {
+    const all = [...files];
+    this.input.value = "";
+    if (all.length > 1 || all[0]?.name.toLowerCase().endsWith(".zip")) this.many(all);
+    else if (all.length) this.given(all[0]);
+  }
+
+  // picture: as `shown` gives it.
+  show(picture) {
+    this.held?.free();
+    this.held = picture;
+    this.seen.replaceChildren(picture.element);
+    this.empty.hidden = true;
+  }
+}
