@@ -18,7 +18,7 @@ from statistics import mean
 VARIANTS: dict[str, list[str]] = {
     "as it is": [],
     "without an adversary": ["method.gan=0"],
-    "adversary, four times the weight": ["method.gan=1"],
+    "adversary, a quarter of the weight": ["method.gan=0.25"],
     "without R1 and R2": ["method.penalty=0"],
     "without deep features": ["method.network=none"],
     "deep features alone": ["method.gan=0", "method.l1=0"],

@@ -63,7 +63,7 @@ class Paired(Method):
         l1: Weight = 2.0,
         deep: Weight = 2.0,
         network: Deep = "efficientnet_lite0",
-        gan: Weight = 0.25,
+        gan: Weight = 1.0,
         penalty: Weight = 5.0,
         sigma: Annotated[float, Gt(0)] = 0.05,
     ) -> None:
