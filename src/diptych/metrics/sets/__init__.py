@@ -75,13 +75,13 @@ def halves(metric: SetMetric, real: np.ndarray, *, size: int, seed: int = 0) -> 
 
 
 def by_groups(distance: Callable[[np.ndarray, np.ndarray], float], a: np.ndarray, b: np.ndarray) -> Interval:
-    """The distance of two sets and its interval, by the jackknife over groups of the pictures of both.
+    """The distance of two sets, never below zero, and its interval by the jackknife over groups of pictures of both.
 
     The pictures of a group have the same places in both sets, so that pairs leave together.
     """
     value, groups = distance(a, b), min(GROUPS, len(a), len(b))
     if groups < 2:
         return Interval(value, value, value)
-    return jackknife(
-        value, [distance(*(some[np.arange(len(some)) % groups != k] for some in (a, b))) for k in range(groups)]
-    )
+    group_a, group_b = (np.arange(len(some)) % groups for some in (a, b))
+    _, low, high = jackknife(value, [distance(a[group_a != k], b[group_b != k]) for k in range(groups)])
+    return Interval(value, max(0.0, low), high)
