@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -130,3 +131,11 @@ def test_the_published_weights_give_what_onnxruntime_gives():
     features = resnet_nsfw.features(picture)[0]
     assert features[:6] == pytest.approx([0.0546807, 0.0730746, 0.7104783, 0.3823403, 1.2207416, 0.0], rel=1e-4)
     assert int(features.argmax()) == 429
+
+
+def test_no_method_trains_on_a_network_that_scores():
+    methods = Path(resnet_nsfw.__file__).parents[1] / "methods"
+    for path in methods.glob("*.py"):
+        assert not re.search("squeezenet|lpips|resnet_nsfw|thin_?resnet", path.read_text(encoding="utf-8"), re.I), (
+            path.name
+        )
