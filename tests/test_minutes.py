@@ -67,6 +67,9 @@ def carried_out(
             for name in sorted(budget.due(found[-1], course.at(seen))):
                 with budget.spending(name):
                     clock.now += (costs or {}).get(name, 0.0)
+                    if name == "validate" and "save" not in budget.costs:  # the first is the best so far
+                        with budget.spending("save"):
+                            clock.now += (costs or {}).get("save", 0.0)
     with budget.spending("save"):
         clock.now += (costs or {}).get("save", 0.0)
     return found
@@ -83,7 +86,7 @@ MACHINES: dict[str, Callable[[int], float]] = {
 
 
 @pytest.mark.parametrize(
-    "between", [{}, {"validate": 3.0, "sample": 0.5, "checkpoint": 0.3, "tick": 0.01, "save": 1.0}]
+    "between", [{}, {"validate": 3.0, "sample": 0.5, "checkpoint": 0.3, "tick": 0.01, "save": 15.0}]
 )
 @pytest.mark.parametrize("machine", MACHINES)
 def test_it_ends_in_time_with_its_schedule_at_the_end(machine: str, between: dict[str, float], clock: Clock) -> None:
@@ -93,7 +96,7 @@ def test_it_ends_in_time_with_its_schedule_at_the_end(machine: str, between: dic
     rises = [later - earlier for earlier, later in pairwise([*progress, 1.0])]
     assert progress[0] == 0
     assert min(rises) > 0
-    assert max(rises) < max(0.005, 1.1 / len(progress)), "no jump, and none at the end"
+    assert max(rises) < max(0.005, 3 / len(progress)), "no jump, and none at the end"
 
 
 def test_a_validation_is_no_jump_of_the_schedule(clock: Clock) -> None:
