@@ -30,13 +30,13 @@ def test_the_tour_runs_from_nothing(tour: Any, tmp_path: Path) -> None:
             cell.source = re.sub(large, small, cell.source)
         cell.outputs = []
     NotebookClient(tour, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
-    assert sum("image/png" in output.get("data", {}) for cell in code(tour) for output in cell.outputs) == 2
+    assert sum("image/png" in output.get("data", {}) for cell in code(tour) for output in cell.outputs) == 3
     assert (tmp_path / "tour" / "house.png").exists()
     assert (tmp_path / "tour" / "run" / "report.html").exists()
 
 
 def test_the_tour_is_kept_with_its_pictures_and_is_small(tour: Any) -> None:
     assert [cell.execution_count for cell in code(tour)] == list(range(1, len(code(tour)) + 1))
-    assert sum("image/png" in output.get("data", {}) for cell in code(tour) for output in cell.outputs) == 2
+    assert sum("image/png" in output.get("data", {}) for cell in code(tour) for output in cell.outputs) == 3
     assert TOUR.stat().st_size < 300_000
     assert not re.search(r"/(root|home|tmp|work|Users)/|Traceback", TOUR.read_text(encoding="utf-8"))
