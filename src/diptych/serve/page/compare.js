@@ -24,8 +24,9 @@ export class Compare {
     this.slider.setAttribute("aria-valuetext", `${100 - this.slider.value} % of the picture after`);
   }
 
-  // before, after: as `shown` gives them. names: of the two domains.
-  show(before, after, names) {
+  // before, after: as `shown` gives them. names: of the two domains. exact: each pixel of the one before is to be seen.
+  show(before, after, names, exact) {
+    this.stage.classList.toggle("exact", exact);
     this.before.replaceChildren(before.element);
     this.after.replaceChildren(after.element);
     const [width, height] = after.size;

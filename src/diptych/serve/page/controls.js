@@ -2,6 +2,7 @@
 
 import { button, make, newId } from "./dom.js";
 
+const plain = (help) => `${help[0].toUpperCase()}${help.slice(1)}`.replaceAll("`", "");
 const words = (name) => (name[0].toUpperCase() + name.slice(1)).replaceAll("_", " ");
 export const anySeed = () => Math.floor(Math.random() * 2 ** 31);
 
@@ -33,7 +34,7 @@ export class Controls {
 
 function field(control, changed) {
   const id = newId("control");
-  const help = control.description ? make("p", { class: "quiet", id: `${id}-help` }, control.description) : null;
+  const help = control.description ? make("p", { class: "quiet", id: `${id}-help` }, plain(control.description)) : null;
   const shared = { id, name: control.name, "aria-describedby": help && help.id };
   const made = (KINDS[control.kind] ?? text)(control, shared, changed);
   const label = make("label", { for: id }, words(control.name));

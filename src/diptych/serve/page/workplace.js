@@ -139,7 +139,7 @@ export class Workplace {
       if (!image) throw new Error("There is no picture yet: give one, or choose an example.");
       const controls = this.controls.values();
       const results = await Promise.all(this.each(controls).map((one, number) => this.ask(image, one, keep, number, run.signal)));
-      await this.result.show(image, results, { controls, names: this.sides().map(({ name }) => name) });
+      await this.result.show(image, results, { controls, sides: this.sides() });
       this.strokes = live ? results.map(({ id }) => id) : [];
       if (!this.said.classList.contains("wrong") || !live) this.say("");
       if (!live && keep) this.reveal();
@@ -225,7 +225,7 @@ export class Workplace {
     await this.source.recall(source);
     const image = await this.source.picture();
     const answer = { file: result, id: one.id, version: one.version, notes: "" };
-    await this.result.show({ ...image, file: source }, [answer], { controls: this.controls.values(), names: this.sides().map(({ name }) => name) });
+    await this.result.show({ ...image, file: source }, [answer], { controls: this.controls.values(), sides: this.sides() });
     this.say("");
   }
 
