@@ -236,7 +236,7 @@ def test_a_worker_that_says_what_none_says_is_taken_for_lost(tmp_path: Path, sai
 
 SERVE = Path(images.__file__).parents[1] / "serve"
 OPENERS = {"read", "header", "from_pillow", "format_of"}
-ELSEWHERE = {"worker.py", "versions.py"}
+ELSEWHERE = {"worker.py", "showing.py", "versions.py"}
 """What runs in workers; and what opens the examples that the operator's own models come with."""
 
 

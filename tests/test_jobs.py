@@ -191,7 +191,7 @@ class Fake:
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
-        return Answer(b"result", "PNG", "1", (), {})
+        return Answer(b"result", "PNG", "1", (), {}, "PNG")
 
 
 @asynccontextmanager

@@ -170,7 +170,10 @@ def add_translation(app: FastAPI, engine: Engine, history: History) -> None:
         notes = answer.notes
         if keep:
             try:
-                kept = partial(history.add, name, Given(called, image), controls, answer, result)
+                pictures = {control: value for control, value in controls.items() if isinstance(value, bytes)}
+                formats = {control: (await engine.looker.look(value)).format for control, value in pictures.items()}
+                source = Given(called, image, answer.came_as)
+                kept = partial(history.add, name, source, controls, formats, answer, result)
                 headers["X-History-Id"] = await run_in_threadpool(kept)
                 if instead_of:
                     await run_in_threadpool(history.delete, instead_of)

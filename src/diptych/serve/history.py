@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from diptych.files import write_bytes
-from diptych.images import SUFFIX_OF, format_of
+from diptych.images import SUFFIX_OF
 from diptych.serve.engine import Answer
 from diptych.serve.errors import NotFound
 from diptych.serve.keeping import Keeper
@@ -22,10 +22,11 @@ KEPT = 200
 
 @dataclass(frozen=True)
 class Given:
-    """A picture as a client sends it: its name there, and its file."""
+    """A picture as a client sends it: its name there, its file, and what format that has."""
 
     name: str
     data: bytes
+    format: str
 
 
 class History:
@@ -35,18 +36,26 @@ class History:
         self.store, self.keeper = store, keeper
         self.place = store.place / "history"
 
-    def add(self, model: str, source: Given, controls: Mapping[str, Any], answer: Answer, name: str) -> str:
+    def add(
+        self,
+        model: str,
+        source: Given,
+        controls: Mapping[str, Any],
+        formats: Mapping[str, str],
+        answer: Answer,
+        name: str,
+    ) -> str:
         """Remember a translation, its pictures byte by byte; its id. name: what its result is to be called.
 
-        Raises StorageFull, StorageAway.
+        formats: of the controls that are pictures. Raises StorageFull, StorageAway.
         """
         id = new_id()
-        before = f"source/{stem_of(source.name)}{SUFFIX_OF[format_of(source.data)]}"
+        before = f"source/{stem_of(source.name)}{SUFFIX_OF[source.format]}"
         files = {before: source.data, f"result/{name}": answer.data}
         kept: dict[str, Any] = {}
         for control, value in controls.items():
             if isinstance(value, bytes):
-                files[f"control-{control}{SUFFIX_OF[format_of(value)]}"] = value
+                files[f"control-{control}{SUFFIX_OF[formats[control]]}"] = value
             kept[control] = {"file": list(files)[-1]} if isinstance(value, bytes) else value
         self.keeper.take(sum(map(len, files.values())))
         for file, data in files.items():

@@ -26,7 +26,8 @@ from diptych.images import Picture
 from diptych.provenance import Sealer
 from diptych.runtime.threads import Threads
 from diptych.serve.messages import Message, packed, receive
-from diptych.serve.viewing import Order, viewed
+from diptych.serve.showing import viewed
+from diptych.serve.viewing import Order
 from diptych.translator import Translator
 
 WARM = 128

@@ -225,7 +225,7 @@ class Engine:
         shape = (header.height, header.width, header.channels, header.dtype, header.alpha)
         kind = (model, format, shape, tuple(sorted(controls.items())))
         future: asyncio.Future[Answer] = self.loop.create_future()
-        request = Waiting(model, file, controls, format, pixels, kind, future, start)
+        request = Waiting(model, file, controls, format, pixels, kind, future, start, header.format)
         timer = self.loop.call_at(
             self.loop.time() + start + deadline - time.monotonic(), request.refuse, passed(deadline)
         )
@@ -334,7 +334,8 @@ class Engine:
             seconds = {"queued": queued, **outcome.seconds}
             for stage, time_taken in seconds.items():
                 self.tally.seconds[request.model, stage].add(time_taken)
-            request.future.set_result(Answer(outcome.data, outcome.format, version, outcome.notes, seconds))
+            made = outcome.data, outcome.format, version, outcome.notes, seconds
+            request.future.set_result(Answer(*made, request.came_as))
 
     def retry(self, batch: list[Waiting]) -> None:
         """Put the requests of a worker that died first in the queue, each by itself, but for one that is the cause."""

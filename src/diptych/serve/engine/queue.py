@@ -19,7 +19,8 @@ BATCH_PIXELS = 2**22
 class Answer:
     """A translated picture as the bytes of a file, and what making it took.
 
-    seconds: queued, and of its batch decoding, translating, encoding. version: of the model that made it.
+    seconds: queued, and of its batch decoding, translating, encoding. version: of the model that made it. came_as: the
+    format of the picture that was translated.
     """
 
     data: bytes
@@ -27,6 +28,7 @@ class Answer:
     version: str
     notes: tuple[str, ...]
     seconds: dict[str, float]
+    came_as: str
 
     @property
     def media_type(self) -> str:
@@ -45,6 +47,7 @@ class Waiting:
     kind: tuple[Any, ...]
     future: asyncio.Future[Answer]
     since: float
+    came_as: str
     deaths: int = 0
 
     def refuse(self, error: ServeError) -> None:
