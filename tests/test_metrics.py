@@ -12,9 +12,10 @@ import torch
 
 from diptych import metrics, weights
 from diptych.errors import ConfigError, DataError, WeightsError
-from diptych.metrics import l1, lpips_squeeze, psnr, ssim
+from diptych.metrics import features_resnet_nsfw, l1, lpips_squeeze, psnr, ssim
 from diptych.metrics.interval import bootstrap
 from diptych.nn.perceptual import LPIPS, SqueezeNet
+from diptych.nn.thin_resnet import ThinResNet
 
 SHARED = Path(__file__).parents[2] / "shared"
 WEIGHTS = Path(os.environ.get("DIPTYCH_WEIGHTS") or SHARED / "weights")
@@ -28,8 +29,10 @@ def noise(*shape: int, seed: int = 0) -> torch.Tensor:
 
 @pytest.fixture
 def untrained(tmp_path, monkeypatch):
-    """An LPIPS with random weights, in the files and under the names of the published ones."""
+    """The networks that score with random weights; LPIPS's in the files and under the names of the published ones."""
     torch.manual_seed(0)
+    second = ThinResNet().eval().requires_grad_(False)
+    monkeypatch.setattr(features_resnet_nsfw, "judge", lambda pictures: second)
     net, layers = SqueezeNet().state_dict(), LPIPS().weights
     torch.save(net | {"classifier.1.bias": torch.zeros(1000)}, tmp_path / "squeezenet1_1-b8a52dc0.pth")
     linear = {f"lin{k}.model.1.weight": torch.rand_like(weight) for k, weight in enumerate(layers)}

@@ -104,7 +104,8 @@ def roughness(discriminator: Callable[[Tensor], Tensor], x: Tensor, sigma: float
 
 def quarter(x: Tensor) -> Tensor:
     """A part half as high and wide at a random place; sides are rounded up to multiples of 32 where there is room."""
-    height, width = (min(side, -(-side // 64) * 32) for side in x.shape[-2:])
-    down, right = torch.rand(2, device="cpu").tolist()  # on the host: nothing waits for a device
-    top, left = int(down * (x.shape[-2] - height + 1)), int(right * (x.shape[-1] - width + 1))
-    return x[..., top : top + height, left : left + width]
+    for side, chance in zip((-2, -1), torch.rand(2, device=x.device), strict=True):
+        whole, kept = x.shape[side], min(x.shape[side], -(-x.shape[side] // 64) * 32)
+        start = (chance * (whole - kept + 1)).long()  # stays where it is: the host waits for no device
+        x = x.index_select(side, start + torch.arange(kept, device=x.device))
+    return x
