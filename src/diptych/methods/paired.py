@@ -1,8 +1,8 @@
 """Ours, for pairs and minutes: a network without norms learns by what a trained eye sees, and by an adversary.
 
 A U-Net without norms or strides; distances in deep features (Johnson et al. 2016; Zhang et al. 2018) of
-EfficientNet-Lite0; a relativistic adversary held by R1 and R2 (Huang et al. 2024). docs/benchmarks.md shows what was
-tried, and what each part gives.
+EfficientNet-Lite0; a relativistic adversary held by R1 and R2 (Huang et al. 2024). benchmarks/ablation.py measures
+what each part gives.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Ours, for minutes and without pairs: a network that begins by changing nothing learns what tells two heaps apart.
 
 A U-Net without norms or strides adds its change to the picture; patches stay recognisable by its own features
-(Park et al. 2020); a relativistic adversary is held by R1 and R2 (Huang et al. 2024). docs/benchmarks.md shows what was
-tried.
+(Park et al. 2020); a relativistic adversary is held by R1 and R2 (Huang et al. 2024).
 """
 
 from __future__ import annotations
