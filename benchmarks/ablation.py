@@ -40,7 +40,9 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=2400)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--only", nargs="+", default=list(VARIANTS), choices=list(VARIANTS), metavar="NAME")
-    parser.add_argument("--evaluate", nargs="*", default=[], metavar="OPTION", help="more options of diptych evaluate")
+    parser.add_argument(
+        "--evaluate", action="append", default=[], metavar="OPTION", help="as --evaluate=--snap-colours"
+    )
     asked = parser.parse_args()
 
     print(f"| {asked.images} images | {' | '.join(SCORES)} | seconds |\n|---|{'---|' * (len(SCORES) + 1)}")

@@ -6,7 +6,7 @@
     python benchmarks/quality.py camvid --data CAMVID --reader runs/camvid-segment
     python benchmarks/quality.py ct-mri --data CT_MRI
     python benchmarks/quality.py roadscene --data ROADSCENE
-    python benchmarks/quality.py day2night --data demo/street
+    python benchmarks/quality.py day2night --data STREETS  (samples street --unpaired)
     python benchmarks/quality.py horse2zebra --data HORSE2ZEBRA
 
 A name is a row of the table below, with its recipe and minutes, or a recipe's own file with --minutes. Options after --

@@ -201,7 +201,7 @@ def test_without_the_library_that_draws_its_extra_is_named(
     ("name", "body", "fault"),
     [
         ("../up", "<path/>", "is no name of a drawing"),
-        ("house", '<image href="/tmp/a.png"/>', "house draws on other files"),
+        ("house", '<image href="beside/a.png"/>', "house draws on other files"),
         ("house", '<use href="other.svg#a"/>', "house draws on other files"),
         ("house", '<path fill="url(other.svg#a)"/>', "house draws on other files"),
         ("house", "<path", "is no SVG that can be drawn"),

@@ -32,12 +32,7 @@ class VGGFeatures(Perceptual):
         self.register_buffer("deviation", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        x, seen = ((x + 1) / 2 - self.mean) / self.deviation, []
-        for place, layer in enumerate(self.network.features):
-            x = layer(x)
-            if place in self.taps:
-                seen.append(x)
-        return seen
+        return self.network.after(self.taps, ((x + 1) / 2 - self.mean) / self.deviation)
 
 
 def deep_distance(network: Callable[[Tensor], list[Tensor]], fake: Tensor, real: Tensor) -> Tensor:
@@ -68,6 +63,9 @@ def in_colours(x: Tensor) -> Tensor:
 
 
 def unit_length(x: Tensor) -> Tensor:
-    """The channels of every pixel, scaled to length one; where all are near zero they stay so."""
+    """The channels of every pixel, scaled to length one; where all are near zero they stay so.
+
+    A loss needs its gradient there, which that of `perceptual.unit`, made for scores, has not.
+    """
     x = x.float()
     return x * (x.square().sum(dim=1, keepdim=True) + 1e-6).rsqrt()

@@ -6,7 +6,7 @@ Zhang, Isola, Efros, Shechtman, Wang: The Unreasonable Effectiveness of Deep Fea
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import ClassVar
 
 import torch
@@ -127,6 +127,15 @@ class VGG(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.features(x)
 
+    def after(self, places: Container[int], x: Tensor) -> list[Tensor]:
+        """What the layers at these places give."""
+        seen = []
+        for place, layer in enumerate(self.features):
+            x = layer(x)
+            if place in places:
+                seen.append(x)
+        return seen
+
 
 class Perceptual(nn.Module):
     """Holds a VGG whose weights are constants that come from elsewhere by `fill`: nothing trains or saves them."""
@@ -183,12 +192,7 @@ class VGGDistance(Perceptual):
         return torch.stack([weight * l1(one, aim) for weight, one, aim in pairs]).sum()
 
     def seen(self, x: Tensor) -> list[Tensor]:
-        x, seen = x.expand(-1, 3, -1, -1), []
-        for place, layer in enumerate(self.network.features):
-            x = layer(x)
-            if place in self.taps:
-                seen.append(x)
-        return seen
+        return self.network.after(self.taps, x.expand(-1, 3, -1, -1))
 
 
 def hold_constant(network: nn.Module) -> None:
