@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--only", nargs="+", default=list(VARIANTS), choices=list(VARIANTS), metavar="NAME")
     parser.add_argument(
-        "--evaluate", action="append", default=[], metavar="OPTION", help="as --evaluate=--snap-colours"
+        "--evaluate", action="append", default=[], metavar="OPTION", help="as --evaluate=--size=256x192"
     )
     asked = parser.parse_args()
 

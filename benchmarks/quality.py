@@ -61,8 +61,8 @@ class Row:
 
 ROWS = {
     "street": Row("street", 3, {"lpips_squeeze": 0.26}),
-    "facades-10": Row("facades", 10, {"lpips_squeeze": 0.41}, evaluate=("--snap-colours",)),
-    "facades-30": Row("facades", 30, {"lpips_squeeze": 0.38}, evaluate=("--snap-colours",)),
+    "facades-10": Row("facades", 10, {"lpips_squeeze": 0.41}),
+    "facades-30": Row("facades", 30, {"lpips_squeeze": 0.38}),
     "camvid": Row("camvid", 15, than="published/camvid-pix2pix", evaluate=("--size", "256x192")),
     "ct-mri": Row("ct-mri", 10, {"lpips_squeeze": 0.19}),
     "roadscene": Row("roadscene", 10, than="pix2pix"),

@@ -51,10 +51,13 @@ def evaluate(
     from rich.console import Console
     from rich.progress import Progress
 
+    from diptych.config import read_recipe
     from diptych.evaluation.command import evaluate_folder
     from diptych.runtime.threads import Threads
     from diptych.training.log import records
 
+    if (recipe := model / "recipe.yaml").exists():  # a run's own data are read as they were in training
+        snap_colours = snap_colours or bool(read_recipe(recipe).get("data", {}).get("snap_colours"))
     translator = load(model, device, bf16, compile, snap_colours)
     reading = load(reader, device, bf16, compile, snap_colours) if reader else None
     place = out or (model if (model / "recipe.yaml").exists() else Path(f"{model.resolve().name}-evaluation"))
