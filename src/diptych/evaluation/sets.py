@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any, Literal, Protocol
 
 import numpy as np
+from torch import Tensor
 
 from diptych.errors import DataError, WeightsError
 from diptych.evaluation.baselines import HALVES, UNTOUCHED
@@ -29,7 +30,7 @@ from diptych.evaluation.evaluate import (
     summary,
 )
 from diptych.images import Picture
-from diptych.metrics import sets
+from diptych.metrics import correlation, l1, sets
 from diptych.metrics.sets import SetMetric
 
 ARTEFACTS = ("grid", "frame")
@@ -37,6 +38,15 @@ ARTEFACTS = ("grid", "frame")
 
 SETS = ("fd_squeezenet", "kd_squeezenet", "fd_resnet_nsfw", "kd_resnet_nsfw", *ARTEFACTS)
 """What two sets of pictures are compared by."""
+
+TO_SOURCE = "correlation_to_source"
+"""What tells whether light places of the source are still the light ones."""
+
+INVERTED, IDLE = "light and dark are exchanged", "nearly nothing was changed"
+"""What is noted of outputs whose brightness runs against their source's, and of those that are within a grey level."""
+
+AGAINST, LEVEL = -0.2, 2 / 255
+"""From where on that is noted: a correlation, and a grey level of 255 in pictures of [-1, 1]."""
 
 Features = Callable[..., np.ndarray]
 OUTPUT, REAL = "output", "real"
@@ -95,16 +105,28 @@ def evaluate_sets(
             _check(name, output, data.dtype[1])
         seen.look(OUTPUT, outputs[0], data.range[1])
         seen.look(UNTOUCHED, source, data.range[0])
-        scores, fault = diversity(stacked(outputs, data.range[1]).to(seen.device))
+        made = stacked(outputs, data.range[1])
+        scores, fault = diversity(made.to(seen.device))
         left_out |= fault
-        rows.append(Row(name, scores))
-        notes.update(outputs[0].notes)
+        alike, seen_in_it = guarded(made[:1], stacked([source], data.range[0]))
+        rows.append(Row(name, scores | alike))
+        notes.update([*outputs[0].notes, *seen_in_it])
         if progress:
             progress(len(rows))
     if not rows or not seen.counts[REAL]:
         raise DataError(f"the split {split!r} lacks pictures of one side: nothing to evaluate on; name another split")
-    apart = summary(rows, standards_of({}, answers), left_out, split, seed=seed, start=start, notes=notes)
+    standards = standards_of({}, answers)
+    standards[TO_SOURCE] = Standard(f"of output and source: {correlation.PROTOCOL}", correlation.BETTER)
+    apart = summary(rows, standards, left_out, split, seed=seed, start=start, notes=notes)
     return compared(judges, seen, apart, seed=seed, start=start)
+
+
+def guarded(output: Tensor, source: Tensor) -> tuple[dict[str, float], list[str]]:
+    """How an output `1 C H W` is like its source, and what is to be noted of that; nothing where their shapes differ."""
+    if output.shape != source.shape:
+        return {}, []
+    alike, apart = float(correlation.measure(output, source)), float(l1.measure(output, source))
+    return {TO_SOURCE: alike}, [INVERTED] * (alike < AGAINST) + [IDLE] * (apart < LEVEL)
 
 
 class Seen:
