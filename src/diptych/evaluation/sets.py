@@ -122,7 +122,7 @@ def evaluate_sets(
 
 
 def guarded(output: Tensor, source: Tensor) -> tuple[dict[str, float], list[str]]:
-    """How an output `1 C H W` is like its source, and what is to be noted of that; nothing where their shapes differ."""
+    """How an output `1 C H W` is like its source, and what to note of that; nothing where their shapes differ."""
     if output.shape != source.shape:
         return {}, []
     alike, apart = float(correlation.measure(output, source)), float(l1.measure(output, source))
