@@ -10,7 +10,8 @@
     python benchmarks/quality.py horse2zebra --data HORSE2ZEBRA
 
 A name is a row of the table below, with its recipe and minutes, or a recipe's own file with --minutes. Options after --
-go to the training: -- train.batch=4. Every seed has a run folder under --out: one that is finished is not trained
+go to the training: -- train.batch=4. On a machine that does other things beside, --images N trains on as many images as
+its quiet minutes hold. Every seed has a run folder under --out: one that is finished is not trained
 again, one that was stopped goes on, and its scores are kept beside it; so a table that was interrupted is made whole by
 the same command. Where a row has something to be better than, that is trained for the same minutes too.
 
@@ -82,15 +83,17 @@ def run(command: Sequence[object]) -> str:
 
 def result(recipe: Sequence[str], row: Row, asked: argparse.Namespace, seed: int) -> dict[str, Any]:
     """The scores of one seed with the time and the rate of its training; from its file where that is there."""
-    name = f"{'-'.join(Path(word.removeprefix('method.name=')).stem for word in recipe)}-{row.minutes:g}min-seed{seed}"
+    length = f"{asked.images}images" if asked.images else f"{row.minutes:g}min"
+    name = f"{'-'.join(Path(word.removeprefix('method.name=')).stem for word in recipe)}-{length}-seed{seed}"
     place, told = asked.out / name, asked.out / f"{name}.json"
     facts: dict[str, Any] = json.loads(told.read_text()) if told.exists() else {"seconds": 0.0}
     if not (place / "done").exists():
         plain, rounded = convolution_rates(torch.device("cpu"), rounds=5, batch=8)
         start = time.monotonic()
-        length = ["train.images=null", "train.epochs=null", f"train.minutes={row.minutes:g}", f"train.seed={seed}"]
+        wanted = {"images": asked.images, "minutes": None if asked.images else row.minutes, "seed": seed}
+        options = ["train.epochs=null", *(f"train.{key}={json.dumps(value)}" for key, value in wanted.items())]
         try:
-            run(["train", *recipe, "--data", asked.data, "--out", place, *length, *asked.options])
+            run(["train", *recipe, "--data", asked.data, "--out", place, *options, *asked.options])
         finally:  # a training that is stopped goes on another time, and its seconds are counted
             facts |= {"float32": plain, "bfloat16": rounded, "seconds": facts["seconds"] + time.monotonic() - start}
             facts.pop("evaluation", None)
@@ -126,9 +129,9 @@ def pictures(results: Sequence[dict[str, Any]], metric: str) -> np.ndarray | Non
     return None if any(None in row or not row for row in rows) else np.mean(rows, axis=0)
 
 
-def lines(name: str, row: Row, ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> list[str]:
+def lines(name: str, length: str, row: Row, ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> list[str]:
     """The table's lines: what was spent, then one for each score."""
-    table = [f"{name}, {row.minutes:g} minutes: {spent(ours)}"]
+    table = [f"{name}, {length}: {spent(ours)}"]
     table += [f"beside it {row.than}: {spent(theirs)}"] if theirs else []
     table += [""]
     table += [
@@ -189,6 +192,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--minutes", type=float)
+    parser.add_argument("--images", type=int, help="train on so many images, however long that takes")
     parser.add_argument("--reader", help="run folder of a segmenter, for fcn_mean_iou")
     parser.add_argument("--size", help="that pictures are brought to before they are scored")
     parser.add_argument(
@@ -217,7 +221,8 @@ def main() -> None:
     theirs = [
         result(than or [*recipe, f"method.name={row.than}"], row, asked, seed) for seed in asked.seeds if row.than
     ]
-    text = "\n".join([*lines(asked.name, row, ours, theirs), machine(), ""])
+    length = f"{asked.images} images" if asked.images else f"{row.minutes:g} minutes"
+    text = "\n".join([*lines(asked.name, length, row, ours, theirs), machine(), ""])
     (asked.out / f"{Path(asked.name).stem}.md").write_text(text)
     print(text)
 
