@@ -23,6 +23,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "discriminator_levels": 2,
         "patches": 16,
         "heads": 8,
+        "network": "none",
     },
     "cyclegan": {"blocks": 2, "width": 4, "discriminator_width": 4, "discriminator_layers": 2, "history": 3},
     "cut": {"blocks": 2, "width": 4, "discriminator_width": 4, "patches": 16, "heads": 8},

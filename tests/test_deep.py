@@ -17,7 +17,7 @@ from torch import Tensor
 from diptych import weights
 from diptych.config import read_recipe
 from diptych.errors import WeightsError
-from diptych.nn.deep import VGGFeatures, deep_distance, in_colours
+from diptych.nn.deep import DeepDiscriminator, VGGFeatures, deep_distance, in_colours
 from diptych.nn.efficientnet import STAGES, EfficientNetLite0
 
 SMALL = {"width": 4, "levels": 2, "detail": 4, "discriminator_width": 4, "discriminator_levels": 2}
@@ -122,6 +122,17 @@ def test_channels_are_shown_three_at_a_time() -> None:
 def test_vgg_features_have_five_sizes() -> None:
     seen = VGGFeatures()(torch.zeros(1, 3, 32, 32))
     assert [(one.shape[1], one.shape[2]) for one in seen] == [(64, 32), (128, 16), (256, 8), (512, 4), (512, 2)]
+
+
+@pytest.mark.parametrize("make", [lambda: EfficientNetLite0(blocks=11), VGGFeatures])
+def test_a_deep_discriminator_judges_three_features_and_only_its_own_weights_learn(make: Any) -> None:
+    network = make()
+    assert [one.shape[1] for one in network(torch.zeros(1, 3, 32, 32))] == list(network.channels)
+    judge = DeepDiscriminator(network, network.channels[-3:], width=8)
+    maps = judge(torch.rand(2, 3, 64, 64) * 2 - 1)
+    assert [one.shape for one in maps] == [(2, 1, side, side) for side in (16, 8, 4)]
+    assert {name.partition(".")[0] for name, _ in judge.named_parameters()} == {"heads"}
+    assert {name.partition(".")[0] for name in judge.state_dict()} == {"heads"}
 
 
 def small(pairs: Path, **method: Any) -> dict[str, dict[str, Any]]:

@@ -13,6 +13,8 @@ VARIANTS = {
     "resnet": ("pix2pix", {**SMALL["pix2pix"], "generator": "resnet_6blocks", "norm": "instance"}),
     "pixel wgan-gp": ("pix2pix", {**SMALL["pix2pix"], "discriminator": "pixel", "gan": "wgan-gp", "norm": "instance"}),
     "hinge running": ("pix2pix", {**SMALL["pix2pix"], "gan": "hinge", "test_statistics": "running"}),
+    "deep": ("paired", {**SMALL["paired"], "network": "efficientnet_lite0"}),
+    "deep adversary": ("unpaired", {**SMALL["unpaired"], "network": "efficientnet_lite0"}),
     "attention": ("cyclegan", {**SMALL["cyclegan"], "attention": True}),
     "antialias": ("cyclegan", {**SMALL["cyclegan"], "antialias": True}),
     "batch norm": ("cyclegan", {**SMALL["cyclegan"], "norm": "batch", "dropout": True, "gan": "vanilla"}),

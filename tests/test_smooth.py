@@ -8,7 +8,7 @@ from torch import nn
 
 from diptych.errors import ConfigError
 from diptych.methods import find
-from diptych.nn.gan import quarter, relativistic, roughness
+from diptych.nn.gan import detached, quarter, relativistic, roughness
 from diptych.nn.smooth import SmoothDiscriminator, SmoothUNet
 from diptych.training.recipe import resolve
 from diptych.training.schedule import factor
@@ -41,6 +41,13 @@ def test_the_relativistic_loss_is_about_differences_alone() -> None:
     assert float(relativistic(better, worse)) == pytest.approx(0.04859, abs=1e-4)  # log(1 + e^-3)
     assert float(relativistic(worse, better)) == pytest.approx(3.04859, abs=1e-4)
     assert float(relativistic(worse, worse)) == pytest.approx(0.6931, abs=1e-4)
+
+
+def test_the_relativistic_loss_of_several_maps_is_their_mean() -> None:
+    maps = [torch.full((2, 1, 4, 4), 3.0), torch.zeros(2, 1, 2, 2)]
+    nothing = [torch.zeros_like(one) for one in maps]
+    assert float(relativistic(maps, nothing)) == pytest.approx((0.04859 + 0.6931) / 2, abs=1e-4)
+    assert not any(one.requires_grad for one in detached([one.requires_grad_() for one in maps]))
 
 
 def test_the_roughness_of_a_linear_discriminator_is_its_squared_slope() -> None:

@@ -16,7 +16,7 @@ from annotated_types import Gt
 from torch import Tensor, nn
 
 from diptych.methods.method import Adam, Count, Method, Schedule, Step, Weight
-from diptych.nn.deep import Deep, VGGFeatures, deep_distance
+from diptych.nn.deep import BY_WEIGHTS, PRETRAINED, Deep, VGGFeatures, deep_distance
 from diptych.nn.efficientnet import EfficientNetLite0
 from diptych.nn.gan import relativistic, roughness
 from diptych.nn.ops.join import join
@@ -43,10 +43,8 @@ class Paired(Method):
     schedule: ClassVar[Schedule] = "warm cosine"
     length: ClassVar[Mapping[str, int]] = {"images": 16000}
     train_defaults: ClassVar[Mapping[str, Any]] = {"batch": 8, "ema": 0.99}
-    pretrained: ClassVar[Mapping[str, str]] = {"efficientnet": "efficientnet_lite0", "vgg": "vgg19"}
-    by_weights: ClassVar[Mapping[str, Mapping[str, str | None]]] = {
-        "network": {"efficientnet_lite0": "efficientnet_lite0", "vgg19": "vgg19", "none": None}
-    }
+    pretrained: ClassVar[Mapping[str, str]] = PRETRAINED
+    by_weights: ClassVar[Mapping[str, Mapping[str, str | None]]] = {"network": BY_WEIGHTS}
     by_size: ClassVar[Mapping[str, Mapping[int, Any]]] = {"levels": {64: 5, 32: 4, 16: 3, 8: 2, 4: 1}}
 
     def __init__(
@@ -97,10 +95,8 @@ class Paired(Method):
         yield Step("G", **terms)
 
         fake = fake.detach()
-        given, terms = (
-            source.shape[1],
-            {"gan": relativistic(on_real, self.d(fake))},
-        )  # D is as it was: on_real still holds
+        given = source.shape[1]
+        terms = {"gan": relativistic(on_real, self.d(fake))}  # D is as it was: on_real still holds
         if self.penalty:  # .forward: what augments all that D sees would change the two pictures differently
             some = torch.cat([real[::2], fake[::2]])
             terms["smooth"] = self.penalty * roughness(self.d.forward, some, self.sigma, given=given)

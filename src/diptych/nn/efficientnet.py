@@ -81,6 +81,7 @@ class EfficientNetLite0(nn.Module):
 
     def __init__(self, blocks: int = 16) -> None:
         super().__init__()
+        self.channels = (32, 16, 24, 40, 112, 320)[: 1 + sum(tap < blocks for tap in self.taps)]
         self.stem = Folded(3, 32, 3, stride=2)
         made: list[InvertedResidual] = []
         inputs = 32

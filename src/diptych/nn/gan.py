@@ -81,13 +81,21 @@ def slope_penalty(discriminator: Callable[[Tensor], Tensor | Sequence[Tensor]], 
     return torch.stack(penalties).sum()
 
 
-def relativistic(one: Tensor, other: Tensor) -> Tensor:
-    """How far the logits of `one` picture are from beating those of `other`, place by place: the mean over all places.
+def relativistic(one: Logits, other: Logits) -> Tensor:
+    """How far the logits of `one` picture are from beating those of `other`, place by place: a mean over all places.
 
-    The discriminator pays it for a real picture and its fake, the generator for the two the other way round
-    (Jolicoeur-Martineau 2018; Huang et al. 2024, "The GAN is dead; long live the GAN!").
+    Of several maps, the mean over them. The discriminator pays it for a real picture and its fake, the generator for
+    the two the other way round (Jolicoeur-Martineau 2018; Huang et al. 2024, "The GAN is dead; long live the GAN!").
     """
+    if not isinstance(one, Tensor):
+        return torch.stack([relativistic(*maps) for maps in zip(one, other, strict=True)]).mean()
+    assert isinstance(other, Tensor)
     return F.softplus(other.float() - one.float()).mean()
+
+
+def detached(logits: Logits) -> Logits:
+    """The same logits, through which no gradient passes."""
+    return logits.detach() if isinstance(logits, Tensor) else [one.detach() for one in logits]
 
 
 def roughness(discriminator: Callable[[Tensor], Tensor], x: Tensor, sigma: float, *, given: int = 0) -> Tensor:
