@@ -19,6 +19,7 @@ from diptych.config import read_recipe
 from diptych.errors import WeightsError
 from diptych.nn.deep import DeepDiscriminator, VGGFeatures, deep_distance, in_colours
 from diptych.nn.efficientnet import STAGES, EfficientNetLite0
+from diptych.translator import Translator
 
 SMALL = {"width": 4, "levels": 2, "detail": 4, "discriminator_width": 4, "discriminator_levels": 2}
 State = dict[str, Tensor]
@@ -176,6 +177,16 @@ def test_with_weights_their_distance_is_a_term_of_the_loss(tmp_path: Path) -> No
     train(small(pairs), tmp_path / "run")
     assert read_recipe(tmp_path / "run" / "recipe.yaml")["method"]["network"] == "efficientnet_lite0"
     assert "G.deep" in (tmp_path / "run" / "log.jsonl").read_text()
+
+
+def test_with_weights_unpaired_judges_by_them_and_its_translator_goes_without(tmp_path: Path) -> None:
+    pairs = side_by_side(tmp_path / "pairs", 4, 32)
+    recipe = small(pairs, name="unpaired")
+    del recipe["train"]["best"]
+    train(recipe, tmp_path / "run")
+    assert read_recipe(tmp_path / "run" / "recipe.yaml")["method"]["network"] == "efficientnet_lite0"
+    method = Translator.load(tmp_path / "run" / "model").method
+    assert not [name for name, _ in method.named_modules() if "efficientnet" in name or "network" in name]
 
 
 def test_weights_that_come_with_a_package_are_not_fetched_from_nowhere(no_weights: Path) -> None:
