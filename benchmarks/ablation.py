@@ -1,4 +1,4 @@
-"""What each part of `paired` gives: the method as it is, and with one part changed, at equal numbers of images.
+"""What each part of `paired` or `unpaired` gives: as it is, and with one part changed, at equal numbers of images.
 
 Run:  python benchmarks/ablation.py RECIPE DATA --out FOLDER [--images 2400] [--seeds 0 1 2] [--only NAME ...]
 Each variant is trained and scored by the command line; what is there already is not trained again. Printed: scores on
@@ -15,7 +15,10 @@ import time
 from pathlib import Path
 from statistics import mean
 
-VARIANTS: dict[str, list[str]] = {
+from diptych.config import read_recipe
+from diptych.training.recipe import resolve
+
+PAIRED: dict[str, list[str]] = {
     "as it is": [],
     "without an adversary": ["method.gan=0"],
     "adversary, a quarter of the weight": ["method.gan=0.25"],
@@ -28,8 +31,23 @@ VARIANTS: dict[str, list[str]] = {
     "half the rate": ["train.lr_scale=0.5"],
     "twice the rate": ["train.lr_scale=2"],
     "without an average of weights": ["train.ema=0"],
+    "discriminator sees augmented pictures": ["steady.diffaugment=colour,translation,cutout"],
 }
-SCORES = ("lpips_squeeze", "psnr", "ssim")
+UNPAIRED: dict[str, list[str]] = {
+    "as it is": [],
+    "judged by pixels": ["method.network=none"],
+    "judged by pixels, R1 and R2 ten times as strong": ["method.network=none", "method.penalty=5"],
+    "half the contrast of patches": ["method.nce=0.5"],
+    "twice the contrast of patches": ["method.nce=2"],
+    "without identity": ["method.identity=0"],
+    "one block at each size": ["method.blocks=1"],
+    "half as wide": ["method.width=16"],
+    "batches of 8": ["train.batch=8", "train.ema=0.99"],
+    "discriminator sees augmented pictures": ["steady.diffaugment=colour,translation,cutout"],
+}
+VARIANTS = {"paired": PAIRED, "unpaired": UNPAIRED}
+SCORES = ("lpips_squeeze", "psnr", "kd_squeezenet", "features_resnet_nsfw", "kd_resnet_nsfw")
+"""Of these, those that the data have: with pairs to test on, or without."""
 
 
 def main() -> None:
@@ -39,33 +57,35 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--images", type=int, default=2400)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--only", nargs="+", default=list(VARIANTS), choices=list(VARIANTS), metavar="NAME")
+    parser.add_argument("--only", nargs="+", metavar="NAME")
     parser.add_argument(
         "--evaluate", action="append", default=[], metavar="OPTION", help="as --evaluate=--size=256x192"
     )
     asked = parser.parse_args()
+    variants = VARIANTS[str(resolve(read_recipe(Path(asked.recipe))).name)]
+    if unknown := set(asked.only or []) - set(variants):
+        parser.error(f"--only {', '.join(unknown)}: there are {', '.join(variants)}")
 
-    print(f"| {asked.images} images | {' | '.join(SCORES)} | seconds |\n|---|{'---|' * (len(SCORES) + 1)}")
-    for name in asked.only:
-        runs = [run(asked, name, seed) for seed in asked.seeds]
-        print(
-            f"| {name} | {' | '.join(words([one[score] for one in runs]) for score in (*SCORES, 'seconds'))} |",
-            flush=True,
-        )
+    for number, name in enumerate(asked.only or variants):
+        runs = [run(asked, name, variants[name], seed) for seed in asked.seeds]
+        scores = list(runs[0])
+        if number == 0:
+            print(f"| {asked.images} images | {' | '.join(scores)} |\n|---|{'---|' * len(scores)}")
+        print(f"| {name} | {' | '.join(words([one[score] for one in runs]) for score in scores)} |", flush=True)
     print(diptych("doctor").splitlines()[-1].strip())
 
 
-def run(asked: argparse.Namespace, name: str, seed: int) -> dict[str, float]:
+def run(asked: argparse.Namespace, name: str, options: list[str], seed: int) -> dict[str, float]:
     """Train and score one variant; what it scored."""
     folder = asked.out / f"{name.replace(' ', '-').replace(',', '')}-{seed}"
     written = folder / "ablation.json"
     if not written.exists():
         start = time.perf_counter()
-        options = [f"train.images={asked.images}", f"train.seed={seed}", "train.best=last", *VARIANTS[name]]
+        options = [f"train.images={asked.images}", f"train.seed={seed}", "train.best=last", *options]
         diptych("train", asked.recipe, "--data", asked.data, "--out", str(folder), *options)
         seconds = time.perf_counter() - start
         said = json.loads(diptych("evaluate", str(folder), "--data", asked.data, "--json", *asked.evaluate))
-        scores = {score: said["metrics"][score]["value"] for score in SCORES}
+        scores = {score: said["metrics"][score]["value"] for score in SCORES if score in said["metrics"]}
         written.write_text(json.dumps({**scores, "seconds": seconds}))
     return json.loads(written.read_text())
 
