@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from diptych.methods.method import Method
 
 
-OURS = ("paired", "unpaired")
+OURS = ("paired", "unpaired", "multimodal")
 """The methods that are not as published, and the ones to begin with."""
 
 
 def names() -> list[str]:
     """The built-in methods, by name: ours first."""
-    return sorted(byname.names(__file__, frame={"method"}), key=lambda name: name not in OURS)
+    return [*OURS, *(name for name in byname.names(__file__, frame={"method"}) if name not in OURS)]
 
 
 def summaries() -> dict[str, str]:

@@ -38,7 +38,7 @@ class Paired(Method):
     penalty, sigma: weight of R1 and R2, and the noise that they are measured by.
     """
 
-    keep = ("g",)
+    keep: tuple[str, ...] = ("g",)
     judges = ("d",)
     schedule: ClassVar[Schedule] = "warm cosine"
     length: ClassVar[Mapping[str, int]] = {"images": 16000}
@@ -81,18 +81,25 @@ class Paired(Method):
         return {name: Adam(lr=1.5e-2, betas=(0.5, 0.99), by_inputs=True) for name in self.groups()}
 
     def steps(self, source: Tensor, target: Tensor) -> Iterator[Step]:
-        output = self.g(source)  # not bounded: where it leaves the range, the losses still pull it back
-        terms: dict[str, Any] = {"l1": self.l1 * F.l1_loss(output, target)}
+        yield from self.compared(self.g(source), source, target)
+
+    def compared(self, output: Tensor, source: Tensor, target: Tensor, **more: Tensor) -> Iterator[Step]:
+        """The steps for an output, not bounded: where it leaves the range, the losses still pull it back.
+
+        more: what else those pay who made it.
+        """
+        makers = [group for group in self.groups() if group != "D"]
+        terms: dict[str, Any] = {**more, "l1": self.l1 * F.l1_loss(output, target)}
         if network := self.efficientnet or self.vgg:
             terms["deep"] = self.deep * deep_distance(network, output, target)
         if self.d is None:
-            yield Step("G", **terms)
+            yield Step(*makers, **terms)
             return
         source, target = source.to(output), target.to(output)
         real, fake = join(source, target), join(source, output)
         on_real = self.d(real)
         terms["gan"] = self.gan * relativistic(self.d(fake), on_real.detach())
-        yield Step("G", **terms)
+        yield Step(*makers, **terms)
 
         fake = fake.detach()
         given = source.shape[1]

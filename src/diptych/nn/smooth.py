@@ -61,31 +61,56 @@ class SmoothUNet(nn.Module):
     """A picture to a picture of `outputs` channels, in no bounds; what each size knew going down is added going up.
 
     The last step up is to `detail` channels at full size, where the input itself is added, so that its edges stay
-    sharp.
+    sharp. Where there is a `code`, of so many numbers, it says which of several answers: each size going up adds to its
+    channels what it makes of the code, the same everywhere.
     """
 
     def __init__(
-        self, inputs: int, outputs: int, *, width: int = 32, levels: int = 5, blocks: int = 1, detail: int = 16
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        width: int = 32,
+        levels: int = 5,
+        blocks: int = 1,
+        detail: int = 16,
+        code: int = 0,
     ) -> None:
         super().__init__()
         self.encoder = SmoothEncoder(inputs, width=width, levels=levels, blocks=blocks)
         c = self.encoder.channels
         self.narrow = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(c))
         self.levels = nn.ModuleList(stack(channels, blocks) for channels in c[:-1])
+        self.looks = nn.ModuleList(nn.Linear(code, channels) for channels in c) if code else None
         self.last = nn.Conv2d(width, detail, 1)
         self.beside = mirrored(inputs, detail)
         self.detail = mirrored(detail, detail)
         self.head = mirrored(detail, outputs)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.decode(self.encoder(x), x)
+    def forward(self, x: Tensor, code: Tensor | None = None) -> Tensor:
+        return self.decode(self.encoder(x), x, code)
 
-    def decode(self, features: list[Tensor], x: Tensor) -> Tensor:
+    def decode(self, features: list[Tensor], x: Tensor, code: Tensor | None = None) -> Tensor:
+        """The picture of what the encoder made of `x`. code: `B C`, or `1 C` for all alike."""
+        if self.looks is not None and code is not None:
+            features = [one + look(code)[..., None, None] for one, look in zip(features, self.looks, strict=True)]
         *rest, hidden = features
         for level in reversed(range(len(rest))):
             hidden = self.levels[level](rest[level] + doubled(self.narrow[level](hidden)))
         hidden = doubled(self.last(hidden)) + self.beside(x)
         return self.head(leaky(hidden + self.detail(leaky(hidden))))
+
+
+class SmoothSummary(nn.Module):
+    """A picture to `outputs` numbers that say what it is like as a whole: its features, averaged over all places."""
+
+    def __init__(self, channels: int, outputs: int, *, width: int = 24, levels: int = 4) -> None:
+        super().__init__()
+        self.encoder = SmoothEncoder(channels, width=width, levels=levels)
+        self.head = nn.Linear(self.encoder.channels[-1], outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(leaky(self.encoder(x)[-1]).mean(dim=(2, 3)))
 
 
 class SmoothDiscriminator(nn.Module):

@@ -1,0 +1,102 @@
+"""Ours, for pairs whose source leaves something open: `paired` with a code that says which of the answers.
+
+The code of a picture is what an encoder says of its target, held near N(0, 1) so that draws from there are codes too
+(Kingma and Welling 2014; with an adversary, Zhu et al. 2017: cVAE-GAN).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from annotated_types import Gt
+from torch import Tensor, nn
+
+from diptych.methods.method import Count, Seed, Step, Strength, Style, Weight
+from diptych.methods.paired import Paired
+from diptych.nn.deep import Deep
+from diptych.nn.gaussian import Gaussian, draw_normal, nats, seeded_normal, warmed
+from diptych.nn.smooth import SmoothSummary, SmoothUNet
+
+
+class Multimodal(Paired):
+    """G(x, z) with z ~ q(z|y): what `paired` says of G(x), and + kl * KL(q(z|y), N(0, 1)).
+
+    source_channels, target_channels: channels of the pictures, or classes of label maps, read from the data.
+    code: how many numbers z has. kl: the weight above, of nats, added up over z; it grows from nothing over the share
+    `warmup` of the training. free_bits: of each number of z, so many nats cost nothing: what keeps z in use.
+    width, levels, blocks, detail: channels of G at half the size, how many sizes it works at, from half the size down,
+    blocks at each, and channels at full size. Sides are multiples of `2**(levels + 1)`; not given, a training takes as
+    many levels as fit its pictures, up to 5.
+    encoder_width: channels of the encoder of targets at half the size.
+    discriminator_width, discriminator_levels: the same of D.
+    l1, deep, gan, network, penalty, sigma: as in `paired`.
+    """
+
+    keep = ("g", "e")
+
+    def __init__(
+        self,
+        *,
+        source_channels: Count = 3,
+        target_channels: Count = 3,
+        code: Count = 8,
+        kl: Weight = 0.05,
+        warmup: Strength = 0.1,
+        free_bits: Weight = 0.1,
+        width: Count = 32,
+        levels: Count = 5,
+        blocks: Count = 1,
+        detail: Count = 16,
+        encoder_width: Count = 24,
+        discriminator_width: Count = 24,
+        discriminator_levels: Count = 3,
+        l1: Weight = 2.0,
+        deep: Weight = 2.0,
+        network: Deep = "efficientnet_lite0",
+        gan: Weight = 1.0,
+        penalty: Weight = 5.0,
+        sigma: Annotated[float, Gt(0)] = 0.05,
+    ) -> None:
+        super().__init__(
+            source_channels=source_channels,
+            target_channels=target_channels,
+            width=width,
+            levels=levels,
+            blocks=blocks,
+            detail=detail,
+            discriminator_width=discriminator_width,
+            discriminator_levels=discriminator_levels,
+            l1=l1,
+            deep=deep,
+            network=network,
+            gan=gan,
+            penalty=penalty,
+            sigma=sigma,
+        )
+        self.code, self.kl, self.warmup, self.free_bits = code, kl, warmup, free_bits
+        self.g = SmoothUNet(
+            source_channels, target_channels, width=width, levels=levels, blocks=blocks, detail=detail, code=code
+        )
+        self.e = SmoothSummary(target_channels, 2 * code, width=encoder_width, levels=min(levels, 4))
+
+    def groups(self) -> dict[str, list[nn.Module]]:
+        return {"E": [self.e], **super().groups()}
+
+    def steps(self, source: Tensor, target: Tensor) -> Iterator[Step]:
+        q = Gaussian.of(self.e(target))
+        output = self.g(source, q.at(draw_normal(q.mean)[0]))
+        kl = warmed(self.kl, self.progress, self.warmup) * nats(q.divergence(), self.free_bits)
+        yield from self.compared(output, source, target, kl=kl)
+
+    def translate(self, x: Tensor, *, seed: Seed = 0, style: Style = None, style_strength: Strength = 1.0) -> Tensor:
+        """Translate `B C H W` in [-1, 1]; many answers, one for each `seed`.
+
+        style: a picture of the target, whose look is taken instead. style_strength: how far the look goes, from the
+        seed's (0) to the picture's (1); without a picture, from the average (0) to the seed's (1).
+        """
+        drawn = seeded_normal(seed, 1, self.code).to(x)
+        if style is None:
+            return self.g(x, style_strength * drawn).clamp(-1, 1)
+        wanted = Gaussian.of(self.e(style)).mean.to(x)
+        return self.g(x, drawn.lerp(wanted, style_strength)).clamp(-1, 1)
