@@ -125,11 +125,11 @@ def test_vgg_features_have_five_sizes() -> None:
     assert [(one.shape[1], one.shape[2]) for one in seen] == [(64, 32), (128, 16), (256, 8), (512, 4), (512, 2)]
 
 
-@pytest.mark.parametrize("make", [lambda: EfficientNetLite0(blocks=11), VGGFeatures])
+@pytest.mark.parametrize("make", [EfficientNetLite0, lambda: EfficientNetLite0(blocks=11), VGGFeatures])
 def test_a_deep_discriminator_judges_three_features_and_only_its_own_weights_learn(make: Any) -> None:
     network = make()
     assert [one.shape[1] for one in network(torch.zeros(1, 3, 32, 32))] == list(network.channels)
-    judge = DeepDiscriminator(network, network.channels[-3:], width=8)
+    judge = DeepDiscriminator(network, width=8)
     maps = judge(torch.rand(2, 3, 64, 64) * 2 - 1)
     assert [one.shape for one in maps] == [(2, 1, side, side) for side in (16, 8, 4)]
     assert {name.partition(".")[0] for name, _ in judge.named_parameters()} == {"heads"}

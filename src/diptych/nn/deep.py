@@ -7,12 +7,13 @@ Discriminators: Sauer, Chitta, Mueller, Geiger: Projected GANs Converge Faster, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
+from diptych.nn.efficientnet import EfficientNetLite0
 from diptych.nn.perceptual import Perceptual
 from diptych.nn.smooth import mirrored
 
@@ -48,12 +49,14 @@ class VGGFeatures(Perceptual):
 class DeepDiscriminator(nn.Module):
     """Judges pictures `B C H W` in [-1, 1] by what a trained network sees: a map of logits for each of three features.
 
-    Each has a small network of `width` channels. What sees the pictures is never trained, so that what tells two
-    domains apart, such as texture, is found within a few hundred pictures, and not in noise.
-    network: gives features of colour pictures, those of the largest places last; channels: of its last three.
+    They are those at 1/4, 1/8 and 1/16 of the size, and each has a small network of `width` channels. What sees the
+    pictures is never trained, so that what tells two kinds of them apart, such as texture, is found within a few
+    hundred pictures, and not in noise.
     """
 
-    def __init__(self, network: Callable[[Tensor], list[Tensor]], channels: Sequence[int], *, width: int = 64) -> None:
+    seen = slice(2, 5)
+
+    def __init__(self, network: EfficientNetLite0 | VGGFeatures, *, width: int = 64) -> None:
         super().__init__()
         self.network = network
         self.heads = nn.ModuleList(
@@ -64,11 +67,11 @@ class DeepDiscriminator(nn.Module):
                 nn.LeakyReLU(0.2),
                 nn.Conv2d(width, 1, 1),
             )
-            for inputs in channels
+            for inputs in network.channels[self.seen]
         )
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        features = self.network(in_colours(x))[-len(self.heads) :]
+        features = self.network(in_colours(x))[self.seen]
         return [
             head(unit_length(one) * one.shape[1] ** 0.5) for head, one in zip(self.heads, features, strict=True)
         ]  # values about one

@@ -117,18 +117,19 @@ def recompute(network: nn.Module) -> None:
 class Unchanged:
     """Gives a network's buffers back their values: a batch norm must not count a picture twice.
 
-    It can be entered again, as a second derivative does.
+    Constants, which are no part of its state, are left alone. It can be entered again, as a second derivative does.
     """
 
     def __init__(self, network: nn.Module) -> None:
-        self.network = network
+        state = network.state_dict()
+        self.buffers = [buffer for name, buffer in network.named_buffers() if name in state]
 
     def __enter__(self) -> None:
-        self.before = [buffer.clone() for buffer in self.network.buffers()]
+        self.before = [buffer.clone() for buffer in self.buffers]
 
     @torch.no_grad()
     def __exit__(self, *_: object) -> None:
-        for buffer, value in zip(self.network.buffers(), self.before, strict=True):
+        for buffer, value in zip(self.buffers, self.before, strict=True):
             buffer.copy_(value)
 
 
