@@ -21,8 +21,10 @@ from diptych.training.recipe import resolve
 PAIRED: dict[str, list[str]] = {
     "as it is": [],
     "without an adversary": ["method.gan=0"],
-    "adversary, a quarter of the weight": ["method.gan=0.25"],
-    "without R1 and R2": ["method.penalty=0"],
+    "adversary, three times the weight": ["method.gan=0.3"],
+    "judged by pixels": ["method.discriminator=pixels"],
+    "judged by pixels, ten times the weight": ["method.discriminator=pixels", "method.gan=1"],
+    "judged by pixels, without R1 and R2": ["method.discriminator=pixels", "method.penalty=0"],
     "without deep features": ["method.network=none"],
     "deep features alone": ["method.gan=0", "method.l1=0"],
     "two blocks at each size": ["method.blocks=2"],

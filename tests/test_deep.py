@@ -116,8 +116,8 @@ def test_a_deep_distance_moves_the_fake_alone_and_is_zero_for_equals(channels: i
 
 def test_channels_are_shown_three_at_a_time() -> None:
     x = torch.arange(4.0).view(1, 4, 1, 1)
-    assert in_colours(x).flatten(1).tolist() == [[0, 1, 2], [3, 3, 3]]
-    assert in_colours(x[:, :1]).flatten(1).tolist() == [[0, 0, 0]]
+    assert in_colours(x)[..., 0, 0].tolist() == [[0, 1, 2], [3, 3, 3]]
+    assert in_colours(x[:, :1])[..., 0, 0].tolist() == [[0, 0, 0]]
 
 
 def test_vgg_features_have_five_sizes() -> None:
@@ -134,6 +134,12 @@ def test_a_deep_discriminator_judges_three_features_and_only_its_own_weights_lea
     assert [one.shape for one in maps] == [(2, 1, side, side) for side in (16, 8, 4)]
     assert {name.partition(".")[0] for name, _ in judge.named_parameters()} == {"heads"}
     assert {name.partition(".")[0] for name in judge.state_dict()} == {"heads"}
+
+
+def test_pictures_too_small_for_a_network_are_enlarged() -> None:
+    assert in_colours(torch.zeros(1, 3, 8, 24)).shape == (1, 3, 32, 96)
+    assert in_colours(torch.zeros(1, 1, 32, 40)).shape == (1, 3, 32, 40)
+    assert len(DeepDiscriminator(EfficientNetLite0(blocks=11))(torch.zeros(1, 3, 4, 4))) == 3
 
 
 def small(pairs: Path, **method: Any) -> dict[str, dict[str, Any]]:

@@ -16,6 +16,7 @@ from small import SMALL
 from test_resume import train_and_die
 from test_steadiness import NoWaiting
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from diptych.config import dump, read_recipe
 from diptych.errors import ConfigError
@@ -257,6 +258,20 @@ def test_what_a_method_does_not_have_is_said() -> None:
     with pytest.raises(ConfigError, match=r"steady\.spectral_norm, steady\.r1: NoJudge has no discriminators"):
         Trainer(NoJudge(), images=1, steady=Steady(spectral_norm=True, r1=1.0))
     Trainer(NoJudge(), images=1, steady=Steady(rates={"D": 4.0}))
+    off = find("paired")(**SMALL["paired"], gan=0.0)
+    with pytest.raises(ConfigError, match=r"steady\.diffaugment: Paired has no discriminators"):
+        Trainer(off, images=1, steady=Steady(diffaugment=["colour"]))
+
+
+@pytest.mark.parametrize("name", ["paired", "unpaired", "multimodal"])
+def test_what_comes_pretrained_is_not_normalised(name: str) -> None:
+    method = find(name)(**{**SMALL[name], "network": "efficientnet_lite0"})
+    before = {key: buffer.clone() for key, buffer in method.efficientnet.named_buffers()}
+    Steady(spectral_norm=True).prepare(method)
+    after = dict(method.efficientnet.named_buffers())
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    assert sum(parametrize.is_parametrized(layer) for layer in method.d.modules()) == 9
 
 
 def test_off_a_step_is_that_of_the_equations_alone() -> None:

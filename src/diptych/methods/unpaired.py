@@ -64,7 +64,7 @@ class Unpaired(Method):
         discriminator_levels: Count = 4,
         penalty: Weight = 0.5,
         sigma: Annotated[float, Gt(0)] = 0.05,
-        gan: Weight = 1.0,
+        gan: Annotated[float, Gt(0)] = 1.0,
         nce: Weight = 1.0,
         identity: Weight = 1.0,
         patches: Count = 128,

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import ClassVar, Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from diptych.nn.efficientnet import EfficientNetLite0
@@ -72,9 +73,7 @@ class DeepDiscriminator(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         features = self.network(in_colours(x))[self.seen]
-        return [
-            head(unit_length(one) * one.shape[1] ** 0.5) for head, one in zip(self.heads, features, strict=True)
-        ]  # values about one
+        return [head(levelled(one)) for head, one in zip(self.heads, features, strict=True)]
 
 
 def deep_distance(network: Callable[[Tensor], list[Tensor]], fake: Tensor, real: Tensor) -> Tensor:
@@ -91,17 +90,32 @@ def deep_distance(network: Callable[[Tensor], list[Tensor]], fake: Tensor, real:
     return torch.stack(distances).sum()
 
 
+SMALLEST = 32
+"""Sides of the smallest pictures that all layers of these networks see."""
+
+
 def in_colours(x: Tensor) -> Tensor:
     """Pictures of C channels as such of three: one is repeated, more are taken three at a time, `B*ceil(C/3) 3 H W`.
 
-    What is missing to a multiple of three is the last channel again.
+    What is missing to a multiple of three is the last channel again. Pictures under 32 pixels are enlarged.
     """
-    channels = x.shape[1]
+    channels, side = x.shape[1], min(x.shape[-2:])
+    if side < SMALLEST:
+        x = F.interpolate(x, scale_factor=float(-(-SMALLEST // side)))
     if channels == 1:
         return x.expand(-1, 3, -1, -1)
     missing = -channels % 3
     filled = torch.cat([x, x[:, -1:].expand(-1, missing, -1, -1)], dim=1) if missing else x
     return filled.unflatten(1, (-1, 3)).flatten(0, 1)
+
+
+def levelled(x: Tensor) -> Tensor:
+    """The channels of every pixel, scaled to a mean square of one; where all are small they stay so.
+
+    What is nearly nothing, as in the black around a slice of a head, is not made large, and neither is its gradient.
+    """
+    x = x.float()
+    return x * (x.square().mean(dim=1, keepdim=True) + 1e-3).rsqrt()
 
 
 def unit_length(x: Tensor) -> Tensor:

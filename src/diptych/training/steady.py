@@ -53,7 +53,7 @@ class Steady:
         """Raises ConfigError where `method` does not have what the options act on."""
         faults, groups = [], method.groups()
         judging = [f"steady.{name}" for name in ("diffaugment", "spectral_norm", "r1") if name in self.asked()]
-        if judging and not method.judges:
+        if judging and not discriminators(method):
             faults.append(
                 f"{', '.join(judging)}: {type(method).__name__} has no discriminators that this could act on; leave it "
                 f"out"
@@ -81,7 +81,7 @@ class Steadied:
         self.options = options
         self.channels: list[int] = []
         self.due = True
-        for judge in (getattr(method, name) for name in method.judges):
+        for judge in discriminators(method):
             if options.spectral_norm:
                 normalise(judge)
             if options.diffaugment:
@@ -117,10 +117,16 @@ class Steadied:
                     module[0].follow(module.original)
 
 
+def discriminators(method: Method) -> list[nn.Module]:
+    """The parts of `method` that judge pictures; where an option has one off, it is not there."""
+    parts = (getattr(method, name) for name in method.judges)
+    return [part for part in parts if part is not None]
+
+
 def normalise(judge: nn.Module) -> None:
-    """Put a spectral norm on every convolution and every linear layer."""
+    """Put a spectral norm on every convolution and every linear layer that learns; a pretrained network does not."""
     for layer in list(judge.modules()):
-        if isinstance(layer, nn.Conv2d | nn.Linear):
+        if isinstance(layer, nn.Conv2d | nn.Linear) and isinstance(layer.weight, nn.Parameter):
             parametrize.register_parametrization(layer, "weight", SpectralNorm(layer.weight))
 
 
