@@ -141,5 +141,5 @@ def test_rates_by_inputs_change_wide_layers_less(steady: Steady) -> None:
             rates |= {id(parameter): group["lr"] for parameter in group["params"]}
     for network in (method.g, method.d):
         for layer in (module for module in network.modules() if isinstance(module, torch.nn.Conv2d)):
-            expected = 1.5e-2 * layer.weight[0].numel() ** -0.5
+            expected = 1e-2 * layer.weight[0].numel() ** -0.5
             assert [rates[id(p)] for p in layer.parameters()] == pytest.approx([expected, expected])
