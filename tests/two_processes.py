@@ -65,7 +65,7 @@ def gradients(name: str, pictures: slice) -> dict[str, Tensor]:
 def compare(whole: dict[str, Tensor], together: dict[str, Tensor]) -> None:
     for name, gradient in whole.items():
         largest = max(float(x.abs().max()) for key, x in whole.items() if key.split(".")[0] == name.split(".")[0])
-        # finite differences, as penalties of slopes are, leave more of the rounding: 1e-5 where all else leaves 1e-7
+        # finite differences, as penalties of slopes are, leave more of the rounding
         assert torch.allclose(gradient, together[name], rtol=0, atol=3e-5 * largest), name
 
 
