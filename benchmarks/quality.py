@@ -11,9 +11,9 @@
 
 A name is a row of the table below, with its recipe and minutes, or a recipe's own file with --minutes. Options after --
 go to the training: -- train.batch=4. On a machine that does other things beside, --images N trains on as many images as
-its quiet minutes hold. Every seed has a run folder under --out: one that is finished is not trained
-again, one that was stopped goes on, and its scores are kept beside it; so a table that was interrupted is made whole by
-the same command. Where a row has something to be better than, that is trained for the same minutes too.
+its quiet minutes hold. Every seed has a run folder under --out, named after all that: one that is finished is not
+trained again, one that was stopped goes on, and its scores are kept beside it; so a table that was interrupted is made
+whole by the same command. Where a row has something to be better than, that is trained for the same minutes too.
 
 The table, printed and written to OUT/NAME.md, has for each score the mean over the seeds, its 95 % interval over them
 (Student's t: what another seed may give) and over the pictures (what other pictures may give), and the goal.
@@ -84,7 +84,9 @@ def run(command: Sequence[object]) -> str:
 def result(recipe: Sequence[str], row: Row, asked: argparse.Namespace, seed: int) -> dict[str, Any]:
     """The scores of one seed with the time and the rate of its training; from its file where that is there."""
     length = f"{asked.images}images" if asked.images else f"{row.minutes:g}min"
-    name = f"{'-'.join(Path(word.removeprefix('method.name=')).stem for word in recipe)}-{length}-seed{seed}"
+    words = [Path(word.removeprefix("method.name=")).stem for word in recipe]
+    changed = [option.partition(".")[2].replace("/", "_") for option in asked.options]
+    name = "-".join([*words, length, *changed, f"seed{seed}"])  # what is trained otherwise lies elsewhere
     place, told = asked.out / name, asked.out / f"{name}.json"
     facts: dict[str, Any] = json.loads(told.read_text()) if told.exists() else {"seconds": 0.0}
     if not (place / "done").exists():

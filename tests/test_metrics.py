@@ -12,7 +12,7 @@ import torch
 
 from diptych import metrics, weights
 from diptych.errors import ConfigError, DataError, WeightsError
-from diptych.metrics import features_resnet_nsfw, l1, lpips_squeeze, psnr, ssim
+from diptych.metrics import correlation, features_resnet_nsfw, l1, lpips_squeeze, psnr, ssim
 from diptych.metrics.interval import bootstrap
 from diptych.nn.perceptual import LPIPS, SqueezeNet
 from diptych.nn.thin_resnet import ThinResNet
@@ -258,3 +258,10 @@ def test_the_interval_of_few_or_equal_values_is_within_them(values: list[float])
     mean, low, high = bootstrap(values)
     assert min(values) <= low <= mean <= high <= max(values)
     assert (low == high) == (len(set(values)) == 1)
+
+
+def test_correlation_tells_light_from_dark_whatever_their_levels_and_is_zero_for_even_pictures() -> None:
+    x = noise(2, 3, 8, 8)
+    assert correlation.measure(0.1 * x + 0.3, x).tolist() == pytest.approx([1, 1])
+    assert correlation.measure(-x, x).tolist() == pytest.approx([-1, -1])
+    assert correlation.measure(torch.ones(2, 1, 8, 8), x).tolist() == [0, 0]

@@ -277,10 +277,11 @@ def build(card: Card, place: Path | str) -> Method:
     """
     with torch.device("meta"), Undrawn():
         method = method_of(card, place)(**checked_options(card, place))
-    for part in [getattr(method, name, None) for name in method.pretrained]:
-        for module in list(method.modules()) if part is not None else []:
-            for name in [name for name, child in module.named_children() if child is part]:
-                setattr(module, name, None)  # wherever it is used
+    parts = [getattr(method, name, None) for name in method.pretrained]
+    for module in list(method.modules()):  # wherever they are used
+        for name, child in list(module.named_children()):
+            if any(child is part for part in parts):
+                setattr(module, name, None)
     return method
 
 

@@ -238,13 +238,14 @@ CHECKS: tuple[Callable[[type[Method], Options], None], ...] = (
 
 def begin(method: type[Method], options: Options, *, init: int = 0, speed: Speed = PLAIN, **training: Any) -> Trainer:
     """A trainer of small networks with initial weights by `init`; what would come pretrained is always the same."""
-    torch.manual_seed(0)
-    first = method(**options)
     torch.manual_seed(init)
     made = method(**options)
     for name in method.pretrained:
         if (part := getattr(made, name, None)) is not None:
-            for mine, other in zip(part.buffers(), getattr(first, name).buffers(), strict=True):
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(0)
+                always = getattr(method(**options), name)
+            for mine, other in zip(part.buffers(), always.buffers(), strict=True):
                 mine.copy_(other)
     return Trainer(made, images=IMAGES, speed=speed, **training)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -51,16 +51,18 @@ def evaluate(
     from rich.console import Console
     from rich.progress import Progress
 
-    from diptych.config import read_recipe
+    from diptych.config import named, read_recipe
     from diptych.evaluation.command import evaluate_folder
     from diptych.runtime.threads import Threads
     from diptych.training.log import records
 
-    if (recipe := model / "recipe.yaml").exists():  # a run's own data are read as they were in training
-        snap_colours = snap_colours or bool(read_recipe(recipe).get("data", {}).get("snap_colours"))
+    is_run = (recipe := model / "recipe.yaml").exists()
+    trained_on: Any = read_recipe(recipe).get("data") if is_run else None
+    if named(trained_on):  # a run's data are read as they were in its training
+        snap_colours = snap_colours or bool(trained_on.get("snap_colours"))
     translator = load(model, device, bf16, compile, snap_colours)
     reading = load(reader, device, bf16, compile, snap_colours) if reader else None
-    place = out or (model if (model / "recipe.yaml").exists() else Path(f"{model.resolve().name}-evaluation"))
+    place = out or (model if is_run else Path(f"{model.resolve().name}-evaluation"))
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("evaluating", total=None)
         threads = Threads()

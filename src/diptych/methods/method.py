@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_type_hints
 
 from annotated_types import Ge, Gt, Interval
 from torch import Tensor, nn
@@ -168,6 +168,20 @@ def preset(method: type[Method], **defaults: Any) -> Callable[..., None]:
 
     initialise.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     return initialise
+
+
+def extending(parent: type[Method]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """For an `__init__` that passes its `**options` on to that of `parent`: they are options of its own, as there."""
+
+    def extended(initialise: Callable[..., None]) -> Callable[..., None]:
+        own, theirs = (inspect.signature(function).parameters for function in (initialise, parent.__init__))
+        kept = [p for p in own.values() if p.kind is not p.VAR_KEYWORD]
+        passed_on = [p for name, p in theirs.items() if name not in own]
+        initialise.__signature__ = inspect.Signature([*kept, *passed_on])  # type: ignore[attr-defined]
+        initialise.__annotations__ = get_type_hints(parent.__init__, include_extras=True) | initialise.__annotations__
+        return initialise
+
+    return extended
 
 
 def parameters(networks: Iterable[nn.Module]) -> list[nn.Parameter]:

@@ -7,16 +7,14 @@ The code of a picture is what an encoder says of its target, held near N(0, 1) s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Any
 
-from annotated_types import Gt
 from torch import Tensor, nn
 
-from diptych.methods.method import Count, Seed, Step, Strength, Style, Weight
+from diptych.methods.method import Count, Seed, Step, Strength, Style, Weight, extending
 from diptych.methods.paired import Paired
-from diptych.nn.deep import Deep
 from diptych.nn.gaussian import Gaussian, draw_normal, nats, seeded_normal, warmed
-from diptych.nn.smooth import SmoothSummary, SmoothUNet
+from diptych.nn.smooth import CodeBias, SmoothSummary
 
 
 class Multimodal(Paired):
@@ -32,61 +30,33 @@ class Multimodal(Paired):
     discriminator and what begins so, l1, deep, gan, network, penalty, sigma: as in `paired`.
     """
 
-    keep = ("g", "e")
+    keep = ("g", "look", "e")
 
+    @extending(Paired)
     def __init__(
         self,
         *,
-        source_channels: Count = 3,
-        target_channels: Count = 3,
         code: Count = 8,
         kl: Weight = 0.01,
         warmup: Strength = 0.3,
         free_bits: Weight = 0.5,
-        width: Count = 32,
-        levels: Count = 5,
-        blocks: Count = 1,
-        detail: Count = 16,
         encoder_width: Count = 24,
-        discriminator: Literal["features", "pixels"] = "features",
-        discriminator_width: Count = 24,
-        discriminator_levels: Count = 3,
-        l1: Weight = 2.0,
-        deep: Weight = 2.0,
-        network: Deep = "efficientnet_lite0",
-        gan: Weight = 0.1,
-        penalty: Weight = 5.0,
-        sigma: Annotated[float, Gt(0)] = 0.05,
+        target_channels: Count = 3,
+        levels: Count = 5,
+        **options: Any,
     ) -> None:
-        super().__init__(
-            source_channels=source_channels,
-            target_channels=target_channels,
-            width=width,
-            levels=levels,
-            blocks=blocks,
-            detail=detail,
-            discriminator=discriminator,
-            discriminator_width=discriminator_width,
-            discriminator_levels=discriminator_levels,
-            l1=l1,
-            deep=deep,
-            network=network,
-            gan=gan,
-            penalty=penalty,
-            sigma=sigma,
-        )
+        super().__init__(target_channels=target_channels, levels=levels, **options)
         self.code, self.kl, self.warmup, self.free_bits = code, kl, warmup, free_bits
-        self.g = SmoothUNet(
-            source_channels, target_channels, width=width, levels=levels, blocks=blocks, detail=detail, code=code
-        )
+        self.look = CodeBias(code, self.g.encoder.channels)
         self.e = SmoothSummary(target_channels, 2 * code, width=encoder_width, levels=min(levels, 4))
 
     def groups(self) -> dict[str, list[nn.Module]]:
-        return {"E": [self.e], **super().groups()}
+        groups = super().groups()
+        return {"E": [self.e], **groups, "G": [*groups["G"], self.look]}
 
     def steps(self, source: Tensor, target: Tensor) -> Iterator[Step]:
         q = Gaussian.of(self.e(target))
-        output = self.g(source, q.at(draw_normal(q.mean)[0]))
+        output = self.answer(source, q.at(draw_normal(q.mean)[0]))
         kl = warmed(self.kl, self.progress, self.warmup) * nats(q.divergence(), self.free_bits)
         yield from self.compared(output, source, target, kl=kl)
 
@@ -98,6 +68,10 @@ class Multimodal(Paired):
         """
         drawn = seeded_normal(seed, 1, self.code).to(x)
         if style is None:
-            return self.g(x, style_strength * drawn).clamp(-1, 1)
+            return self.answer(x, style_strength * drawn).clamp(-1, 1)
         wanted = Gaussian.of(self.e(style)).mean.to(x)
-        return self.g(x, drawn.lerp(wanted, style_strength)).clamp(-1, 1)
+        return self.answer(x, drawn.lerp(wanted, style_strength)).clamp(-1, 1)
+
+    def answer(self, x: Tensor, code: Tensor) -> Tensor:
+        """G(x, z), in no bounds."""
+        return self.g.decode(self.look(self.g.encoder(x), code), x)

@@ -51,8 +51,7 @@ class DeepDiscriminator(nn.Module):
     """Judges pictures `B C H W` in [-1, 1] by what a trained network sees: a map of logits for each of three features.
 
     They are those at 1/4, 1/8 and 1/16 of the size, and each has a small network of `width` channels. What sees the
-    pictures is never trained, so that what tells two kinds of them apart, such as texture, is found within a few
-    hundred pictures, and not in noise.
+    pictures is never trained: the small networks alone have to learn what tells two kinds of them apart.
     """
 
     seen = slice(2, 5)
@@ -73,7 +72,8 @@ class DeepDiscriminator(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         features = self.network(in_colours(x))[self.seen]
-        return [head(levelled(one)) for head, one in zip(self.heads, features, strict=True)]
+        scaled = (one.shape[1] ** 0.5 * unit_length(one) for one in features)  # to a mean square of one
+        return [head(one) for head, one in zip(self.heads, scaled, strict=True)]
 
 
 def deep_distance(network: Callable[[Tensor], list[Tensor]], fake: Tensor, real: Tensor) -> Tensor:
@@ -107,15 +107,6 @@ def in_colours(x: Tensor) -> Tensor:
     missing = -channels % 3
     filled = torch.cat([x, x[:, -1:].expand(-1, missing, -1, -1)], dim=1) if missing else x
     return filled.unflatten(1, (-1, 3)).flatten(0, 1)
-
-
-def levelled(x: Tensor) -> Tensor:
-    """The channels of every pixel, scaled to a mean square of one; where all are small they stay so.
-
-    What is nearly nothing, as in the black around a slice of a head, is not made large, and neither is its gradient.
-    """
-    x = x.float()
-    return x * (x.square().mean(dim=1, keepdim=True) + 1e-3).rsqrt()
 
 
 def unit_length(x: Tensor) -> Tensor:

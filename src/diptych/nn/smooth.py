@@ -7,6 +7,7 @@ gradients of what judges it (Odena et al. 2016).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch.nn.functional as F
@@ -61,44 +62,43 @@ class SmoothUNet(nn.Module):
     """A picture to a picture of `outputs` channels, in no bounds; what each size knew going down is added going up.
 
     The last step up is to `detail` channels at full size, where the input itself is added, so that its edges stay
-    sharp. Where there is a `code`, of so many numbers, it says which of several answers: each size going up adds to its
-    channels what it makes of the code, the same everywhere.
+    sharp.
     """
 
     def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        *,
-        width: int = 32,
-        levels: int = 5,
-        blocks: int = 1,
-        detail: int = 16,
-        code: int = 0,
+        self, inputs: int, outputs: int, *, width: int = 32, levels: int = 5, blocks: int = 1, detail: int = 16
     ) -> None:
         super().__init__()
         self.encoder = SmoothEncoder(inputs, width=width, levels=levels, blocks=blocks)
         c = self.encoder.channels
         self.narrow = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(c))
         self.levels = nn.ModuleList(stack(channels, blocks) for channels in c[:-1])
-        self.looks = nn.ModuleList(nn.Linear(code, channels) for channels in c) if code else None
         self.last = nn.Conv2d(width, detail, 1)
         self.beside = mirrored(inputs, detail)
         self.detail = mirrored(detail, detail)
         self.head = mirrored(detail, outputs)
 
-    def forward(self, x: Tensor, code: Tensor | None = None) -> Tensor:
-        return self.decode(self.encoder(x), x, code)
+    def forward(self, x: Tensor) -> Tensor:
+        return self.decode(self.encoder(x), x)
 
-    def decode(self, features: list[Tensor], x: Tensor, code: Tensor | None = None) -> Tensor:
-        """The picture of what the encoder made of `x`. code: `B C`, or `1 C` for all alike."""
-        if self.looks is not None and code is not None:
-            features = [one + look(code)[..., None, None] for one, look in zip(features, self.looks, strict=True)]
+    def decode(self, features: list[Tensor], x: Tensor) -> Tensor:
         *rest, hidden = features
         for level in reversed(range(len(rest))):
             hidden = self.levels[level](rest[level] + doubled(self.narrow[level](hidden)))
         hidden = doubled(self.last(hidden)) + self.beside(x)
         return self.head(leaky(hidden + self.detail(leaky(hidden))))
+
+
+class CodeBias(nn.Module):
+    """Adds to features of several sizes, of so many `channels`, what each makes of a code: the same at all places."""
+
+    def __init__(self, code: int, channels: Sequence[int]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(code, outputs) for outputs in channels)
+
+    def forward(self, features: Sequence[Tensor], code: Tensor) -> list[Tensor]:
+        """Features `B C H W` of each size with a code `B N`, or `1 N` for all pictures alike."""
+        return [one + layer(code)[..., None, None] for one, layer in zip(features, self.layers, strict=True)]
 
 
 class SmoothSummary(nn.Module):
