@@ -9,8 +9,8 @@ import argparse
 
 from diptych.evaluation.command import open_for
 from diptych.evaluation.evaluate import evaluate
+from diptych.model.translator import Translator
 from diptych.runtime.speed import Speed
-from diptych.translator import Translator
 
 
 def main() -> None:

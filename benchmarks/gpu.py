@@ -27,20 +27,20 @@ import torch
 from timing import machine, median, pictures
 from torch import Tensor, nn
 
-from diptych.config import read_recipe
 from diptych.data.samples import write_samples
 from diptych.evaluation.command import open_for
 from diptych.evaluation.evaluate import evaluate
 from diptych.methods import find, names
 from diptych.methods.method import Method
+from diptych.model.translator import Translator
 from diptych.nn.blocks import Dropout
+from diptych.options.schema import read_recipe
 from diptych.runtime.device import choose_device
 from diptych.runtime.memory import size
 from diptych.runtime.speed import PLAIN, Speed
 from diptych.testing import EveryDrawAlike
 from diptych.training.run import train
 from diptych.training.trainer import Trainer
-from diptych.translator import Translator
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from small import SMALL

@@ -17,13 +17,13 @@ import torch
 from timing import machine, median, pictures, row
 from torch import Tensor
 
-from diptych.card import Card, Side
-from diptych.config import assignments
 from diptych.methods import find
 from diptych.methods.method import inputs
+from diptych.model.card import Card, Side
+from diptych.model.translator import Translator
+from diptych.options.schema import assignments
 from diptych.runtime.speed import PLAIN, Speed
 from diptych.testing import channels_of
-from diptych.translator import Translator
 
 WAYS = {
     "channels_last": Speed(bf16=False),

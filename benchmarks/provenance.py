@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from diptych import images
-from diptych.card import Card, Side
 from diptych.images import Picture
+from diptych.model.card import Card, Side
 from diptych.provenance import SEALABLE, Sealer, verify
 from diptych.provenance.mark import embed, extract
 

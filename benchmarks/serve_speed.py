@@ -29,7 +29,7 @@ import uvicorn
 from fastapi import FastAPI, Response, UploadFile
 
 from diptych import images
-from diptych.translator import Translator
+from diptych.model.translator import Translator
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from serving import serving
@@ -62,7 +62,7 @@ class Own:
     CODE = """
 import statistics, sys, time
 from diptych import images
-from diptych.translator import Translator
+from diptych.model.translator import Translator
 translator = Translator.load(sys.argv[1], device="cpu")
 picture = images.read(bytes.fromhex(sys.stdin.readline()))
 for line in sys.stdin:

@@ -28,16 +28,16 @@ import torch
 from torch import nn
 
 from diptych import images
-from diptych.card import Card, Side
 from diptych.images import Picture
-from diptych.large import translate_large
+from diptych.inference.tiff import translate_large
 from diptych.methods import find
 from diptych.methods.cyclegan import CycleGAN
 from diptych.methods.method import inputs
 from diptych.methods.spade import SPADE
+from diptych.model.card import Card, Side
+from diptych.model.translator import Translator
 from diptych.runtime.speed import Speed
 from diptych.tiling import Tiling
-from diptych.translator import Translator
 
 
 def resnet(*, bf16: bool) -> Translator:

@@ -16,9 +16,9 @@ from typing import Any
 import torch
 from timing import machine, median, pictures, row
 
-from diptych.config import assignments
 from diptych.methods import find
 from diptych.methods.method import Method
+from diptych.options.schema import assignments
 from diptych.runtime.arithmetic import Convolutions, best_rate
 from diptych.runtime.speed import PLAIN, Speed
 from diptych.training.trainer import Trainer

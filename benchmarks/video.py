@@ -20,8 +20,8 @@ import torch.nn.functional as F
 
 from diptych import images
 from diptych.data.samples.street import street
-from diptych.translator import Translator
-from diptych.video.steadying import Follower
+from diptych.inference.video.steadying import Follower
+from diptych.model.translator import Translator
 
 COUNT, HEIGHT, WIDTH = 24, 144, 192
 Clip = list[np.ndarray]

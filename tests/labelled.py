@@ -8,7 +8,7 @@ import numpy as np
 from pictures import noise, save
 
 from diptych.images import Picture
-from diptych.legend import Class, Legend
+from diptych.images.legend import Class, Legend
 
 LEGEND = Legend(
     classes=(

@@ -9,13 +9,13 @@ import torch.nn.functional as F
 from pictures import save
 from torch import Tensor, nn
 
-from diptych.card import Card, Side
 from diptych.errors import DataError
 from diptych.evaluation.command import evaluate_folder
 from diptych.methods.method import Method
 from diptych.metrics import sets
 from diptych.metrics.sets import frame, grid
-from diptych.translator import Translator
+from diptych.model.card import Card, Side
+from diptych.model.translator import Translator
 
 LEVEL = 2 / 255
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from diptych.ahead import ahead
 from diptych.images import Picture
+from diptych.storage.prefetch import ahead
 from diptych.training import snapshot
 
 

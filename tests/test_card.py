@@ -10,14 +10,14 @@ from commands import diptych
 from pictures import side_by_side
 from runs import NETWORKS, recipe, train
 
-from diptych import model_folder
-from diptych.card import NOT_STATED, SCHEMA_VERSION, WORDS
 from diptych.errors import ConfigError, ModelError, StorageError
 from diptych.methods import find
-from diptych.model_folder import CARD, SUMS, WEIGHTS, inspect_card, manifest, read_version, state
+from diptych.model import folder as model_folder
+from diptych.model.card import NOT_STATED, SCHEMA_VERSION, WORDS
+from diptych.model.folder import CARD, SUMS, WEIGHTS, inspect_card, manifest, read_version, state
+from diptych.model.translator import Translator
 from diptych.testing import bundle
 from diptych.training.run import DONE
-from diptych.translator import Translator
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from pictures import noise
 
 from diptych import images
-from diptych.card import Card, Side
 from diptych.errors import ConfigError, StorageError
+from diptych.model.card import Card, Side
 from diptych.provenance import Sealer, verify
 from diptych.provenance.certificate import own_authorities, own_certificate, own_path, write_private
 from diptych.provenance.making import as_pem, begun, make, name, usage

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import torch
 
-from diptych import files
 from diptych.errors import ModelError, StorageError
-from diptych.files import UNFINISHED, HashingFile
+from diptych.storage import files
+from diptych.storage.files import UNFINISHED, HashingFile
 from diptych.training import checkpoint
 
 

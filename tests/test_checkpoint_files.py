@@ -25,8 +25,8 @@ from diptych.methods.pix2pix import Pix2Pix
 from diptych.methods.pix2pixhd import Pix2PixHD
 from diptych.methods.spade import SPADE
 from diptych.methods.unit import UNIT
-from diptych.model_folder import load_method
-from diptych.translator import Translator
+from diptych.model.folder import load_method
+from diptych.model.translator import Translator
 
 SMALL = {"width": 2, "discriminator_width": 2}
 CODED = {"encoder_blocks": 2, "encoder_width": 2, "code": 3}

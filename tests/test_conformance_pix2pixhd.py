@@ -13,7 +13,7 @@ from conformance import Case, files, published, train, verify
 from torch import Tensor, nn
 
 from diptych.convert import pix2pixhd as layout
-from diptych.legend import Legend, to_planes
+from diptych.images.legend import Legend, to_planes
 from diptych.methods.method import Adam
 from diptych.methods.pix2pixhd import Pix2PixHD
 from diptych.nn.coarse_to_fine import CoarseToFine, GlobalGenerator

@@ -12,7 +12,7 @@ from conformance import Case, files, imported, published, verify
 from torch import Tensor, nn
 
 from diptych.convert import spade as layout
-from diptych.legend import borders
+from diptych.images.legend import borders
 from diptych.methods.method import Adam
 from diptych.methods.spade import SPADE
 from diptych.nn.gan import gan_loss, generator_loss

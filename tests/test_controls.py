@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from small import SMALL
 
-from diptych.card import Card, Side
-from diptych.controls import Form, describe_controls
 from diptych.errors import ConfigError
 from diptych.methods import find, names
 from diptych.methods.method import Method
+from diptych.model.card import Card, Side
+from diptych.model.controls import Form, describe_controls
 
 
 def card(method: str, ways: str = "b") -> Card:

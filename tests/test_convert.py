@@ -14,16 +14,16 @@ import torch
 from checkpoints import Malicious, assert_same_bits, written
 from torch import Tensor, nn
 
-from diptych.card import Card, Side
 from diptych.convert import convert, export, junyanz
 from diptych.convert.opening import read
 from diptych.errors import ConfigError, ModelError
 from diptych.methods.pix2pix import Pix2Pix
-from diptych.model_folder import TRAINING, load_method
+from diptych.model.card import Card, Side
+from diptych.model.folder import TRAINING, load_method
+from diptych.model.translator import Translator
 from diptych.nn.blocks import Dropout
 from diptych.nn.discriminators import PatchGAN, PixelGAN
 from diptych.nn.generators import ResNet, UNet
-from diptych.translator import Translator
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "unet batch": lambda: UNet(3, 2, depth=6, width=2, dropout=True),

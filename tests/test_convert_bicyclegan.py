@@ -15,9 +15,9 @@ from diptych.convert import convert, export, junyanz
 from diptych.errors import ModelError
 from diptych.methods.bicyclegan import BicycleGAN
 from diptych.methods.pix2pix import Pix2Pix
-from diptych.model_folder import load_method
+from diptych.model.folder import load_method
+from diptych.model.translator import Translator
 from diptych.nn.coded_unet import CodedUNet
-from diptych.translator import Translator
 
 SMALL: dict[str, Any] = {
     "source_channels": 1,

@@ -11,17 +11,17 @@ import torch
 from checkpoints import assert_same_bits
 from torch import Tensor, nn
 
-from diptych.card import Card, Side
 from diptych.convert import convert, export, junyanz
 from diptych.convert import cut as layout
 from diptych.errors import ModelError
 from diptych.methods.cut import CUT
 from diptych.methods.fastcut import FastCUT
-from diptych.model_folder import TRAINING, load_method
+from diptych.model.card import Card, Side
+from diptych.model.folder import TRAINING, load_method
+from diptych.model.translator import Translator
 from diptych.nn.contrastive import PatchHeads
 from diptych.nn.discriminators import PatchGAN, PixelGAN
 from diptych.nn.generators import ResNet, UNet
-from diptych.translator import Translator
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "g": lambda: ResNet(3, 3, blocks=5, width=2, antialias=True),

@@ -13,15 +13,15 @@ from checkpoints import Malicious, assert_same_bits, written
 from commands import diptych
 from torch import nn
 
-from diptych.card import Card, Side
 from diptych.convert import convert, export, junyanz
 from diptych.convert.opening import read
 from diptych.errors import ConfigError, ModelError
 from diptych.methods.cyclegan import CycleGAN
-from diptych.model_folder import TRAINING, load_method
+from diptych.model.card import Card, Side
+from diptych.model.folder import TRAINING, load_method
+from diptych.model.translator import Translator
 from diptych.nn.discriminators import PatchGAN, PixelGAN
 from diptych.nn.generators import ResNet, UNet
-from diptych.translator import Translator
 
 CYCLEGAN: dict[str, Callable[[], nn.Module]] = {
     "G_A": lambda: ResNet(3, 1, blocks=2, width=2),

@@ -16,8 +16,8 @@ from diptych.errors import ModelError
 from diptych.methods.method import Method
 from diptych.methods.munit import MUNIT
 from diptych.methods.unit import UNIT
-from diptych.model_folder import load_method
-from diptych.translator import Translator
+from diptych.model.folder import load_method
+from diptych.model.translator import Translator
 
 SHAPE = {"a_channels": 1, "b_channels": 3, "width": 2, "downs": 3, "blocks": 2}
 JUDGES = {"scales": 2, "discriminator_layers": 3, "discriminator_width": 2, "discriminator_norm": "none"}

@@ -16,10 +16,10 @@ from diptych.errors import ModelError
 from diptych.methods.cyclegan import CycleGAN
 from diptych.methods.pix2pix import Pix2Pix
 from diptych.methods.pix2pixhd import Pix2PixHD
-from diptych.model_folder import load_method
+from diptych.model.folder import load_method
+from diptych.model.translator import Translator
 from diptych.nn.coarse_to_fine import CoarseToFine, GlobalGenerator
 from diptych.nn.generators import ResNet
-from diptych.translator import Translator
 
 SHAPE = {"source_channels": 5, "target_channels": 3, "width": 4, "downs": 3, "blocks": 2, "enhancers": 0}
 JUDGES = {"scales": 3, "discriminator_layers": 2, "discriminator_width": 3}

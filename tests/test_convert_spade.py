@@ -14,8 +14,8 @@ from diptych.convert import convert, export
 from diptych.convert import spade as layout
 from diptych.errors import ModelError
 from diptych.methods.spade import SPADE
-from diptych.model_folder import load_method
-from diptych.translator import Translator
+from diptych.model.folder import load_method
+from diptych.model.translator import Translator
 
 SHAPE = {"source_channels": 4, "target_channels": 3, "width": 1, "upsampling": "normal", "norm": "batch"}
 SHAPE |= {"hidden": 8, "kernel": 3, "spectral": True, "encoder": False}

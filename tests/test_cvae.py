@@ -17,9 +17,9 @@ from torch import Tensor
 from diptych import testing
 from diptych.errors import ConfigError
 from diptych.methods.cvae import CVAE
+from diptych.model.translator import Translator
 from diptych.nn.gaussian import Gaussian
 from diptych.testing import CHECKS, batch, begin
-from diptych.translator import Translator
 
 SIZES: dict[str, Any] = {"code": 4, "width": 16, "downs": 2, "hidden": 16}
 COLOURS = torch.tensor([[0.8, -0.8, -0.8], [-0.8, -0.8, 0.8]])[..., None, None]

@@ -14,12 +14,12 @@ from pictures import side_by_side
 from runs import train
 from torch import Tensor
 
-from diptych import weights
-from diptych.config import read_recipe
 from diptych.errors import WeightsError
+from diptych.model.translator import Translator
 from diptych.nn.deep import DeepDiscriminator, VGGFeatures, deep_distance, in_colours
 from diptych.nn.efficientnet import STAGES, EfficientNetLite0
-from diptych.translator import Translator
+from diptych.options.schema import read_recipe
+from diptych.storage import weights
 
 SMALL = {"width": 4, "levels": 2, "detail": 4, "discriminator_width": 4, "discriminator_levels": 2}
 State = dict[str, Tensor]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from commands import diptych
 
-from diptych.config import LEVELS, shallow
 from diptych.data.labels import read_legend
 from diptych.errors import DiptychError
+from diptych.options.schema import LEVELS, shallow
 
 DEEP = {
     "a list": "[" * 3000,

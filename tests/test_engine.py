@@ -19,9 +19,10 @@ import pytest
 from models import model, picture
 
 from diptych import images
-from diptych.card import SCHEMA_VERSION
 from diptych.errors import ModelError
-from diptych.model_folder import examples
+from diptych.model.card import SCHEMA_VERSION
+from diptych.model.folder import examples
+from diptych.model.translator import Translator
 from diptych.provenance import verify
 from diptych.serve.engine import Engine
 from diptych.serve.errors import (
@@ -37,7 +38,6 @@ from diptych.serve.errors import (
 )
 from diptych.serve.tally import Pace
 from diptych.serve.versions import named, take
-from diptych.translator import Translator
 
 
 def killed(pid: int) -> None:

@@ -22,9 +22,9 @@ from diptych.errors import ModelError
 from diptych.export import export_model, open_exported
 from diptych.export.graph import trace
 from diptych.methods import find, names
+from diptych.model.translator import Translator
 from diptych.provenance import verify
 from diptych.testing import bundle
-from diptych.translator import Translator
 
 pytest.importorskip("onnxscript")
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {

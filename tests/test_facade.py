@@ -9,7 +9,7 @@ import pytest
 
 import diptych
 from diptych.errors import ConfigError
-from diptych.facade import sort_options
+from diptych.experiment import sort_options
 
 
 def first(*, size: int = 1, flip: bool = False) -> None: ...

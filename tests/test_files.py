@@ -14,11 +14,11 @@ from models import model
 from pictures import noise
 
 from diptych import images
-from diptych.config import read_recipe
 from diptych.errors import ConfigError, DataError, StorageError
-from diptych.files import UNFINISHED, atomic_folder, older, recover_folder, storing, unfinished, write_bytes
+from diptych.inference.video.reading import Clip
+from diptych.options.schema import read_recipe
 from diptych.provenance.certificate import read_certificate
-from diptych.video.reading import Clip
+from diptych.storage.files import UNFINISHED, atomic_folder, older, recover_folder, storing, unfinished, write_bytes
 
 LONG = {"ascii": "n" * 251, "accents": "é" * 125 + "n", "kanji": "写" * 83 + "nn", "235": "n" * 231, "234": "n" * 230}
 

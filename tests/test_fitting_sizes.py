@@ -9,10 +9,10 @@ from commands import diptych
 from pictures import side_by_side
 from runs import train
 
-from diptych.config import read_recipe
 from diptych.errors import ConfigError
 from diptych.methods import find
-from diptych.model_folder import inspect_card
+from diptych.model.folder import inspect_card
+from diptych.options.schema import read_recipe
 
 NARROW = {"width": 4, "discriminator_width": 4}
 

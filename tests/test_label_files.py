@@ -23,8 +23,8 @@ from diptych.data.labels import Survey, survey
 from diptych.data.recognising import recognise
 from diptych.errors import DataError
 from diptych.images import Picture
-from diptych.legend import Class, Legend, coding
-from diptych.sides import open_picture
+from diptych.images.legend import Class, Legend, coding
+from diptych.model.preparing import open_picture
 
 LEGEND = Legend(
     classes=(

@@ -17,7 +17,7 @@ from diptych import images
 from diptych.errors import DataError
 
 pyvips = pytest.importorskip("pyvips")
-from diptych.large import divides_by_alpha  # noqa: E402
+from diptych.inference.tiff import divides_by_alpha  # noqa: E402
 
 GREY, WHITE_IS_ZERO, RGB, INKS = 1, 0, 2, 5
 

@@ -16,7 +16,7 @@ from diptych import images
 from diptych.data.labels import parsed
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
-from diptych.legend import borders, from_planes, to_planes
+from diptych.images.legend import borders, from_planes, to_planes
 from diptych.metrics import confusion, pixel_accuracy
 
 

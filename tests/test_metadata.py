@@ -16,16 +16,16 @@ from pictures import noise
 from PIL import Image
 
 from diptych import images
-from diptych.card import Side
 from diptych.images import Picture
 from diptych.images.metadata import Metadata, Tag
-from diptych.large import translate_large
+from diptych.inference.tiff import translate_large
 from diptych.methods import find
+from diptych.model.card import Side
+from diptych.model.translator import Translator
 from diptych.provenance import Sealer, verify
 from diptych.serve.worker import Batch, Translation
 from diptych.testing import bundle
 from diptych.tiling import Tiling
-from diptych.translator import Translator
 
 DPI = (300.0, 240.0)
 SCALE, TIE = (10.0, 10.0, 0.0), (0.0, 0.0, 0.0, 399960.0, 5800020.0, 0.0)

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from diptych import metrics, weights
+from diptych import metrics
 from diptych.errors import ConfigError, DataError, WeightsError
 from diptych.metrics import correlation, features_resnet_nsfw, l1, lpips_squeeze, psnr, ssim
 from diptych.metrics.interval import bootstrap
 from diptych.nn.perceptual import LPIPS, SqueezeNet
 from diptych.nn.thin_resnet import ThinResNet
+from diptych.storage import weights
 
 SHARED = Path(__file__).parents[2] / "shared"
 WEIGHTS = Path(os.environ.get("DIPTYCH_WEIGHTS") or SHARED / "weights")

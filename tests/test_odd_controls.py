@@ -12,12 +12,12 @@ from models import picture
 from odd.worded import Worded
 
 from diptych import images
-from diptych.controls import Form, control, describe_controls
 from diptych.errors import ConfigError
+from diptych.model.controls import Form, control, describe_controls
+from diptych.model.translator import Translator
 from diptych.serve.describing import schema_of
 from diptych.serve.worker import Batch, Done, Models, Plan, answer
 from diptych.testing import bundle
-from diptych.translator import Translator
 
 NIGHT, DARK = "night", np.zeros((32, 32, 3), np.uint8)
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from diptych.data import open_data, recognise
 from diptych.images.listing import counted
-from diptych.places import plan
+from diptych.inference.destinations import plan
 
 NAMES = [
     "山水 🏔",

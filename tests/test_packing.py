@@ -14,8 +14,8 @@ from models import model, picture
 
 from diptych import Translator, images
 from diptych.errors import ConfigError, DataError, ModelError
-from diptych.model_folder import TRAINING, WEIGHTS, begin_from, examples, inspect_card
-from diptych.packing import pack, read_scores
+from diptych.export.packing import pack, read_scores
+from diptych.model.folder import TRAINING, WEIGHTS, begin_from, examples, inspect_card
 
 
 @pytest.fixture

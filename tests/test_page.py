@@ -15,11 +15,11 @@ from serving import Server, serving
 from small import SMALL
 
 from diptych import images
-from diptych.card import Card, Side
 from diptych.images import Picture
 from diptych.methods import find
+from diptych.model.card import Card, Side
+from diptych.model.translator import Translator
 from diptych.provenance import read_settings, verify
-from diptych.translator import Translator
 
 pytestmark = needs_browser
 

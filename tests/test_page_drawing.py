@@ -14,12 +14,12 @@ from serving import Server, serving
 from small import SMALL
 
 from diptych import images
-from diptych.card import Card, Side
 from diptych.images import Picture
-from diptych.legend import Legend
+from diptych.images.legend import Legend
 from diptych.methods import find
+from diptych.model.card import Card, Side
+from diptych.model.translator import Translator
 from diptych.testing import bundle
-from diptych.translator import Translator
 
 pytestmark = needs_browser
 

@@ -14,12 +14,12 @@ from serving import Server, code, serving
 from small import SMALL
 
 from diptych import images
-from diptych.card import Card, Side
-from diptych.legend import Legend
+from diptych.images.legend import Legend
 from diptych.methods import find
+from diptych.model.card import Card, Side
+from diptych.model.translator import Translator
 from diptych.serve.describing import is_lines
 from diptych.serve.names import disposition, name_of_result, stem_of
-from diptych.translator import Translator
 
 LEGEND = Legend(classes=[{"id": n, "name": f"thing {n}", "colour": (80 * n, 0, 200)} for n in range(3)])
 

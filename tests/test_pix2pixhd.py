@@ -12,10 +12,11 @@ from small import SMALL
 from test_steadiness import NoWaiting
 from torch import Tensor
 
-from diptych.card import Card, Side
 from diptych.errors import ConfigError, ModelError
 from diptych.methods.pix2pixhd import Pix2PixHD
-from diptych.model_folder import begin_from
+from diptych.model.card import Card, Side
+from diptych.model.folder import begin_from
+from diptych.model.translator import Translator
 from diptych.nn.coarse_to_fine import CoarseToFine
 from diptych.nn.instances import FeatureEncoder, classes_of, instance_means
 from diptych.nn.multiscale import MultiScaleFeatures, feature_matching
@@ -24,7 +25,6 @@ from diptych.testing import batch, begin, planes
 from diptych.training.estimate import training_bytes
 from diptych.training.steady import Steady
 from diptych.training.trainer import Trainer
-from diptych.translator import Translator
 
 SIZE = 32
 ENCODER = {"encoder": True, "encoder_width": 4, "encoder_downs": 2, "source_channels": 5}

@@ -14,12 +14,13 @@ from models import model
 from odd.same import Same
 from pictures import noise
 
-from diptych import images, places
+from diptych import images
 from diptych.errors import ConfigError, DataError
-from diptych.places import Job, folds_case, plan, refuse_clashes
+from diptych.inference import destinations as places
+from diptych.inference.destinations import Job, folds_case, plan, refuse_clashes
+from diptych.model.translator import Translator
 from diptych.serve.worker import Batch, Translation
 from diptych.testing import bundle
-from diptych.translator import Translator
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ import pytest
 from commands import diptych
 from models import model, picture
 
-from diptych.card import WORDS
 from diptych.cli import main
 from diptych.errors import printable
-from diptych.model_folder import CARD, SUMS, WEIGHTS, inspect_card, manifest
+from diptych.model.card import WORDS
+from diptych.model.folder import CARD, SUMS, WEIGHTS, inspect_card, manifest
 
 FORGED = "3 of 3 pictures translated into safe"
 SIGNS = ["\n", "\r", "\x1b[2J", "\x07", "\x85", "\u2028", "\u202e", "\u2066", "\u200b", "\x9b31m"]

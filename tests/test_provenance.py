@@ -21,11 +21,11 @@ from PIL import Image
 from runs import NETWORKS
 
 from diptych import images
-from diptych.card import Card, Side
 from diptych.errors import DataError
 from diptych.images import Picture
 from diptych.methods import find
-from diptych.model_folder import read_version
+from diptych.model.card import Card, Side
+from diptych.model.folder import read_version
 from diptych.provenance import SEALABLE, Sealer, read_settings, verify
 from diptych.provenance.mark import embed, extract
 from diptych.provenance.settings import with_settings

@@ -17,9 +17,9 @@ from diptych import images
 from diptych.errors import DataError
 from diptych.evaluation.command import open_for, score
 from diptych.methods import find
+from diptych.model.translator import Translator
 from diptych.serve.worker import Batch, Done, Fault, Translation
 from diptych.testing import bundle
-from diptych.translator import Translator
 
 SIDES: dict[str, dict[str, Any]] = {
     "12 bits": {"dtype": "uint16", "low": 0.0, "high": 4095.0, "channels": 1},

@@ -10,9 +10,9 @@ import yaml
 from pictures import side_by_side
 from runs import outcome, recipe, train
 
-from diptych.config import check, unknown
 from diptych.errors import ConfigError
 from diptych.methods import find
+from diptych.options.schema import check, unknown
 from diptych.testing import batch, begin
 from diptych.training import checkpoint
 from diptych.training.recipe import resolve, sections

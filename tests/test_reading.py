@@ -18,7 +18,7 @@ from stored import bmp, chunk, encoded, png, tiff
 from diptych import images
 from diptych.errors import DataError
 from diptych.images.exif import BROKEN
-from diptych.sides import open_picture
+from diptych.model.preparing import open_picture
 
 BLACK_IS_ZERO, WHITE_IS_ZERO, RGB, INKS = 1, 0, 2, 5
 

@@ -14,13 +14,14 @@ import yaml
 from commands import diptych
 from models import model, picture
 
-from diptych import Translator, ready
+from diptych import Translator
 from diptych.cli.ready import at_hand
 from diptych.errors import ModelError
-from diptych.files import SUMS
 from diptych.methods import find
-from diptych.model_folder import CARD, WEIGHTS, examples, inspect_card, load_method, manifest, read_version, state
+from diptych.model import ready
+from diptych.model.folder import CARD, WEIGHTS, examples, inspect_card, load_method, manifest, read_version, state
 from diptych.serve.versions import named
+from diptych.storage.files import SUMS
 from diptych.training.recipe import resolve
 
 RECIPES = Path(__file__).parents[1] / "recipes" / "ready"

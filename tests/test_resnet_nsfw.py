@@ -15,8 +15,8 @@ from diptych.errors import DataError, WeightsError
 from diptych.metrics import features_resnet_nsfw, resnet_nsfw, sets
 from diptych.metrics.sets import fd_resnet_nsfw, kd_resnet_nsfw
 from diptych.nn.thin_resnet import ThinResNet
-from diptych.onnx_file import convolutions
-from diptych.weights import locate
+from diptych.storage.onnx_file import convolutions
+from diptych.storage.weights import locate
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_four_channels_small_pictures_and_missing_weights_are_clear_errors(untra
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("DIPTYCH_WEIGHTS", raising=False)
     monkeypatch.setattr(resnet_nsfw, "locate", locate)
-    monkeypatch.setattr("diptych.packages.installed", lambda inside: [])
+    monkeypatch.setattr("diptych.storage.packages.installed", lambda inside: [])
     with pytest.raises(WeightsError, match="diptych weights fetch resnet_nsfw"):
         resnet_nsfw.features(noise(1, 3, 40, 40))
 

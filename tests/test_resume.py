@@ -18,7 +18,7 @@ from pictures import side_by_side
 from runs import arguments, images_seen, outcome, recipe, start, train, wait_for
 
 from diptych.errors import ConfigError, ModelError
-from diptych.files import UNFINISHED
+from diptych.storage.files import UNFINISHED
 from diptych.training import checkpoint, plan
 from diptych.training.results import Results
 from diptych.training.run import Run

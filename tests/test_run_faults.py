@@ -18,12 +18,12 @@ from runs import NETWORKS, arguments, outcome, recipe, train
 
 from diptych import images
 from diptych.errors import ConfigError, DataError, ModelError, StorageError, TrainingError
-from diptych.files import HashingFile
 from diptych.methods.pix2pix import Pix2Pix
-from diptych.model_folder import examples
+from diptych.model.folder import examples
+from diptych.model.translator import Translator
+from diptych.storage.files import HashingFile
 from diptych.training import checkpoint, log
 from diptych.training.trainer import Trainer
-from diptych.translator import Translator
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from fitting import fit, scenes
 from small import SMALL
 from torch import Tensor
 
-from diptych.legend import Legend, from_planes, to_planes
+from diptych.images.legend import Legend, from_planes, to_planes
 from diptych.methods.segment import Segment
 from diptych.nn.segmentation import cross_entropy, dice
 from diptych.testing import batch

@@ -20,8 +20,8 @@ from models import model, picture
 from serving import Server, code, serving
 
 from diptych import images
+from diptych.model.translator import Translator
 from diptych.provenance import verify
-from diptych.translator import Translator
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import torch.nn.functional as F
 from small import SMALL
 from torch import Tensor, nn
 
-from diptych import weights
 from diptych.errors import ConfigError
 from diptych.methods.pix2pixhd import Pix2PixHD
 from diptych.methods.spade import SPADE
@@ -19,6 +18,7 @@ from diptych.nn.perceptual import VGG, VGGDistance
 from diptych.nn.spade import BatchNorm, InstanceNorm, SpatialGenerator
 from diptych.nn.spectral import BoundedConv2d
 from diptych.runtime.speed import PLAIN, Speed
+from diptych.storage import weights
 from diptych.testing import batch, begin
 
 CODE = {"encoder": True, "style_channels": 8, "start_height": 2, "start_width": 2}

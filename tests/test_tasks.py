@@ -14,17 +14,17 @@ from odd.same import Same
 from pictures import save
 
 from diptych import images
-from diptych.bulk import translate_files
 from diptych.evaluation.command import open_for, score
 from diptych.evaluation.examples import examples
 from diptych.images import Picture
-from diptych.large import translate_large
-from diptych.places import plan
+from diptych.inference.batch import translate_files
+from diptych.inference.destinations import plan
+from diptych.inference.tiff import translate_large
+from diptych.inference.video import translate_video
+from diptych.model.translator import Translator
 from diptych.serve.worker import Batch, Done, Translation
 from diptych.testing import bundle
 from diptych.tiling import Tiling
-from diptych.translator import Translator
-from diptych.video import translate_video
 
 GREY, SIZE = 100, 48
 

@@ -20,12 +20,12 @@ from diptych import images
 from diptych.images import Picture
 from diptych.methods import names
 from diptych.methods.method import Style
+from diptych.model.translator import Translator, controls_of
 from diptych.provenance import verify
 from diptych.runtime.speed import Speed
 from diptych.tiling import Tiling, in_tiles
 from diptych.tiling.grid import spans
 from diptych.tiling.paging import Pages
-from diptych.translator import Translator, controls_of
 
 
 @pytest.mark.parametrize("name", names())

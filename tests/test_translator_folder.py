@@ -16,13 +16,13 @@ import pytest
 import torch
 from runs import NETWORKS
 
-from diptych import model_folder as module
 from diptych.errors import ModelError, StorageError
-from diptych.files import SUMS, UNFINISHED, HashingFile
 from diptych.methods import find
-from diptych.model_folder import CARD, TRAINING, WEIGHTS, begin_from, inspect_card, load_method, manifest
+from diptych.model import folder as module
+from diptych.model.folder import CARD, TRAINING, WEIGHTS, begin_from, inspect_card, load_method, manifest
+from diptych.model.translator import Translator
+from diptych.storage.files import SUMS, UNFINISHED, HashingFile
 from diptych.testing import bundle
-from diptych.translator import Translator
 
 PICTURE = np.full((32, 32, 3), 200, np.uint8)
 

@@ -9,7 +9,6 @@ import torch
 from small import SMALL
 from torch import Tensor, nn
 
-from diptych import weights
 from diptych.methods.munit import MUNIT
 from diptych.methods.unit import UNIT
 from diptych.nn.blocks import AdaptiveResidual
@@ -18,6 +17,7 @@ from diptych.nn.norms import LayerNorm
 from diptych.nn.ops.instance_norm import adaptive_instance_norm, instance_norm
 from diptych.nn.perceptual import VGG, DomainInvariant
 from diptych.runtime.speed import PLAIN, called
+from diptych.storage import weights
 from diptych.training.trainer import Trainer
 
 SIZE = 32

@@ -17,11 +17,12 @@ from commands import Said, diptych
 from pictures import noise, pixels, save
 from small import SMALL
 
-from diptych import Translator, facade, images
+from diptych import Translator, images
+from diptych import experiment as facade
 from diptych.methods import find, names
 from diptych.methods.method import inputs
+from diptych.model.translator import controls_of
 from diptych.training.run import Run
-from diptych.translator import controls_of
 
 UNPAIRED = [name for name in names() if inputs(find(name)) == ("a", "b")]
 TWO_WAY = [name for name in UNPAIRED if find(name).ways]

@@ -15,7 +15,6 @@ from commands import diptych
 from pictures import save
 from torch import Tensor, nn
 
-from diptych.card import Card, Side
 from diptych.cli import evaluate as cli
 from diptych.data.opening import open_data
 from diptych.errors import ConfigError, DataError, ModelError
@@ -27,8 +26,9 @@ from diptych.evaluation.sets import IDLE, INVERTED, evaluate_sets
 from diptych.images import Picture, read
 from diptych.methods.method import Method, Seed, To
 from diptych.metrics import lpips_squeeze, squeezenet
+from diptych.model.card import Card, Side
+from diptych.model.translator import Translator
 from diptych.nn.perceptual import LPIPS, SqueezeNet
-from diptych.translator import Translator
 
 SETS = ("fd_squeezenet", "kd_squeezenet")  # the others are left out: the pictures are small, or weights are missing
 

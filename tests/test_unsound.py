@@ -17,18 +17,18 @@ from pictures import noise, save
 from torch import Tensor
 
 from diptych import images
-from diptych.bulk import translate_files
 from diptych.errors import OutputError
 from diptych.evaluation.command import open_for, score
-from diptych.large import translate_large
-from diptych.places import plan
+from diptych.inference.batch import translate_files
+from diptych.inference.destinations import plan
+from diptych.inference.tiff import translate_large
+from diptych.inference.video import translate_video
+from diptych.model.preparing import first_unsound
+from diptych.model.translator import Translator
 from diptych.runtime.speed import Speed
 from diptych.serve.worker import Batch, Done, Fault, Translation
-from diptych.sides import first_unsound
 from diptych.testing import bundle
 from diptych.tiling import Tiling
-from diptych.translator import Translator
-from diptych.video import translate_video
 
 TILES = Tiling("exact", size=32, halo=16, blend=8)
 VALUES = {"nan": float("nan"), "inf": float("inf"), "-inf": -float("inf")}

@@ -15,17 +15,17 @@ from commands import diptych
 from runs import NETWORKS
 from torch import Tensor
 
-from diptych.card import Side
 from diptych.errors import ConfigError, DataError
+from diptych.inference.video import translate_video
+from diptych.inference.video.motion import both_ways, warp
+from diptych.inference.video.reading import Clip, Sound
+from diptych.inference.video.steadying import Follower
+from diptych.inference.video.writing import Film, available
 from diptych.methods import find
+from diptych.model.card import Side
+from diptych.model.translator import Translator
 from diptych.provenance import Sealer, verify
 from diptych.testing import bundle
-from diptych.translator import Translator
-from diptych.video import translate_video
-from diptych.video.motion import both_ways, warp
-from diptych.video.reading import Clip, Sound
-from diptych.video.steadying import Follower
-from diptych.video.writing import Film, available
 
 
 class Unchanged(Translator):
@@ -247,7 +247,7 @@ def test_ctrl_c_leaves_nothing_half(tmp_path: Path) -> None:
 
 
 def test_without_h264_another_encoder_is_taken_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("diptych.video.writing.available", lambda name: name != "libx264" and available(name))
+    monkeypatch.setattr("diptych.inference.video.writing.available", lambda name: name != "libx264" and available(name))
     clips.write(tmp_path / "a.mp4", size=(63, 47), pixels="yuv444p")
     done = translate(tmp_path / "a.mp4", tmp_path / "b.mp4")
     assert clips.read(done.written).size == (63, 47)

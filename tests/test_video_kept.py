@@ -16,7 +16,7 @@ from commands import diptych
 from models import model
 from test_video import translate
 
-from diptych.video.reading import Clip, is_video
+from diptych.inference.video.reading import Clip, is_video
 
 PICTURE = clips.waves(0)
 SHOWN = {  # by a, b, c, d of the display matrix: what is stored at x, y is shown at a x + c y, b x + d y

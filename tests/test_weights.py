@@ -18,9 +18,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from diptych import weights
 from diptych.errors import StorageError, WeightsError
-from diptych.weights import Part, fetch, locate
+from diptych.storage import weights
+from diptych.storage.weights import Part, fetch, locate
 
 SHARED = Path(os.environ.get("DIPTYCH_WEIGHTS") or Path(__file__).parents[2] / "shared" / "weights")
 CONTENT = bytes(range(256)) * 1000

@@ -10,9 +10,9 @@ from small import SMALL
 
 from diptych.images import Picture
 from diptych.methods import find
+from diptych.model.translator import Translator
 from diptych.testing import batch, begin, bundle
 from diptych.tiling import Network, Tiling
-from diptych.translator import Translator
 
 WHOLE = Tiling("off")
 TILES = Tiling("exact", size=64, blend=4)

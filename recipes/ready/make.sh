@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes ready models, from nothing to the folders in src/diptych/ready that the package brings along:
+# Makes ready models, from nothing to the folders in src/diptych/model/ready that the package brings along:
 #
 #     recipes/ready/make.sh NAME... [--work FOLDER]      NAME: street, street-night, emoji-colour, emoji-shade
 #
@@ -33,7 +33,7 @@ make() { # NAME DATA EXAMPLE EXAMPLE EXAMPLE WORD=...: train, score, state, pack
     echo "$name: trained in $(($(date +%s) - start)) s"
     diptych evaluate "$work/$name" --data "$at" --json >"$work/$name.json"
     diptych card "$work/$name" author="$author" "$@"
-    diptych models pack "$work/$name" --half --scores "$work/$name.json" --out "src/diptych/ready/$name" \
+    diptych models pack "$work/$name" --half --scores "$work/$name.json" --out "src/diptych/model/ready/$name" \
         --example "$at/test/$first.png" --example "$at/test/$second.png" --example "$at/test/$third.png"
 }
 
@@ -72,5 +72,5 @@ for name in $names; do
             exit 2
             ;;
     esac
-    case "$name" in emoji-*) cp "$at/LICENCE.txt" src/diptych/ready/FLUENT-EMOJI-LICENCE.txt ;; esac
+    case "$name" in emoji-*) cp "$at/LICENCE.txt" src/diptych/model/ready/FLUENT-EMOJI-LICENCE.txt ;; esac
 done

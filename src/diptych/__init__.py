@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from diptych.images import Picture as Picture
     from diptych.images import display_image as display_image
     from diptych.images import read as load_image  # noqa: F401
-    from diptych.translator import Translator as Translator
+    from diptych.model.translator import Translator as Translator
 
 __version__ = "0.1.0"
 
 NAMES = {
-    "Translator": ("diptych.translator", "Translator"),
+    "Translator": ("diptych.model.translator", "Translator"),
     "Picture": ("diptych.images", "Picture"),
     "load_image": ("diptych.images", "read"),
     "display_image": ("diptych.images", "display_image"),
@@ -31,7 +31,7 @@ def __getattr__(name: str) -> Any:
         module, attribute = NAMES[name]
         value = getattr(importlib.import_module(module), attribute)
     elif name.lower() in names():
-        value = importlib.import_module("diptych.facade").facade(name.lower())
+        value = importlib.import_module("diptych.experiment").facade(name.lower())
     else:
         raise AttributeError(f"module 'diptych' has no attribute {name!r}")
     globals()[name] = value

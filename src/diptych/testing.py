@@ -20,15 +20,15 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from diptych.card import Card, Side
-from diptych.config import schema
-from diptych.controls import Form
 from diptych.images import Picture
 from diptych.methods.method import Method, inputs, parameters
-from diptych.model_folder import split_state
+from diptych.model.card import Card, Side
+from diptych.model.controls import Form
+from diptych.model.folder import split_state
+from diptych.model.translator import Translator
+from diptych.options.schema import schema
 from diptych.runtime.speed import PLAIN, Speed
 from diptych.training.trainer import Trainer
-from diptych.translator import Translator
 
 Options = dict[str, Any]
 SIZE, IMAGES = 32, 64

@@ -19,8 +19,8 @@ import typer
 from typer.main import get_command
 
 from diptych import __version__
-from diptych.byname import use
 from diptych.errors import DiptychError, printable_lines
+from diptych.options.plugins import use
 from diptych.runtime.threads import wait_briefly
 
 OUT_OF_MEMORY = re.compile("out of memory|not enough memory|can't allocate memory", re.IGNORECASE)

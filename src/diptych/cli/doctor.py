@@ -121,13 +121,13 @@ def state_of(module: str) -> str:
 
 def weights() -> Facts:
     """Where each pretrained part is."""
-    from diptych.weights import PARTS
+    from diptych.storage.weights import PARTS
 
     return {part: attempt(place_of, part) for part in PARTS}
 
 
 def place_of(part: str) -> str:
-    from diptych.weights import locate, remedy
+    from diptych.storage.weights import locate, remedy
 
     try:
         return str(locate(part))
@@ -137,9 +137,9 @@ def place_of(part: str) -> str:
 
 def places() -> Facts:
     """Where files are kept, and how much room there is."""
-    from diptych.files import user_cache
     from diptych.provenance.certificate import own_path
-    from diptych.weights import folders
+    from diptych.storage.files import user_cache
+    from diptych.storage.weights import folders
 
     kept = {"pretrained weights": folders()[-1], "exported models": user_cache("exported"), "signing key": own_path()}
     kept |= {"this folder": Path.cwd(), "temporary files": Path(tempfile.gettempdir())}

@@ -51,8 +51,8 @@ def evaluate(
     from rich.console import Console
     from rich.progress import Progress
 
-    from diptych.config import named, read_recipe
     from diptych.evaluation.command import evaluate_folder
+    from diptych.options.schema import named, read_recipe
     from diptych.runtime.threads import Threads
     from diptych.training.log import records
 

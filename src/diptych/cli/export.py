@@ -26,10 +26,10 @@ def export(
 
     Controls are fixed at what is given here, as in --style dog.jpg; --seed stays free.
     """
-    from diptych.controls import read_words
     from diptych.errors import ConfigError
     from diptych.export import FORMATS, export_model, parity_file
-    from diptych.translator import Translator
+    from diptych.model.controls import read_words
+    from diptych.model.translator import Translator
 
     if to not in FORMATS:
         raise ConfigError(f"--to {to}: there are {' and '.join(FORMATS)}; the domain translated to is --domain")
@@ -53,8 +53,8 @@ def bench(
 
     The share of arithmetic is the rate of its convolutions; torch's best dense one in that precision has 100 %.
     """
-    from diptych.acceleration import ACCELERATIONS
-    from diptych.acceleration import bench as measure
+    from diptych.export.acceleration import ACCELERATIONS
+    from diptych.export.acceleration import bench as measure
     from diptych.runtime.device import choose_device
     from diptych.runtime.precision import explain
 

@@ -28,7 +28,7 @@ def methods() -> None:
 
 def options(method: Annotated[str, typer.Argument()]) -> None:
     """List everything that can be set when training METHOD, with types and defaults."""
-    from diptych.config import describe
+    from diptych.options.schema import describe
     from diptych.training.recipe import sections
 
     for section, function in sections(method).items():
@@ -37,8 +37,8 @@ def options(method: Annotated[str, typer.Argument()]) -> None:
 
 def info(model: Model) -> None:
     """Say what a model is: method, options, pictures, scores, controls."""
-    from diptych.config import describe
-    from diptych.model_folder import inspect_card, method_of
+    from diptych.model.folder import inspect_card, method_of
+    from diptych.options.schema import describe
     from diptych.runtime.device import choose_device
     from diptych.runtime.precision import explain
 
@@ -54,8 +54,8 @@ def card(
     words: Annotated[list[str] | None, typer.Argument(metavar="[NAME=WORDS]...")] = None,
 ) -> None:
     """Show a model's card, or state in it what only a person can say: licence="CC BY 4.0" limits="..."."""
-    from diptych.card import WORDS
-    from diptych.model_folder import inspect_card, read_version, state
+    from diptych.model.card import WORDS
+    from diptych.model.folder import inspect_card, read_version, state
 
     pairs = [word.partition("=") for word in words or []]
     if wrong := [word for word, equals, _ in pairs if not equals]:
@@ -83,7 +83,7 @@ def convert(
     from diptych.convert import convert as import_files
     from diptych.convert import export
     from diptych.data.labels import read_legend
-    from diptych.model_folder import inspect_card
+    from diptych.model.folder import inspect_card
 
     if to is None:
         called = [name.strip() for name in names.split(",")] if names else []
@@ -114,7 +114,7 @@ def weights(
     ] = None,
 ) -> None:
     """List the pretrained parts that metrics and methods use, or fetch one from its publisher."""
-    from diptych.weights import PARTS, fetch, locate, remedy
+    from diptych.storage.weights import PARTS, fetch, locate, remedy
 
     if action not in ("list", "fetch") or (action == "fetch") != (name is not None):
         raise ConfigError("diptych weights list, or diptych weights fetch NAME [--from ADDRESS|FILE]")

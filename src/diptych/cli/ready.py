@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from diptych import ready
 from diptych.errors import ModelError, printable
+from diptych.model import ready
 
 FIRST = ("lpips_squeeze", "ssim")
 """The scores that the list shows; all are in the card."""
@@ -43,8 +43,8 @@ def models_at_hand(context: typer.Context) -> None:
 
 def described(name: str, folder: Path) -> list[str]:
     """A ready model in a few lines: what it does, size, licence, scores, and what to type."""
-    from diptych.card import figure
-    from diptych.model_folder import examples, inspect_card
+    from diptych.model.card import figure
+    from diptych.model.folder import examples, inspect_card
 
     try:
         card = inspect_card(folder)
@@ -75,9 +75,9 @@ def pack(
     ] = None,
 ) -> None:
     """Write a model as a folder to pass on: without what only training needs, with examples and scores."""
-    from diptych.card import NOT_STATED
-    from diptych.packing import pack as write
-    from diptych.packing import read_scores
+    from diptych.export.packing import pack as write
+    from diptych.export.packing import read_scores
+    from diptych.model.card import NOT_STATED
 
     card = write(
         at_hand(model), out, half=half, examples=example or (), scores=read_scores(scores) if scores else None

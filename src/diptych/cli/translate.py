@@ -19,12 +19,12 @@ from diptych.errors import ConfigError, DataError, OutputError, printable
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from diptych.bulk import Result
     from diptych.images.listing import Entry
-    from diptych.places import Job
+    from diptych.inference.batch import Result
+    from diptych.inference.destinations import Job
+    from diptych.model.translator import Translator
     from diptych.provenance import Sealer
     from diptych.tiling import Tiling
-    from diptych.translator import Translator
 
 Model = Annotated[
     Path, typer.Argument(help="A translator folder, a run folder, or a ready model's name.", callback=at_hand)
@@ -40,7 +40,7 @@ def register(app: typer.Typer) -> None:
 
 
 def load(model: Path, device: str, bf16: bool, compile: bool, snap_colours: bool) -> Translator:
-    from diptych.acceleration import ACCELERATIONS, open_translator
+    from diptych.export.acceleration import ACCELERATIONS, open_translator
     from diptych.runtime.precision import explain, fastest
     from diptych.runtime.threads import Threads
 
@@ -90,9 +90,9 @@ def translate(
     Controls of the method are options too: --seed 7, --to zebras, --style dog.jpg; `diptych info MODEL` lists them.
     """
     from diptych.cli.video import are_videos, translate_videos
-    from diptych.controls import read_words
     from diptych.images import can_hold
-    from diptych.places import plan
+    from diptych.inference.destinations import plan
+    from diptych.model.controls import read_words
 
     paths, words = sort_out(arguments or [], model)
     videos = are_videos(paths, samples=samples > 1, instances=instances is not None, mark=mark)
@@ -156,7 +156,7 @@ def translate_all(translator: Translator, jobs: list[Job], **options: Any) -> li
     from rich.console import Console
     from rich.progress import Progress
 
-    from diptych.bulk import translate_files
+    from diptych.inference.batch import translate_files
     from diptych.runtime.threads import Threads
 
     with Progress(console=Console(stderr=True), transient=True) as progress:
@@ -201,7 +201,7 @@ def read_tiling(mode: str, size: int) -> Tiling:
 
 def parted(jobs: list[Job], limit_mp: float) -> tuple[list[Job], list[Job]]:
     """The pictures that are decoded at once, and the TIFFs too large for that, which the user has named himself."""
-    from diptych.large import is_large
+    from diptych.inference.tiff import is_large
 
     large = []
     for job in jobs:
@@ -219,8 +219,8 @@ def translate_all_large(
     from rich.markup import escape
     from rich.progress import Progress
 
-    from diptych.bulk import UNTRANSLATED, own_controls
-    from diptych.large import translate_large
+    from diptych.inference.batch import UNTRANSLATED, own_controls
+    from diptych.inference.tiff import translate_large
 
     failed = []
     with Progress(console=Console(stderr=True), transient=True) as progress, kept_interruption() as check:
@@ -270,7 +270,7 @@ def kept_interruption() -> Iterator[Callable[[], None]]:
 
 def sort_out(arguments: list[str], model: Path) -> tuple[list[Path], dict[str, str]]:
     """The pictures, and the controls as words: `--name value`, `--name=value`. Raises ConfigError."""
-    from diptych.model_folder import examples, inspect_card, resolve
+    from diptych.model.folder import examples, inspect_card, resolve
 
     paths, controls = parted_arguments(arguments)
     if not paths:

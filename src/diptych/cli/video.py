@@ -12,13 +12,13 @@ import typer
 from diptych.errors import ConfigError, DataError, OutputError, printable
 
 if TYPE_CHECKING:
+    from diptych.model.translator import Translator
     from diptych.provenance import Sealer
-    from diptych.translator import Translator
 
 
 def are_videos(paths: list[Path], **for_pictures: bool) -> bool:
     """Whether they are videos. Raises ConfigError for both kinds at once, and for what goes with pictures alone."""
-    from diptych.video import is_video
+    from diptych.inference.video import is_video
 
     clips = [path for path in paths if is_video(path)]
     if not clips:
@@ -35,8 +35,8 @@ def places(clips: list[Path], out: Path, *, overwrite: bool) -> dict[Path, Path]
 
     Raises ConfigError where it would replace another result, a source or, unless asked to, another file.
     """
-    from diptych.places import refuse_clashes
-    from diptych.video import FORMATS, SUFFIXES
+    from diptych.inference.destinations import refuse_clashes
+    from diptych.inference.video import FORMATS, SUFFIXES
 
     if len(clips) == 1 and out.suffix.lower() in SUFFIXES:
         targets = {clips[0]: out}
@@ -65,7 +65,7 @@ def translate_videos(
     from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from diptych.video import translate_video
+    from diptych.inference.video import translate_video
 
     targets, faults = places(clips, out, overwrite=overwrite), 0
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()

@@ -12,15 +12,15 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from diptych.card import Card, Side
 from diptych.convert import bicyclegan, cut, junyanz, munit, pix2pixhd, spade, states
 from diptych.convert.opening import SUFFIXES, Content, networks
 from diptych.errors import ConfigError, ModelError
-from diptych.files import atomic
-from diptych.legend import Legend
+from diptych.images.legend import Legend
 from diptych.methods.method import Method, inputs
-from diptych.model_folder import CARD, TRAINING, WEIGHTS, inspect_card, load_method, resolve, split_state
-from diptych.translator import Translator
+from diptych.model.card import Card, Side
+from diptych.model.folder import CARD, TRAINING, WEIGHTS, inspect_card, load_method, resolve, split_state
+from diptych.model.translator import Translator
+from diptych.storage.files import atomic
 
 
 class Layout(Protocol):

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from diptych.convert.states import bare
 from diptych.errors import ModelError
-from diptych.model_folder import NUMBERS, infinite
+from diptych.model.folder import NUMBERS, infinite
 
 Content = dict[str, Any]
 """A state dict; or the state dicts `a` and `b`, as files of UNIT and MUNIT are."""

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diptych import images
-from diptych.ahead import ahead
 from diptych.data import compare
 from diptych.data.finding import Fault
 from diptych.data.folders import Folder, Item
@@ -22,6 +21,7 @@ from diptych.data.reach import Reach, reach
 from diptych.data.reach import advice as advise
 from diptych.data.recognising import recognise
 from diptych.errors import DataError, printable
+from diptych.storage.prefetch import ahead
 
 AT_MOST = 10  # lines of one list
 PLURAL = {

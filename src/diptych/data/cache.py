@@ -20,12 +20,12 @@ from typing import BinaryIO
 
 import numpy as np
 
-from diptych.ahead import ahead
 from diptych.data.augment import Augment
 from diptych.data.folders import Item
 from diptych.errors import DataError
-from diptych.files import UNFINISHED
 from diptych.images import Picture
+from diptych.storage.files import UNFINISHED
+from diptych.storage.prefetch import ahead
 
 Progress = Callable[[int, int], None]  # done, total
 Decode = Callable[[Item], tuple[Picture, ...]]  # the sides of a pair, or one picture

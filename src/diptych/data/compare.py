@@ -8,8 +8,8 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
 from statistics import median_low
 
-from diptych.ahead import ahead
 from diptych.data.folders import Folder
+from diptych.storage.prefetch import ahead
 
 NAMED = 5  # groups of copies in one sentence
 FEWER, SMALLER = 3, 2  # from this factor on, counts and sides are called very different

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from diptych import images
-from diptych.ahead import ahead
 from diptych.data import cache
 from diptych.data.augment import Augment
 from diptych.data.cache import Cache, Progress
@@ -19,7 +18,8 @@ from diptych.data.loader import DECK_OF_A, DECK_OF_B, DECK_OF_PAIRS, Deck, Decod
 from diptych.data.reading import PairReader, SingleReader
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
-from diptych.legend import Legend, to_planes
+from diptych.images.legend import Legend, to_planes
+from diptych.storage.prefetch import ahead
 
 if TYPE_CHECKING:
     import torch

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from diptych import images
-from diptych.ahead import ahead
 from diptych.errors import DataError
 from diptych.images import Header, listing
+from diptych.storage.prefetch import ahead
 
 LEGEND = "legend.yaml"
 """The file of a data set that says what its label maps mean."""

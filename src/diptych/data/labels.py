@@ -13,14 +13,14 @@ import numpy as np
 from pydantic import ValidationError
 
 from diptych import images
-from diptych.ahead import ahead
-from diptych.config import read_yaml, unknown
 from diptych.data.finding import LEGEND
 from diptych.data.folders import Folder, Item
 from diptych.data.reading import halves
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
-from diptych.legend import MOST, Class, Coding, Legend, coding, numbers
+from diptych.images.legend import MOST, Class, Coding, Legend, coding, numbers
+from diptych.options.schema import read_yaml, unknown
+from diptych.storage.prefetch import ahead
 
 LABELS_AT_MOST = 200
 """Different numbers in pictures that are taken for label maps without a legend."""

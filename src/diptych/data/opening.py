@@ -12,7 +12,6 @@ from annotated_types import Ge, Gt, Interval, Len
 from pydantic import AfterValidator
 
 from diptych import images, tasks
-from diptych.ahead import ahead
 from diptych.data import compare, reach
 from diptych.data.augment import Augment, Resize
 from diptych.data.dataset import Data, Legends, Range, T, turn
@@ -22,7 +21,8 @@ from diptych.data.labels import mixed, survey
 from diptych.data.reading import PairReader, SingleReader
 from diptych.data.recognising import recognise, side_of
 from diptych.errors import ConfigError, DataError
-from diptych.legend import Legend
+from diptych.images.legend import Legend
+from diptych.storage.prefetch import ahead
 
 Span = Annotated[list[float], Len(2, 2)]
 

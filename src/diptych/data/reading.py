@@ -11,7 +11,7 @@ from diptych import images
 from diptych.data.folders import Item
 from diptych.errors import DataError
 from diptych.images import Picture
-from diptych.legend import Legend
+from diptych.images.legend import Legend
 from diptych.tasks import Task
 
 

@@ -9,7 +9,6 @@ from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
-from diptych.card import Side
 from diptych.data.dataset import Data
 from diptych.data.opening import open_data, parse_size
 from diptych.errors import ConfigError, DataError, DiptychError
@@ -21,7 +20,8 @@ from diptych.evaluation.report import write_report
 from diptych.evaluation.sets import ARTEFACTS, OUTPUT, REAL, Seen, compared, evaluate_sets
 from diptych.images import LIMIT_MP, Picture
 from diptych.metrics.sets import find as find_sets
-from diptych.translator import Translator
+from diptych.model.card import Side
+from diptych.model.translator import Translator
 
 COLOURS_FROM = 500
 """Training targets that the colour transfer is taken from, at most: the first by name."""

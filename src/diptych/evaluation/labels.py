@@ -18,9 +18,9 @@ from diptych.data.dataset import Data
 from diptych.errors import ConfigError
 from diptych.evaluation.evaluate import Evaluation, Row, Score, Standard, outputs_of, scored
 from diptych.images import Picture
-from diptych.legend import Legend
+from diptych.images.legend import Legend
 from diptych.metrics import confusion
-from diptych.translator import Translator
+from diptych.model.translator import Translator
 
 REAL = "real photos"
 """The anchor of what a reader makes of the true pictures."""

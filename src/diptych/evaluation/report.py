@@ -18,7 +18,7 @@ from diptych.evaluation.baselines import MEANING
 from diptych.evaluation.evaluate import Evaluation, Score
 from diptych.evaluation.examples import Example
 from diptych.evaluation.markup import Markup, join, tag
-from diptych.files import write_bytes, write_text
+from diptych.storage.files import write_bytes, write_text
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 Names = tuple[str, str]

@@ -17,9 +17,9 @@ from diptych.export.comparing import Difference, compare
 from diptych.export.formats import FORMATS, LARGEST, format_of
 from diptych.export.graph import trace
 from diptych.export.running import Info, one_way, open_exported
-from diptych.files import storing, write_text
+from diptych.model.translator import Translator
 from diptych.runtime.memory import size
-from diptych.translator import Translator
+from diptych.storage.files import storing, write_text
 
 __all__ = ["FORMATS", "Report", "export_model", "format_of", "open_exported"]
 

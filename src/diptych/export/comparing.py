@@ -14,7 +14,7 @@ from torch import Tensor
 
 from diptych.errors import DataError, WeightsError
 from diptych.metrics import find as metric
-from diptych.translator import Translator
+from diptych.model.translator import Translator
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from diptych.errors import ConfigError, ModelError, need
-from diptych.files import storing, unfinished
+from diptych.storage.files import storing, unfinished
 
 Run = Callable[[list[np.ndarray]], np.ndarray]
 """Runs a graph: a picture `1 C H W` in [-1, 1] and the random numbers it needs, to a picture."""

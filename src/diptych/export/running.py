@@ -14,16 +14,16 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
-from diptych.card import Card
 from diptych.errors import ModelError
 from diptych.export.formats import Run, format_of
 from diptych.export.graph import draws_of
 from diptych.methods.method import Method, To
-from diptych.model_folder import build, read_card
+from diptych.model.card import Card
+from diptych.model.folder import build, read_card
+from diptych.model.translator import Translator
 from diptych.runtime.precision import words
 from diptych.runtime.speed import PLAIN
 from diptych.tiling import Tiling
-from diptych.translator import Translator
 
 
 class Info(BaseModel):

@@ -15,12 +15,12 @@ import numpy as np
 from PIL import Image
 
 from diptych.errors import DataError, DiptychError
-from diptych.files import irregular
 from diptych.images import avif, bmp, colour, jpeg, npy, pillow, png, tiff
 from diptych.images.formats import FORMATS, LIMIT_MP
 from diptych.images.metadata import Metadata, per_inch
 from diptych.images.picture import Header, Picture
 from diptych.images.stored import Stored, native
+from diptych.storage.files import irregular
 
 Source = Path | str | bytes
 READING = 3

@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image
 
 from diptych.errors import DataError
-from diptych.files import write_bytes
 from diptych.images.formats import FORMATS, SUFFIX_OF, SUFFIXES
 from diptych.images.metadata import NOTHING, Metadata, tiff_tags, with_resolution
 from diptych.images.values import match_channels
+from diptych.storage.files import write_bytes
 
 _EIGHT, _SIXTEEN, _ALL = ("uint8",), ("uint8", "uint16"), ("uint8", "uint16", "float32")
 _LOSSY = ("JPEG", "WEBP", "AVIF")

@@ -10,8 +10,8 @@ import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from diptych import byname
 from diptych.errors import ConfigError
+from diptych.options import plugins
 
 if TYPE_CHECKING:
     from diptych.methods.method import Method
@@ -23,14 +23,14 @@ OURS = ("paired", "unpaired", "multimodal")
 
 def names() -> list[str]:
     """The built-in methods, by name: ours first."""
-    return [*OURS, *(name for name in byname.names(__file__, frame={"method"}) if name not in OURS)]
+    return [*OURS, *(name for name in plugins.names(__file__, frame={"method"}) if name not in OURS)]
 
 
 def summaries() -> dict[str, str]:
     """Each method's name and the sentence its file opens with; of those of other packages, where they are."""
     sources = {name: Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8") for name in names()}
     ours = {name: (ast.get_docstring(ast.parse(source)) or "").split("\n")[0] for name, source in sources.items()}
-    return ours | {name: f"(in {module})" for name, module in byname.announced(__name__).items() if name not in ours}
+    return ours | {name: f"(in {module})" for name, module in plugins.announced(__name__).items() if name not in ours}
 
 
 def find(name: str) -> type[Method]:
@@ -40,7 +40,7 @@ def find(name: str) -> type[Method]:
     """
     from diptych.methods.method import Method
 
-    module = byname.load("method", name, __name__, names())
+    module = plugins.load("method", name, __name__, names())
     for value in vars(module).values():
         own = inspect.isclass(value) and value.__module__ == module.__name__
         if own and issubclass(value, Method) and value is not Method:

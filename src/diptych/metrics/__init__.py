@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
-from diptych import byname
 from diptych.errors import ConfigError
+from diptych.options import plugins
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,7 +29,7 @@ class Metric(Protocol):
 
 def names() -> list[str]:
     """The built-in metrics, by name."""
-    return byname.names(
+    return plugins.names(
         __file__, frame={"confusion", "frechet", "interval", "kernel", "resnet_nsfw", "samples", "squeezenet"}
     )
 
@@ -39,7 +39,7 @@ def find(name: str) -> Metric:
 
     Raises ConfigError when there is no such module, or one without `measure`.
     """
-    module = byname.load("metric", name, __name__, names())
+    module = plugins.load("metric", name, __name__, names())
     missing = {"PROTOCOL", "BETTER", "measure"} - vars(module).keys()
     if missing:
         raise ConfigError(f"the module {module.__name__!r} is not a metric: it lacks {', '.join(sorted(missing))}")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from diptych.errors import DataError
 from diptych.nn.perceptual import LPIPS
-from diptych.weights import locate, read
+from diptych.storage.weights import locate, read
 
 SMALLEST = 17
 PROTOCOL = (

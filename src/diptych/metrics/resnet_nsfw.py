@@ -17,8 +17,8 @@ from torch import Tensor
 
 from diptych.errors import DataError
 from diptych.nn.thin_resnet import ThinResNet
-from diptych.onnx_file import convolutions
-from diptych.weights import locate
+from diptych.storage.onnx_file import convolutions
+from diptych.storage.weights import locate
 
 SIZE, SMALLEST = 224, 32
 NETWORK = "Yahoo's open_nsfw (ResNet-50 of half the channels; ImageNet, then pictures not safe for work)"

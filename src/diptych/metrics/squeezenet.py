@@ -15,7 +15,7 @@ from torch import Tensor
 
 from diptych.errors import DataError
 from diptych.nn.perceptual import SqueezeNet
-from diptych.weights import locate, read
+from diptych.storage.weights import locate, read
 
 SIZE = 224
 """Height and width of the pictures that the network was trained on."""

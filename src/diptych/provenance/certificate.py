@@ -19,8 +19,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from filelock import FileLock
 
 from diptych.errors import ConfigError, StorageError, printable
-from diptych.files import irregular, storing, unfinished
 from diptych.provenance.making import as_pem, make
+from diptych.storage.files import irregular, storing, unfinished
 
 CERTIFICATE = "DIPTYCH_CERTIFICATE"
 """The environment variable that names the user's certificate."""

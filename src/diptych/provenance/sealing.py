@@ -15,13 +15,13 @@ import c2pa
 import numpy as np
 
 from diptych import __version__, images
-from diptych.card import Card
 from diptych.errors import ConfigError
-from diptych.files import unfinished
 from diptych.images import Picture
+from diptych.model.card import Card
 from diptych.provenance import mark
 from diptych.provenance.certificate import find_certificate
 from diptych.provenance.settings import MADE_BY_A_MODEL, with_settings
+from diptych.storage.files import unfinished
 
 SEALABLE = {
     **{name: images.MEDIA_TYPES[name] for name in ("PNG", "JPEG", "WEBP", "TIFF", "AVIF", "GIF")},

@@ -13,12 +13,12 @@ import c2pa
 
 from diptych import images
 from diptych.errors import DataError, printable
-from diptych.files import irregular
 from diptych.provenance import mark
 from diptych.provenance.certificate import own_authorities, root_of
 from diptych.provenance.sealing import NO_LOOKUPS, SEALABLE, TRANSLATION, UNTRUSTED, failures
 from diptych.provenance.settings import MADE_BY_A_MODEL, read_settings
 from diptych.provenance.uncovered import uncovered
+from diptych.storage.files import irregular
 
 State = Literal["intact", "changed", "expired", "none"]
 Signer = Literal["this computer", "trusted", "unknown", "nobody"]

@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 
 from diptych import __version__
 from diptych.errors import StorageError, printable
-from diptych.model_folder import examples
+from diptych.model.folder import examples
 from diptych.serve import describing
 from diptych.serve.engine import Engine, Served
 from diptych.serve.errors import BadRequest, ServeError, StorageAway, StorageFull

@@ -10,11 +10,11 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from diptych.card import Side
-from diptych.controls import Control
 from diptych.images import FORMATS
-from diptych.legend import Class
-from diptych.model_folder import examples
+from diptych.images.legend import Class
+from diptych.model.card import Side
+from diptych.model.controls import Control
+from diptych.model.folder import examples
 from diptych.serve import errors
 from diptych.serve.engine import Engine, Served
 from diptych.serve.viewing import LARGEST, SMALLEST, USUAL

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from diptych.files import write_bytes
 from diptych.images import SUFFIX_OF
 from diptych.serve.engine import Answer
 from diptych.serve.errors import NotFound
 from diptych.serve.keeping import Keeper
 from diptych.serve.names import stem_of
 from diptych.serve.store import Past, Store, new_id
+from diptych.storage.files import write_bytes
 
 KEPT = 200
 """Translations of each model that are remembered."""

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import IO, Any
 
 from diptych.errors import DiptychError, StorageError
-from diptych.files import write_bytes
 from diptych.images import SUFFIX_OF
 from diptych.images.listing import counted
 from diptych.serve.archive import zipped
@@ -25,6 +24,7 @@ from diptych.serve.errors import BadPicture, NotFound, Overloaded, ServeError, S
 from diptych.serve.keeping import Keeper
 from diptych.serve.store import Item, Job, Store, new_id
 from diptych.serve.uploads import ITEMS, pictures_in, safe_name, too_many
+from diptych.storage.files import write_bytes
 
 PATIENCE = 24 * 3600.0
 """Seconds that an item of a job may wait for its turn."""

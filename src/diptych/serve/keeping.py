@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diptych.errors import ConfigError
-from diptych.files import UNFINISHED
 from diptych.serve.errors import StorageFull
 from diptych.serve.store import Store
+from diptych.storage.files import UNFINISHED
 
 OWN = ("jobs", "history", "feedback")
 """Folders whose files visitors make."""

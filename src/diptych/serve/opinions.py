@@ -7,12 +7,12 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from diptych.files import write_bytes
 from diptych.serve.engine import Engine
 from diptych.serve.errors import BadPicture, BadRequest
 from diptych.serve.forms import read_model
 from diptych.serve.keeping import Keeper
 from diptych.serve.store import Feedback, Store, new_id
+from diptych.storage.files import write_bytes
 
 PICTURES = ("source", "result", "corrected")
 """Files that may come with it: what was translated, what came out, what should have come out."""

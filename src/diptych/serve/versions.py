@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from diptych import images, model_folder, ready
-from diptych.acceleration import ACCELERATIONS
-from diptych.card import Card, Side
-from diptych.controls import Control, Form
+from diptych import images
 from diptych.errors import DataError, ModelError
+from diptych.export.acceleration import ACCELERATIONS
 from diptych.export.running import one_way, with_seed_alone
-from diptych.files import atomic_folder
 from diptych.methods.method import Method
+from diptych.model import folder as model_folder
+from diptych.model import ready
+from diptych.model.card import Card, Side
+from diptych.model.controls import Control, Form
+from diptych.storage.files import atomic_folder
 
 
 @dataclass(frozen=True)

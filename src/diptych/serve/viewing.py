@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from diptych.legend import Legend
+from diptych.images.legend import Legend
 
 Form = Literal["png", "jpeg", "npy"]
 SMALLEST, USUAL, LARGEST = 16, 1024, 4096

@@ -18,17 +18,19 @@ from typing import Any
 
 import numpy as np
 
-from diptych import byname, images, model_folder
-from diptych.acceleration import open_translator
-from diptych.card import Side
+from diptych import images
 from diptych.errors import ConfigError, DataError, DiptychError, OutputError
+from diptych.export.acceleration import open_translator
 from diptych.images import Picture
+from diptych.model import folder as model_folder
+from diptych.model.card import Side
+from diptych.model.translator import Translator
+from diptych.options import plugins
 from diptych.provenance import Sealer
 from diptych.runtime.threads import Threads
 from diptych.serve.messages import Message, packed, receive
 from diptych.serve.showing import viewed
 from diptych.serve.viewing import Order
-from diptych.translator import Translator
 
 WARM = 128
 """Pixels of each side of the picture that a model is tried on at the start."""
@@ -57,7 +59,7 @@ class Plan:
     provenance: bool = True
     certificate: Path | None = None
     mark: bool = False
-    plugins: tuple[str, ...] = field(default_factory=lambda: tuple(byname.plugins))
+    plugins: tuple[str, ...] = field(default_factory=lambda: tuple(plugins.plugins))
 
 
 @dataclass(frozen=True)
@@ -215,7 +217,7 @@ def work(connection: socket.socket, plan: Plan) -> None:
     line, models = Line(connection), Models(plan)
     with suppress(EOFError, OSError):  # the server is gone
         try:
-            byname.use(plan.plugins)
+            plugins.use(plan.plugins)
             known = models.warm()
         except DiptychError as error:
             line.say({"fault": {"blame": "model", "message": str(error)}})

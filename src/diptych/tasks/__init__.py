@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from diptych import byname
 from diptych.errors import ConfigError
+from diptych.options import plugins
 from diptych.tasks.task import Task
 
 __all__ = ["Task", "find", "names"]
@@ -11,12 +11,12 @@ __all__ = ["Task", "find", "names"]
 
 def names() -> list[str]:
     """The built-in tasks, by name."""
-    return byname.names(__file__, frame={"task"})
+    return plugins.names(__file__, frame={"task"})
 
 
 def find(name: str) -> Task:
     """The task in `diptych.tasks.<name>`. Raises ConfigError when there is none."""
-    module = byname.load("task", name, __name__, names())
+    module = plugins.load("task", name, __name__, names())
     if not hasattr(module, "TASK"):
         raise ConfigError(f"the module {module.__name__!r} is not a task: it lacks TASK")
     return module.TASK

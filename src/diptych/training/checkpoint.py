@@ -14,7 +14,7 @@ from typing import IO, Any, cast
 import torch
 
 from diptych.errors import ModelError
-from diptych.files import atomic, clean_unfinished, write_text
+from diptych.storage.files import atomic, clean_unfinished, write_text
 
 NOTE = "latest.json"
 

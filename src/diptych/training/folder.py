@@ -9,9 +9,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from diptych.config import dump, read_recipe
 from diptych.errors import ConfigError, TrainingError
-from diptych.files import UNFINISHED, clean_unfinished, recover_folder, storing, write_text
+from diptych.options.schema import dump, read_recipe
+from diptych.storage.files import UNFINISHED, clean_unfinished, recover_folder, storing, write_text
 from diptych.training import checkpoint
 from diptych.training.recipe import differences
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from diptych.errors import StorageError, printable_lines
-from diptych.files import write_text
+from diptych.storage.files import write_text
 from diptych.training.budget import Budget
 
 FILE = "log.jsonl"

@@ -8,7 +8,7 @@ from typing import Any
 
 from diptych.data.dataset import Data
 from diptych.errors import ConfigError
-from diptych.model_folder import inspect_card
+from diptych.model.folder import inspect_card
 from diptych.training import checkpoint
 
 PLACES = ("folder", "a", "b")

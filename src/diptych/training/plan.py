@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 
-from diptych import weights
 from diptych.data.dataset import PAIRS, Data
 from diptych.data.loader import Batches
 from diptych.data.opening import open_data
@@ -23,6 +22,7 @@ from diptych.runtime.device import choose_device, lacking
 from diptych.runtime.memory import size
 from diptych.runtime.precision import Bf16, choose, explain
 from diptych.runtime.threads import usual
+from diptych.storage import weights
 from diptych.training import processes
 from diptych.training.budget import Budget, Stopwatch
 from diptych.training.estimate import training_bytes

@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Interval, Len
 from pydantic import BeforeValidator
 
-from diptych.config import check, defaults, merge, with_defaults
 from diptych.data.opening import open_data
 from diptych.errors import ConfigError
 from diptych.methods import find
 from diptych.methods.method import Method, Schedule, inputs
-from diptych.model_folder import inspect_card
+from diptych.model.folder import inspect_card
+from diptych.options.schema import check, defaults, merge, with_defaults
 from diptych.runtime.speed import Speed
 from diptych.training.steady import Steady
 from diptych.training.trainer import Counts

@@ -10,13 +10,13 @@ from typing import Any
 
 from diptych import images
 from diptych.data.dataset import Data
-from diptych.model_folder import stated
+from diptych.model.folder import stated
+from diptych.model.translator import Translator
 from diptych.training import snapshot
 from diptych.training.budget import Budget
 from diptych.training.log import Log
 from diptych.training.recipe import Recipe
 from diptych.training.trainer import Trainer
-from diptych.translator import Translator
 
 
 class Results:

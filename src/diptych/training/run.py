@@ -19,12 +19,12 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
-from diptych.config import dump, merge, read_recipe
 from diptych.errors import ConfigError, ModelError, TrainingError, printable_lines
-from diptych.files import write_text
 from diptych.methods.method import Method, welcome
-from diptych.model_folder import begin_from, inspect_card
+from diptych.model.folder import begin_from, inspect_card
+from diptych.options.schema import dump, merge, read_recipe
 from diptych.runtime.threads import Threads
+from diptych.storage.files import write_text
 from diptych.training import checkpoint, folder, processes
 from diptych.training.budget import UNKNOWN, Stopwatch
 from diptych.training.extending import LENGTH, extended, with_length

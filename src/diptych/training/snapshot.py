@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 
 from diptych import images, metrics
-from diptych.card import Card, Side
 from diptych.data.dataset import PAIRS, Data
 from diptych.images import Picture
 from diptych.methods.method import To, inputs
 from diptych.metrics.interval import bootstrap
-from diptych.model_folder import EXAMPLES, build, fill
+from diptych.model.card import Card, Side
+from diptych.model.folder import EXAMPLES, build, fill
+from diptych.model.translator import Translator
 from diptych.training.recipe import Recipe
 from diptych.training.steady import plain_state
 from diptych.training.trainer import Trainer
-from diptych.translator import Translator
 
 SHOWN = 4
 AT_ONCE = 8

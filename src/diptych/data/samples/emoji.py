@@ -12,11 +12,11 @@ from types import ModuleType
 
 from PIL import Image
 
-from diptych.ahead import ahead
 from diptych.data.samples.fluent import Drawings, Package, fetched, found, framed
 from diptych.data.samples.write import folder_made_whole
 from diptych.errors import ConfigError, DataError, need
-from diptych.files import write_text
+from diptych.storage.files import write_text
+from diptych.storage.prefetch import ahead
 
 PACKAGES: Mapping[str, Package] = {
     "silhouette": Package(

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from diptych.errors import DataError
-from diptych.files import user_cache, write_bytes
+from diptych.storage.files import user_cache, write_bytes
 
 NAME = re.compile("[a-z0-9]+(-[a-z0-9]+)*")
 """Iconify's rule for names, which become those of files."""

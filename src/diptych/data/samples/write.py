@@ -17,7 +17,7 @@ from diptych.data.labels import write_legend
 from diptych.data.samples.scene import CLASSES
 from diptych.data.samples.street import Street, street
 from diptych.errors import ConfigError, DataError, StorageError
-from diptych.legend import Class, Legend
+from diptych.images.legend import Class, Legend
 
 KINDS = ("street", "emoji")
 MOST = 1_000_000

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 import numpy as np
 
-from diptych import byname
 from diptych.errors import ConfigError
 from diptych.metrics.interval import Interval, jackknife
+from diptych.options import plugins
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,7 +47,7 @@ class SetMetric(Protocol):
 
 def names() -> list[str]:
     """The built-in set metrics, by name."""
-    return byname.names(__file__, frame=set())
+    return plugins.names(__file__, frame=set())
 
 
 def find(name: str) -> SetMetric:
@@ -55,7 +55,7 @@ def find(name: str) -> SetMetric:
 
     Raises ConfigError when there is no such module, or one that is no set metric.
     """
-    module = byname.load("set metric", name, __name__, names())
+    module = plugins.load("set metric", name, __name__, names())
     missing = {"PROTOCOL", "BETTER", "BIASED", "features", "distance", "compare"} - vars(module).keys()
     if missing:
         raise ConfigError(f"the module {module.__name__!r} is not a set metric: it lacks {', '.join(sorted(missing))}")

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diptych import images
-from diptych.ahead import ahead
-from diptych.card import Side
 from diptych.errors import ConfigError, DataError, DiptychError
-from diptych.files import write_bytes
 from diptych.images import Picture
-from diptych.places import Job
-from diptych.translator import Translator
+from diptych.inference.destinations import Job
+from diptych.model.card import Side
+from diptych.model.translator import Translator
+from diptych.storage.files import write_bytes
+from diptych.storage.prefetch import ahead
 
 if TYPE_CHECKING:
     from diptych.provenance import Sealer

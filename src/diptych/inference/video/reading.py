@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from diptych.errors import DataError, need
-from diptych.files import irregular
+from diptych.storage.files import irregular
 
 SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"})
 

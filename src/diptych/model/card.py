@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from diptych import __version__
 from diptych.errors import printable
-from diptych.legend import Legend
+from diptych.images.legend import Legend
 
 SCHEMA_VERSION = 3
 NOT_STATED = "not stated"

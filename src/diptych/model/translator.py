@@ -17,17 +17,13 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor
 
-from diptych import model_folder, tasks
-from diptych.card import Card, Side
-from diptych.config import complete, defaults, schema
+from diptych import tasks
 from diptych.errors import ConfigError, DataError, OutputError
 from diptych.images import Picture
 from diptych.methods.method import Method, Style, To
-from diptych.runtime.device import choose_device
-from diptych.runtime.memory import Malloc, resident
-from diptych.runtime.precision import words
-from diptych.runtime.speed import Speed
-from diptych.sides import (
+from diptych.model import folder as model_folder
+from diptych.model.card import Card, Side
+from diptych.model.preparing import (
     MOST_OUTSIDE,
     Image,
     finished,
@@ -39,6 +35,11 @@ from diptych.sides import (
     prepare,
     within_range,
 )
+from diptych.options.schema import complete, defaults, schema
+from diptych.runtime.device import choose_device
+from diptych.runtime.memory import Malloc, resident
+from diptych.runtime.precision import words
+from diptych.runtime.speed import Speed
 from diptych.tiling import Network, Tiling, in_tiles
 
 KEPT_FOR_TILES = 5e8

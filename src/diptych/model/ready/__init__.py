@@ -13,8 +13,8 @@ import difflib
 from importlib.util import find_spec
 from pathlib import Path
 
-from diptych import byname
 from diptych.errors import ModelError
+from diptych.options import plugins
 
 GROUP = "diptych.models"
 MARK = "ready:"
@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 def folders() -> dict[str, Path]:
     """Where each ready model is, by name; nothing is opened. Where two packages have one name, ours counts."""
     ours = {path.parent.name: path.parent for path in sorted(HERE.glob(f"*/{CARD}"))}
-    others = {name: _inside(value) for name, value in sorted(byname.announced(GROUP).items())}
+    others = {name: _inside(value) for name, value in sorted(plugins.announced(GROUP).items())}
     return {name: place for name, place in others.items() if place} | ours
 
 

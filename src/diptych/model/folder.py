@@ -18,14 +18,16 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from diptych import byname, images, ready, tasks
-from diptych.card import NOT_STATED, SCHEMA_VERSION, WORDS, Card
-from diptych.config import check, unknown
+from diptych import images, tasks
 from diptych.errors import ConfigError, ModelError
-from diptych.files import SUMS, atomic_folder, older, write_bytes, write_text
 from diptych.images import Picture
 from diptych.methods import find, names
 from diptych.methods.method import Method
+from diptych.model import ready
+from diptych.model.card import NOT_STATED, SCHEMA_VERSION, WORDS, Card
+from diptych.options import plugins
+from diptych.options.schema import check, unknown
+from diptych.storage.files import SUMS, atomic_folder, older, write_bytes, write_text
 
 CARD, WEIGHTS, TRAINING = "card.json", "weights.safetensors", "training.safetensors"
 EXAMPLES = ("example-1", "example-2", "example-3")
@@ -87,7 +89,7 @@ def check_place(folder: Path) -> None:
 
 
 def state(folder: str | PathLike[str], words: Mapping[str, str]) -> Card:
-    """Write into a model's card what a person says of it; `diptych.card.WORDS` names what can be said.
+    """Write into a model's card what a person says of it; `diptych.model.card.WORDS` names what can be said.
 
     The whole folder is replaced at once, and its version is another one. Raises ConfigError for other words, ModelError
     where there is no model, StorageError where it cannot be written.
@@ -244,8 +246,8 @@ def method_of(card: Card, place: Path | str) -> type[Method]:
     """The card's method. Raises ModelError when for it or the task a module would have to be imported: executed."""
     named = (("method", card.method, "diptych.methods", names()), ("task", card.task, "diptych.tasks", tasks.names()))
     for kind, name, package, built_in in named:
-        path = byname.module_of(name, package, built_in)
-        if name not in built_in and not byname.trusted(path):
+        path = plugins.module_of(name, package, built_in)
+        if name not in built_in and not plugins.trusted(path):
             package = path.partition(".")[0]
             raise ModelError(
                 f"{place} names the {kind} {name!r}, which is not built in. Its module is not imported for you, as "

@@ -20,19 +20,19 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar
 
-from diptych.config import defaults, named, unknown
 from diptych.data.opening import open_data
 from diptych.errors import ConfigError, ModelError
 from diptych.evaluation.command import evaluate_folder
 from diptych.evaluation.evaluate import Evaluation
 from diptych.images import Picture
 from diptych.methods import find
+from diptych.model.preparing import Image
+from diptych.model.translator import Translator
+from diptych.options.schema import defaults, named, unknown
 from diptych.runtime.speed import Speed
-from diptych.sides import Image
 from diptych.training.recipe import Train
 from diptych.training.run import train
 from diptych.training.steady import Steady
-from diptych.translator import Translator
 
 
 class Model:

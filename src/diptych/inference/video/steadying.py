@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from diptych.video.motion import both_ways, smooth, warp
+from diptych.inference.video.motion import both_ways, smooth, warp
 
 LONGEST = 320  # pixels of the longer side at which motion is looked for and flicker is measured
 PULL = 0.8  # how far a steadied frame goes towards the one before

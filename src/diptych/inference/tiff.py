@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 
 from diptych import images
-from diptych.card import Side
 from diptych.errors import ConfigError, DataError, OutputError, need
-from diptych.files import storing, unfinished
 from diptych.images import Picture
 from diptych.images.colour import CONVERTED
 from diptych.images.metadata import Tag, add_tags, tiff_tags
+from diptych.model.card import Side
+from diptych.model.preparing import bounded, note_outside, outside
+from diptych.model.translator import Translator
 from diptych.provenance import Sealer
-from diptych.sides import bounded, note_outside, outside
+from diptych.storage.files import storing, unfinished
 from diptych.tasks import Task
-from diptych.translator import Translator
 
 TYPES = {"uchar": "uint8", "ushort": "uint16", "float": "float32"}
 FORMATS = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}

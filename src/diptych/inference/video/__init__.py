@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diptych.errors import ConfigError, OutputError
-from diptych.files import storing, unfinished
 from diptych.images import LIMIT_MP, Picture, match_channels
-from diptych.translator import Translator
-from diptych.video.reading import SUFFIXES, Clip, Frame, Sound, is_video
-from diptych.video.steadying import Flicker, Follower
-from diptych.video.writing import FORMATS, WORST, Film, check_target
+from diptych.inference.video.reading import SUFFIXES, Clip, Frame, Sound, is_video
+from diptych.inference.video.steadying import Flicker, Follower
+from diptych.inference.video.writing import FORMATS, WORST, Film, check_target
+from diptych.model.translator import Translator
+from diptych.storage.files import storing, unfinished
 
 if TYPE_CHECKING:
     from diptych.provenance import Sealer

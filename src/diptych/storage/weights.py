@@ -17,9 +17,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from diptych import packages
 from diptych.errors import WeightsError
-from diptych.files import atomic, user_cache
+from diptych.storage import packages
+from diptych.storage.files import atomic, user_cache
 
 if TYPE_CHECKING:
     from torch import Tensor

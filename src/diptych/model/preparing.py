@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from diptych import images
-from diptych.card import Side
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
-from diptych.legend import from_planes, to_planes
+from diptych.images.legend import from_planes, to_planes
+from diptych.model.card import Side
 
 Image = Any
 """A picture, an array `H W` or `H W C`, a file's path, or a Pillow image."""

@@ -11,11 +11,11 @@ import torch
 from diptych.errors import ConfigError, DiptychError, ModelError
 from diptych.export import FORMATS, export_model, format_of, open_exported
 from diptych.export.comparing import interleaved, scene
-from diptych.files import user_cache
-from diptych.model_folder import read_version
+from diptych.model.folder import read_version
+from diptych.model.translator import Translator
 from diptych.runtime.arithmetic import Convolutions, best_rate
 from diptych.runtime.speed import Speed
-from diptych.translator import Translator
+from diptych.storage.files import user_cache
 
 
 @dataclass(frozen=True)

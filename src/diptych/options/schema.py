@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from diptych.errors import ConfigError
-from diptych.files import irregular
+from diptych.storage.files import irregular
 
 LEVELS = 10
 """How deep options may be nested."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from diptych.errors import ConfigError, need
-from diptych.video.reading import Clip, Frame, Sound
+from diptych.inference.video.reading import Clip, Frame, Sound
 
 ENCODERS: Mapping[str, tuple[str, ...]] = {  # the first that is there is taken
     ".mp4": ("libx264", "mpeg4"),

@@ -11,12 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diptych import images, model_folder
+from diptych import images
 from diptych.errors import ConfigError, DataError
 from diptych.export.comparing import scene
 from diptych.images import Picture
-from diptych.sides import mirror_pad, prepare
-from diptych.translator import Translator
+from diptych.model import folder as model_folder
+from diptych.model.preparing import mirror_pad, prepare
+from diptych.model.translator import Translator
 
 SCENE = 128
 """Pixels a side of the made-up picture that models are compared on where there is no example."""

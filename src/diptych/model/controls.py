@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from diptych.card import Card
-from diptych.config import complete, parse, schema
 from diptych.errors import ConfigError
 from diptych.methods.method import Instances, Method, Seed, Strength, Style, To
+from diptych.model.card import Card
+from diptych.options.schema import complete, parse, schema
 
 Kind = Literal["picture", "seed", "strength", "choice", "integer", "number", "switch", "text"]
 WORDS: tuple[Kind, ...] = ("picture", "choice", "text")

@@ -1,0 +1,1 @@
+"""Many files, and what is larger than memory or moves: batches, TIFFs, videos."""

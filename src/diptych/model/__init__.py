@@ -1,0 +1,1 @@
+"""A trained method as one folder: its card, its controls, and its use."""

@@ -1,0 +1,1 @@
+"""Options: signatures as schemas, recipe files, and modules found by their names."""
