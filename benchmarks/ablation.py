@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from statistics import mean
 
-from diptych.options.schema import read_recipe
+from diptych.options.recipes import read_recipe
 from diptych.training.recipe import resolve
 
 PAIRED: dict[str, list[str]] = {

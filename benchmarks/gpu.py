@@ -34,7 +34,7 @@ from diptych.methods import find, names
 from diptych.methods.method import Method
 from diptych.model.translator import Translator
 from diptych.nn.blocks import Dropout
-from diptych.options.schema import read_recipe
+from diptych.options.recipes import read_recipe
 from diptych.runtime.device import choose_device
 from diptych.runtime.memory import size
 from diptych.runtime.speed import PLAIN, Speed

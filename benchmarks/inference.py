@@ -21,7 +21,7 @@ from diptych.methods import find
 from diptych.methods.method import inputs
 from diptych.model.card import Card, Side
 from diptych.model.translator import Translator
-from diptych.options.schema import assignments
+from diptych.options.recipes import assignments
 from diptych.runtime.speed import PLAIN, Speed
 from diptych.testing import channels_of
 

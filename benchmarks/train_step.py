@@ -18,7 +18,7 @@ from timing import machine, median, pictures, row
 
 from diptych.methods import find
 from diptych.methods.method import Method
-from diptych.options.schema import assignments
+from diptych.options.recipes import assignments
 from diptych.runtime.arithmetic import Convolutions, best_rate
 from diptych.runtime.speed import PLAIN, Speed
 from diptych.training.trainer import Trainer

@@ -18,7 +18,7 @@ from diptych.errors import WeightsError
 from diptych.model.translator import Translator
 from diptych.nn.deep import DeepDiscriminator, VGGFeatures, deep_distance, in_colours
 from diptych.nn.efficientnet import STAGES, EfficientNetLite0
-from diptych.options.schema import read_recipe
+from diptych.options.recipes import read_recipe
 from diptych.storage import weights
 
 SMALL = {"width": 4, "levels": 2, "detail": 4, "discriminator_width": 4, "discriminator_levels": 2}

@@ -9,7 +9,7 @@ from commands import diptych
 
 from diptych.data.labels import read_legend
 from diptych.errors import DiptychError
-from diptych.options.schema import LEVELS, shallow
+from diptych.options.recipes import LEVELS, shallow
 
 DEEP = {
     "a list": "[" * 3000,

@@ -16,7 +16,7 @@ from pictures import noise
 from diptych import images
 from diptych.errors import ConfigError, DataError, StorageError
 from diptych.inference.video.reading import Clip
-from diptych.options.schema import read_recipe
+from diptych.options.recipes import read_recipe
 from diptych.provenance.certificate import read_certificate
 from diptych.storage.files import UNFINISHED, atomic_folder, older, recover_folder, storing, unfinished, write_bytes
 

@@ -12,7 +12,7 @@ from runs import train
 from diptych.errors import ConfigError
 from diptych.methods import find
 from diptych.model.folder import inspect_card
-from diptych.options.schema import read_recipe
+from diptych.options.recipes import read_recipe
 
 NARROW = {"width": 4, "discriminator_width": 4}
 

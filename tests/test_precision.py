@@ -16,7 +16,7 @@ from pictures import side_by_side
 from runs import arguments, recipe, train
 
 from diptych.model.folder import inspect_card
-from diptych.options.schema import read_recipe
+from diptych.options.recipes import read_recipe
 from diptych.runtime import device, precision
 from diptych.runtime.memory import size
 from diptych.runtime.precision import Precision, choose, explain, fastest

@@ -25,7 +25,7 @@ from diptych.model.folder import load_method
 from diptych.nn.diffaugment import colour, cutout, diffaugment, translation
 from diptych.nn.gan import slope_penalty
 from diptych.nn.spectral import SpectralNorm
-from diptych.options.schema import dump, read_recipe
+from diptych.options.recipes import dump, read_recipe
 from diptych.runtime.speed import PLAIN, Speed
 from diptych.testing import EveryDrawAlike, assert_equal, batch, begin, resuming_equals_going_on, take_gradients
 from diptych.training import steady as module

@@ -28,7 +28,8 @@ from diptych.images import Picture
 from diptych.methods import find
 from diptych.model.preparing import Image
 from diptych.model.translator import Translator
-from diptych.options.schema import defaults, named, unknown
+from diptych.options.recipes import named
+from diptych.options.schema import defaults, unknown
 from diptych.runtime.speed import Speed
 from diptych.training.recipe import Train
 from diptych.training.run import train

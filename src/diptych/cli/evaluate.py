@@ -52,7 +52,7 @@ def evaluate(
     from rich.progress import Progress
 
     from diptych.evaluation.command import evaluate_folder
-    from diptych.options.schema import named, read_recipe
+    from diptych.options.recipes import named, read_recipe
     from diptych.runtime.threads import Threads
     from diptych.training.log import records
 

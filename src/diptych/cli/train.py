@@ -57,7 +57,7 @@ def run_to_resume(arguments: list[str]) -> tuple[Path, list[str]]:
 
 def options(arguments: list[str], data: dict[str, Any]) -> dict[str, Any]:
     """The recipe that a command line gives: a file or a method's name, then options laid on top."""
-    from diptych.options.schema import assignments, merge, read_recipe
+    from diptych.options.recipes import assignments, merge, read_recipe
 
     named = [argument for argument in arguments if "=" not in argument]
     if len(named) > 1:

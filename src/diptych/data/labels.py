@@ -19,7 +19,8 @@ from diptych.data.reading import halves
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
 from diptych.images.legend import MOST, Class, Coding, Legend, coding, numbers
-from diptych.options.schema import read_yaml, unknown
+from diptych.options.recipes import read_yaml
+from diptych.options.schema import unknown
 from diptych.storage.prefetch import ahead
 
 LABELS_AT_MOST = 200

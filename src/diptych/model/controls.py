@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from diptych.errors import ConfigError
 from diptych.methods.method import Instances, Method, Seed, Strength, Style, To
 from diptych.model.card import Card
-from diptych.options.schema import complete, parse, schema
+from diptych.options.recipes import parse
+from diptych.options.schema import complete, schema
 
 Kind = Literal["picture", "seed", "strength", "choice", "integer", "number", "switch", "text"]
 WORDS: tuple[Kind, ...] = ("picture", "choice", "text")

@@ -10,7 +10,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from diptych.errors import ConfigError, TrainingError
-from diptych.options.schema import dump, read_recipe
+from diptych.options.recipes import dump, read_recipe
 from diptych.storage.files import UNFINISHED, clean_unfinished, recover_folder, storing, write_text
 from diptych.training import checkpoint
 from diptych.training.recipe import differences

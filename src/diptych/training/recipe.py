@@ -14,7 +14,8 @@ from diptych.errors import ConfigError
 from diptych.methods import find
 from diptych.methods.method import Method, Schedule, inputs
 from diptych.model.folder import inspect_card
-from diptych.options.schema import check, defaults, merge, with_defaults
+from diptych.options.recipes import merge
+from diptych.options.schema import check, defaults, with_defaults
 from diptych.runtime.speed import Speed
 from diptych.training.steady import Steady
 from diptych.training.trainer import Counts

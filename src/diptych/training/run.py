@@ -22,7 +22,7 @@ from rich.progress import Progress
 from diptych.errors import ConfigError, ModelError, TrainingError, printable_lines
 from diptych.methods.method import Method, welcome
 from diptych.model.folder import begin_from, inspect_card
-from diptych.options.schema import dump, merge, read_recipe
+from diptych.options.recipes import dump, merge, read_recipe
 from diptych.runtime.threads import Threads
 from diptych.storage.files import write_text
 from diptych.training import checkpoint, folder, processes
