@@ -25,6 +25,8 @@ from diptych.model.folder import examples
 from diptych.model.translator import Translator
 from diptych.provenance import verify
 from diptych.serve.engine import Engine
+from diptych.serve.engine.counters import Pace
+from diptych.serve.engine.versions import named, take
 from diptych.serve.errors import (
     BadControl,
     BadPicture,
@@ -36,8 +38,6 @@ from diptych.serve.errors import (
     TooLarge,
     UnknownModel,
 )
-from diptych.serve.tally import Pace
-from diptych.serve.versions import named, take
 
 
 def killed(pid: int) -> None:

@@ -19,14 +19,13 @@ from models import model, picture
 from test_engine import running
 
 from diptych import images
-from diptych.serve import handle
-from diptych.serve.app import build_app
-from diptych.serve.engine import Engine, pool
+from diptych.serve.api.app import build_app
+from diptych.serve.api.middleware import Rules
+from diptych.serve.engine import Engine, pool, worker_process
+from diptych.serve.engine.counters import Pace
+from diptych.serve.engine.messages import LENGTH, packed, received
 from diptych.serve.errors import BadPicture, DeadlinePassed, DeadlineTooShort, TooLarge
-from diptych.serve.gate import Rules
-from diptych.serve.messages import LENGTH, packed, received
 from diptych.serve.store import Store
-from diptych.serve.tally import Pace
 
 LARGE = images.encode(np.zeros((3000, 3000, 1), np.uint8), "PNG")
 """A file of a few bytes that makes a lot of work."""
@@ -134,7 +133,7 @@ def test_a_worker_without_a_sign_of_life_is_replaced_and_meanwhile_the_server_is
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool, "SILENT", 4.0)
-    monkeypatch.setattr(handle, "QUIET", 2.0)
+    monkeypatch.setattr(worker_process, "QUIET", 2.0)
 
     async def check() -> None:
         async with running(tmp_path) as engine:

@@ -14,12 +14,12 @@ import uvloop
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from diptych.serve import connection, gate, guesses
-from diptych.serve.connection import PatientConnection
-from diptych.serve.gate import Body, Cut, Gate, Rules
-from diptych.serve.guesses import Guesses
-from diptych.serve.log import RequestLog
-from diptych.serve.login import add_login
+from diptych.serve.api import connection, guesses, middleware
+from diptych.serve.api.auth import add_login
+from diptych.serve.api.connection import PatientConnection
+from diptych.serve.api.guesses import Guesses
+from diptych.serve.api.log import RequestLog
+from diptych.serve.api.middleware import Body, Cut, Gate, Rules
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -105,7 +105,7 @@ def test_an_answer_that_is_read_too_slowly_is_cut_off(monkeypatch: pytest.Monkey
 
 
 def test_a_body_that_stops_coming_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate, "SLOW", 0.05)
+    monkeypatch.setattr(middleware, "SLOW", 0.05)
     parts = [{"type": "http.request", "body": b"x" * 10, "more_body": True}]
 
     async def receive() -> Any:
@@ -133,7 +133,7 @@ def test_only_the_whole_token_admits() -> None:
 def asked(
     rules: Rules, path: str, *, method: str = "POST", body: bytes = b"", gate: Gate | None = None, **headers: str
 ) -> int:
-    """The status of the answer to a request through a gate, behind which the body is read and all is well."""
+    """The status of the answer to a request through a middleware, behind which the body is read and all is well."""
 
     async def inside(scope: Any, receive: Any, send: Any) -> None:
         while (await receive()).get("more_body"):
@@ -165,7 +165,7 @@ PAGES = ["/", "/page/main.js", "/login", "/v1/nothing", "/v1/history/a"]
 @pytest.mark.parametrize("says", [True, False])
 @pytest.mark.parametrize("path", [*PAGES, "/v1/models/a/reload", "/v1/models/a/translate", "/v1/view", "/v1/jobs"])
 def test_only_files_in_forms_may_be_large(path: str, says: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate, "LINGER", 0.01)
+    monkeypatch.setattr(middleware, "LINGER", 0.01)
     length = {"content_length": "1000001"} if says else {}
     for kind in ("application/json", "application/x-www-form-urlencoded", ""):
         assert asked(Rules(), path, body=bytes(1_000_001), content_type=kind, **length) == 413

@@ -18,7 +18,7 @@ from test_gate import talking
 from diptych.errors import ModelError
 from diptych.model.folder import CARD, SUMS, WEIGHTS, inspect_card, manifest
 from diptych.model.translator import Translator
-from diptych.serve import connection
+from diptych.serve.api import connection
 
 HIDDEN = b"GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n"
 CHUNKED = b"0\r\n\r\n" + HIDDEN

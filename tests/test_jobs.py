@@ -24,11 +24,11 @@ from starlette.requests import ClientDisconnect
 from diptych import images
 from diptych.errors import ConfigError, StorageError
 from diptych.serve import jobs as jobs_module
-from diptych.serve.app import Pieces, build_app
+from diptych.serve.api.app import Pieces, build_app
+from diptych.serve.api.middleware import Rules
 from diptych.serve.archive import Names, zipped
 from diptych.serve.engine import Answer
 from diptych.serve.errors import BadPicture, StorageAway, StorageFull, TooLarge
-from diptych.serve.gate import Rules
 from diptych.serve.jobs import Jobs
 from diptych.serve.keeping import Keeper, Limits, read_duration, read_size
 from diptych.serve.store import Item, Past, Store
@@ -388,7 +388,7 @@ async def interface(place: Path) -> AsyncIterator[tuple[httpx.AsyncClient, Store
 
 def engine_of(place: Path) -> Any:
     from diptych.serve.engine import Engine, Served
-    from diptych.serve.versions import opened
+    from diptych.serve.engine.versions import opened
 
     engine = Engine({}, place=place)
     folder = model(place / "houses")

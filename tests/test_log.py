@@ -12,7 +12,7 @@ import pytest
 from models import model, picture
 from serving import Server, code, serving
 
-from diptych.serve.log import TOLD, Entry, RequestLog
+from diptych.serve.api.log import TOLD, Entry, RequestLog
 from diptych.serve.server import names
 
 

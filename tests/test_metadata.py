@@ -23,7 +23,7 @@ from diptych.methods import find
 from diptych.model.card import Side
 from diptych.model.translator import Translator
 from diptych.provenance import Sealer, verify
-from diptych.serve.worker import Batch, Translation
+from diptych.serve.engine.worker import Batch, Translation
 from diptych.testing import bundle
 from diptych.tiling import Tiling
 

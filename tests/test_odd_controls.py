@@ -15,8 +15,8 @@ from diptych import images
 from diptych.errors import ConfigError
 from diptych.model.controls import Form, control, describe_controls
 from diptych.model.translator import Translator
-from diptych.serve.describing import schema_of
-from diptych.serve.worker import Batch, Done, Models, Plan, answer
+from diptych.serve.api.openapi import schema_of
+from diptych.serve.engine.worker import Batch, Done, Models, Plan, answer
 from diptych.testing import bundle
 
 NIGHT, DARK = "night", np.zeros((32, 32, 3), np.uint8)

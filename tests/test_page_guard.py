@@ -18,8 +18,8 @@ from diptych.images.legend import Legend
 from diptych.methods import find
 from diptych.model.card import Card, Side
 from diptych.model.translator import Translator
-from diptych.serve.describing import is_lines
-from diptych.serve.names import disposition, name_of_result, stem_of
+from diptych.serve.api.names import disposition, name_of_result, stem_of
+from diptych.serve.api.openapi import is_lines
 
 LEGEND = Legend(classes=[{"id": n, "name": f"thing {n}", "colour": (80 * n, 0, 200)} for n in range(3)])
 
@@ -61,7 +61,7 @@ def test_the_pages_files_hold_no_script_in_markup_and_no_address_of_others() -> 
         assert not re.search(r"https?://|innerHTML|insertAdjacentHTML|\beval\(|document\.write|style=|\son\w+=", words)
 
 
-@pytest.mark.parametrize("path", ["/page/__init__.py", "/page/../serve/app.py", "/page/nothing.js", "/page/"])
+@pytest.mark.parametrize("path", ["/page/__init__.py", "/page/../serve/api/app.py", "/page/nothing.js", "/page/"])
 def test_the_page_gives_its_own_files_alone(path: str, server: Server) -> None:
     assert server.get(path).status_code == 404
 

@@ -19,7 +19,7 @@ from diptych.errors import ConfigError, DataError
 from diptych.inference import destinations as places
 from diptych.inference.destinations import Job, folds_case, plan, refuse_clashes
 from diptych.model.translator import Translator
-from diptych.serve.worker import Batch, Translation
+from diptych.serve.engine.worker import Batch, Translation
 from diptych.testing import bundle
 
 

@@ -18,7 +18,7 @@ from diptych.errors import DataError
 from diptych.evaluation.command import open_for, score
 from diptych.methods import find
 from diptych.model.translator import Translator
-from diptych.serve.worker import Batch, Done, Fault, Translation
+from diptych.serve.engine.worker import Batch, Done, Fault, Translation
 from diptych.testing import bundle
 
 SIDES: dict[str, dict[str, Any]] = {

@@ -20,7 +20,7 @@ from diptych.errors import ModelError
 from diptych.methods import find
 from diptych.model import ready
 from diptych.model.folder import CARD, WEIGHTS, examples, inspect_card, load_method, manifest, read_version, state
-from diptych.serve.versions import named
+from diptych.serve.engine.versions import named
 from diptych.storage.files import SUMS
 from diptych.training.recipe import resolve
 

@@ -22,7 +22,7 @@ from diptych.inference.destinations import plan
 from diptych.inference.tiff import translate_large
 from diptych.inference.video import translate_video
 from diptych.model.translator import Translator
-from diptych.serve.worker import Batch, Done, Translation
+from diptych.serve.engine.worker import Batch, Done, Translation
 from diptych.testing import bundle
 from diptych.tiling import Tiling
 

@@ -26,7 +26,7 @@ from diptych.inference.video import translate_video
 from diptych.model.preparing import first_unsound
 from diptych.model.translator import Translator
 from diptych.runtime.speed import Speed
-from diptych.serve.worker import Batch, Done, Fault, Translation
+from diptych.serve.engine.worker import Batch, Done, Fault, Translation
 from diptych.testing import bundle
 from diptych.tiling import Tiling
 

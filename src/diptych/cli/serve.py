@@ -73,13 +73,13 @@ def serve(
     need("fastapi", extra="serve")
     from diptych.runtime.device import choose_device
     from diptych.runtime.precision import explain, fastest
+    from diptych.serve.api.log import RequestLog
+    from diptych.serve.api.middleware import Rules
     from diptych.serve.engine import Engine
-    from diptych.serve.gate import Rules
+    from diptych.serve.engine.versions import named
     from diptych.serve.keeping import Limits, read_duration, read_size
-    from diptych.serve.log import RequestLog
     from diptych.serve.server import run
     from diptych.serve.store import Store
-    from diptych.serve.versions import named
 
     for given in models:
         at_hand(Path(given.rpartition("=")[2]))  # says which is meant, where a name may mean two

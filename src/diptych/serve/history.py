@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from diptych.images import SUFFIX_OF
+from diptych.serve.api.names import stem_of
 from diptych.serve.engine import Answer
 from diptych.serve.errors import NotFound
 from diptych.serve.keeping import Keeper
-from diptych.serve.names import stem_of
 from diptych.serve.store import Past, Store, new_id
 from diptych.storage.files import write_bytes
 

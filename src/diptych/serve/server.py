@@ -17,14 +17,14 @@ import uvloop
 
 from diptych.errors import ConfigError, printable
 from diptych.provenance.certificate import find_certificate
-from diptych.serve.app import build_app
-from diptych.serve.connection import PatientConnection
+from diptych.serve.api.app import build_app
+from diptych.serve.api.auth import add_login
+from diptych.serve.api.connection import PatientConnection
+from diptych.serve.api.guesses import Guesses
+from diptych.serve.api.log import RequestLog
+from diptych.serve.api.middleware import Gate, Rules
 from diptych.serve.engine import Engine
-from diptych.serve.gate import Gate, Rules
-from diptych.serve.guesses import Guesses
 from diptych.serve.keeping import Limits
-from diptych.serve.log import RequestLog
-from diptych.serve.login import add_login
 from diptych.serve.page import add_page
 from diptych.serve.store import Store
 

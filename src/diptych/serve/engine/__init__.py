@@ -19,10 +19,14 @@ from typing import Any
 
 from diptych import images
 from diptych.errors import ModelError
-from diptych.serve import versions
+from diptych.serve.engine import versions
+from diptych.serve.engine.counters import Pace, Tally
 from diptych.serve.engine.looker import Looker
 from diptych.serve.engine.pool import Pool
 from diptych.serve.engine.queue import Answer, Queue, Waiting
+from diptych.serve.engine.versions import Version
+from diptych.serve.engine.worker import WARM, Batch, Done, Fault, Outcome, Plan
+from diptych.serve.engine.worker_process import Handle, Known, WorkerLost
 from diptych.serve.errors import (
     BadControl,
     BadModel,
@@ -38,10 +42,6 @@ from diptych.serve.errors import (
     TooLarge,
     UnknownModel,
 )
-from diptych.serve.handle import Handle, Known, WorkerLost
-from diptych.serve.tally import Pace, Tally
-from diptych.serve.versions import Version
-from diptych.serve.worker import WARM, Batch, Done, Fault, Outcome, Plan
 
 __all__ = ["Answer", "Engine", "Served", "Status"]
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import TypeVar
 
 from diptych.images import Header
+from diptych.serve.engine.counters import Tally
 from diptych.serve.engine.pool import Pool
+from diptych.serve.engine.viewing import Order, View
+from diptych.serve.engine.worker import Fault, Plan
+from diptych.serve.engine.worker_process import Handle, WorkerLost
 from diptych.serve.errors import BadPicture, NoLabelMap, Overloaded
-from diptych.serve.handle import Handle, WorkerLost
-from diptych.serve.tally import Tally
-from diptych.serve.viewing import Order, View
-from diptych.serve.worker import Fault, Plan
 
 LIMIT = 5.0
 """Seconds that a look at a header may take, after which the file is to blame."""

@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import Any
 
 from diptych.errors import ModelError
-from diptych.serve.handle import Handle, Known, WorkerLost
-from diptych.serve.tally import Tally
-from diptych.serve.versions import Version
-from diptych.serve.worker import Plan
+from diptych.serve.engine.counters import Tally
+from diptych.serve.engine.versions import Version
+from diptych.serve.engine.worker import Plan
+from diptych.serve.engine.worker_process import Handle, Known, WorkerLost
 
 SILENT = 10.0
 """Seconds without a sign of life after which a worker is killed."""

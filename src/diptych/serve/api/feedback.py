@@ -7,9 +7,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from diptych.serve.api.forms import read_model
 from diptych.serve.engine import Engine
 from diptych.serve.errors import BadPicture, BadRequest
-from diptych.serve.forms import read_model
 from diptych.serve.keeping import Keeper
 from diptych.serve.store import Feedback, Store, new_id
 from diptych.storage.files import write_bytes

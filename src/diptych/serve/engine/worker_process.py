@@ -16,10 +16,10 @@ from typing import Any, Literal
 
 from diptych.errors import ModelError
 from diptych.images import MEDIA_TYPES, Header
-from diptych.serve.messages import Message, packed, received
-from diptych.serve.versions import Version
-from diptych.serve.viewing import Order, View
-from diptych.serve.worker import Batch, Done, Fault, Outcome, Plan, work
+from diptych.serve.engine.messages import Message, packed, received
+from diptych.serve.engine.versions import Version
+from diptych.serve.engine.viewing import Order, View
+from diptych.serve.engine.worker import Batch, Done, Fault, Outcome, Plan, work
 
 State = Literal["starting", "idle", "busy", "leaving", "lost"]
 
@@ -49,7 +49,7 @@ class WorkerLost(Exception):
 def nursery() -> ForkServerContext:
     """Where workers come from: a process that has everything imported and forks, so that a new one is there at once."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["diptych.serve.worker"])
+    context.set_forkserver_preload(["diptych.serve.engine.worker"])
     return context
 
 

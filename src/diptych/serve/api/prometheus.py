@@ -8,9 +8,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 
+from diptych.serve.api.log import RequestLog
 from diptych.serve.engine import Engine
-from diptych.serve.log import RequestLog
-from diptych.serve.tally import BOUNDS, Histogram
+from diptych.serve.engine.counters import BOUNDS, Histogram
 
 
 class Monitor:

@@ -12,12 +12,12 @@ from fastapi.responses import FileResponse
 from starlette.concurrency import run_in_threadpool
 
 from diptych.images import FORMATS, MEDIA_TYPES
+from diptych.serve.api.forms import fields, read_model
+from diptych.serve.api.names import disposition
 from diptych.serve.engine import Engine
+from diptych.serve.engine.viewing import LARGEST, SMALLEST, USUAL, Form, Order, View
 from diptych.serve.errors import BadControl, BadRequest, NotFound
-from diptych.serve.forms import fields, read_model
 from diptych.serve.history import History
-from diptych.serve.names import disposition
-from diptych.serve.viewing import LARGEST, SMALLEST, USUAL, Form, Order, View
 
 Side = Annotated[
     int | None,

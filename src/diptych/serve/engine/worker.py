@@ -28,9 +28,9 @@ from diptych.model.translator import Translator
 from diptych.options import plugins
 from diptych.provenance import Sealer
 from diptych.runtime.threads import Threads
-from diptych.serve.messages import Message, packed, receive
-from diptych.serve.showing import viewed
-from diptych.serve.viewing import Order
+from diptych.serve.engine.messages import Message, packed, receive
+from diptych.serve.engine.showing import viewed
+from diptych.serve.engine.viewing import Order
 
 WARM = 128
 """Pixels of each side of the picture that a model is tried on at the start."""

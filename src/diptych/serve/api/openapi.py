@@ -17,7 +17,7 @@ from diptych.model.controls import Control
 from diptych.model.folder import examples
 from diptych.serve import errors
 from diptych.serve.engine import Engine, Served
-from diptych.serve.viewing import LARGEST, SMALLEST, USUAL
+from diptych.serve.engine.viewing import LARGEST, SMALLEST, USUAL
 
 TYPES = {
     "seed": "integer",

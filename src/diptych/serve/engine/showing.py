@@ -9,8 +9,8 @@ import numpy as np
 from diptych import images
 from diptych.errors import DiptychError
 from diptych.images import Picture
-from diptych.serve.messages import Message
-from diptych.serve.viewing import Order
+from diptych.serve.engine.messages import Message
+from diptych.serve.engine.viewing import Order
 
 
 def viewed(file: bytes, order: Order, limit_mp: float) -> Message:

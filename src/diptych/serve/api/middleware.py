@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from typing import Any
 
-from diptych.serve.guesses import Guesses
-from diptych.serve.log import CODE, TOLD, Entry, RequestLog
+from diptych.serve.api.guesses import Guesses
+from diptych.serve.api.log import CODE, TOLD, Entry, RequestLog
 
 SLOW = 10.0
 """Seconds that a body may make no progress, and that it may take besides what its size needs."""

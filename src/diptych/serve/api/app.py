@@ -20,10 +20,9 @@ from starlette.exceptions import HTTPException
 from diptych import __version__
 from diptych.errors import StorageError, printable
 from diptych.model.folder import examples
-from diptych.serve import describing
-from diptych.serve.engine import Engine, Served
-from diptych.serve.errors import BadRequest, ServeError, StorageAway, StorageFull
-from diptych.serve.forms import (
+from diptych.serve.api import openapi
+from diptych.serve.api.feedback import formats_of, take_feedback
+from diptych.serve.api.forms import (
     MANY,
     ONE,
     fields,
@@ -36,15 +35,16 @@ from diptych.serve.forms import (
     read_switch,
     unless_gone,
 )
-from diptych.serve.gate import Cut, Rules
+from diptych.serve.api.log import CODE, RequestLog, tell
+from diptych.serve.api.middleware import Cut, Rules
+from diptych.serve.api.names import disposition, name_of_result
+from diptych.serve.api.pictures import FOREVER, As, Side, add_history, add_views, file_or_view
+from diptych.serve.api.prometheus import Monitor
+from diptych.serve.engine import Engine, Served
+from diptych.serve.errors import BadRequest, ServeError, StorageAway, StorageFull
 from diptych.serve.history import Given, History
 from diptych.serve.jobs import Jobs
 from diptych.serve.keeping import Keeper, Limits
-from diptych.serve.log import CODE, RequestLog, tell
-from diptych.serve.monitor import Monitor
-from diptych.serve.names import disposition, name_of_result
-from diptych.serve.opinions import formats_of, take_feedback
-from diptych.serve.pictures import FOREVER, As, Side, add_history, add_views, file_or_view
 from diptych.serve.store import Store
 
 
@@ -86,7 +86,7 @@ def build_app(
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
-        return HTMLResponse(describing.page(app.openapi()))
+        return HTMLResponse(openapi.page(app.openapi()))
 
     @app.get("/metrics", response_class=PlainTextResponse, summary="Numbers for Prometheus")
     async def metrics() -> Response:
@@ -99,7 +99,7 @@ def build_app(
         formats = await formats_of(engine, given)
         return {"id": await run_in_threadpool(take_feedback, store, keeper, engine, given, formats)}
 
-    app.openapi = partial(describing.describe, app, engine)
+    app.openapi = partial(openapi.describe, app, engine)
     return app
 
 
@@ -107,7 +107,7 @@ def add_models(app: FastAPI, engine: Engine) -> None:
     """What is served."""
 
     def described(name: str, served: Served) -> dict[str, Any]:
-        return describing.model(name, served, answers_differ=engine.answers_differ(name))
+        return openapi.model(name, served, answers_differ=engine.answers_differ(name))
 
     @app.get("/v1/models", summary="The models: what each turns into what, with its controls as data")
     async def models() -> list[dict[str, Any]]:

@@ -7,8 +7,8 @@ from pathlib import Path
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 
-from diptych.serve.gate import COOKIE, Rules
-from diptych.serve.guesses import Guesses
+from diptych.serve.api.guesses import Guesses
+from diptych.serve.api.middleware import COOKIE, Rules
 
 FORM = """<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>Diptych</title>
