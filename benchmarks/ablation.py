@@ -1,8 +1,10 @@
 """What each part of `paired` or `unpaired` gives: as it is, and with one part changed, at equal numbers of images.
 
 Run:  python benchmarks/ablation.py RECIPE DATA --out FOLDER [--images 2400] [--seeds 0 1 2] [--only NAME ...]
-Each variant is trained and scored by the command line; what is there already is not trained again. Printed: scores on
-the test pictures, mean and range over the seeds, and seconds of training beside the convolution rate of this machine.
+
+Options after --, as data.size=128, go to every training. Each variant is trained and scored by the command line; what
+is there already is not trained again. Printed: scores on the test pictures, mean and range over the seeds, and seconds
+of training beside the convolution rate of this machine.
 """
 
 from __future__ import annotations
@@ -63,7 +65,9 @@ def main() -> None:
     parser.add_argument(
         "--evaluate", action="append", default=[], metavar="OPTION", help="as --evaluate=--size=256x192"
     )
-    asked = parser.parse_args()
+    cut = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    asked = parser.parse_args(sys.argv[1:cut])
+    asked.options = sys.argv[cut + 1 :]
     variants = VARIANTS[str(resolve(read_recipe(Path(asked.recipe))).name)]
     if unknown := set(asked.only or []) - set(variants):
         parser.error(f"--only {', '.join(unknown)}: there are {', '.join(variants)}")
@@ -83,7 +87,7 @@ def run(asked: argparse.Namespace, name: str, options: list[str], seed: int) -> 
     written = folder / "ablation.json"
     if not written.exists():
         start = time.perf_counter()
-        options = [f"train.images={asked.images}", f"train.seed={seed}", "train.best=last", *options]
+        options = [f"train.images={asked.images}", f"train.seed={seed}", "train.best=last", *asked.options, *options]
         diptych("train", asked.recipe, "--data", asked.data, "--out", str(folder), *options)
         seconds = time.perf_counter() - start
         said = json.loads(diptych("evaluate", str(folder), "--data", asked.data, "--json", *asked.evaluate))
