@@ -35,7 +35,7 @@ PAIRED: dict[str, list[str]] = {
     "half the rate": ["train.lr_scale=0.5"],
     "twice the rate": ["train.lr_scale=2"],
     "without an average of weights": ["train.ema=0"],
-    "discriminator sees augmented pictures": ["steady.diffaugment=colour,translation,cutout"],
+    "discriminator sees augmented pictures": ["stabilizers.diffaugment=colour,translation,cutout"],
 }
 UNPAIRED: dict[str, list[str]] = {
     "as it is": [],
@@ -47,7 +47,7 @@ UNPAIRED: dict[str, list[str]] = {
     "one block at each size": ["method.blocks=1"],
     "half as wide": ["method.width=16"],
     "batches of 8": ["train.batch=8", "train.ema=0.99"],
-    "discriminator sees augmented pictures": ["steady.diffaugment=colour,translation,cutout"],
+    "discriminator sees augmented pictures": ["stabilizers.diffaugment=colour,translation,cutout"],
 }
 VARIANTS = {"paired": PAIRED, "unpaired": UNPAIRED}
 SCORES = ("lpips_squeeze", "psnr", "kd_squeezenet", "features_resnet_nsfw", "kd_resnet_nsfw")

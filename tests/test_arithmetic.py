@@ -70,7 +70,7 @@ def test_a_training_says_its_share_once_and_is_as_it_would_be(tmp_path: Path, mo
     given = recipe(side_by_side(tmp_path / "pairs", 6, 64))
     assert "of the rate of the best dense convolution" not in train(given, tmp_path / "short")
     monkeypatch.setattr(share, "UNDER_WAY", 0.0)
-    given["steady"] = {"r1": 1.0, "r1_every": 3}
+    given["stabilizers"] = {"r1": 1.0, "r1_every": 3}
     said = train(given, tmp_path / "run")
     assert said.count("of the rate of the best dense convolution here (") == 1
     assert "in float32)" in said

@@ -56,4 +56,4 @@ def test_noise_is_added_in_training_alone_and_to_the_source_alone() -> None:
 def test_a_picture_passes_through_the_numbers_of_its_code_alone() -> None:
     method = Autoencoder(code=5, downs=2, width=4)
     assert method.encoder(torch.zeros(2, 3, 32, 16)).shape == (2, 5, 8, 4)
-    assert method.granularity == 4
+    assert method.size_multiple == 4

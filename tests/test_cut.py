@@ -58,8 +58,8 @@ def test_the_discriminator_moves_first_then_the_generator_with_its_heads() -> No
 def test_the_discriminator_judges_pictures_of_b() -> None:
     method, pictures = made(), batch()
     step = next(method.steps(**pictures))
-    assert list(step.judged) == [method.d]
-    assert step.judged[method.d] is pictures["b"]
+    assert list(step.real_inputs) == [method.d]
+    assert step.real_inputs[method.d] is pictures["b"]
 
 
 @pytest.mark.parametrize("method", [CUT, FastCUT])

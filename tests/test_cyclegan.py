@@ -106,7 +106,7 @@ def test_discriminators_are_shown_the_history() -> None:
     for pictures in seen:
         fakes = pictures[8:]
         assert 0 < sum(torch.equal(fake, old[0]) for fake in fakes) <= 2
-    assert step.judged.keys() == {method.d_a, method.d_b}
+    assert step.real_inputs.keys() == {method.d_a, method.d_b}
 
 
 def test_the_history_is_part_of_the_state() -> None:

@@ -71,7 +71,7 @@ def test_every_method_gives_the_same_in_both_runtimes(
         assert max(one.largest for one in report.sizes) <= 1e-4
         assert len({one.size for one in report.sizes}) == 2
         there = open_exported(tmp_path / file)
-        height, width = 3 * max(made.method.granularity, 16), 70
+        height, width = 3 * max(made.method.size_multiple, 16), 70
         for controls in [{"seed": 1}, {"seed": 2}] if "seed" in there.checked({}) else [{}]:
             x = torch.rand(2, made.card.source.channels, height, width) * 2 - 1
             apart = torch.cat([made.batch(one, **made.checked(controls)) for one in x.split(1)])

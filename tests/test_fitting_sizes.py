@@ -62,5 +62,5 @@ def test_what_is_asked_for_is_not_changed_and_no_size_is_refused_in_vain(tmp_pat
 
 
 def test_the_papers_default_stays_where_no_pictures_are_known() -> None:
-    assert find("pix2pix")(**NARROW).granularity == 256
+    assert find("pix2pix")(**NARROW).size_multiple == 256
     assert "method.generator = unet_256" in diptych("options", "pix2pix").out

@@ -76,7 +76,7 @@ def carried_out(
 
 
 MACHINES: dict[str, Callable[[int], float]] = {
-    "steady": lambda n: 0.2,
+    "stabilizers": lambda n: 0.2,
     "slow at first": lambda n: 20.0 if n == 1 else 0.2,
     "slower from the middle on": lambda n: 0.2 if n < 1500 else 0.6,
     "faster from the middle on": lambda n: 0.6 if n < 500 else 0.2,

@@ -23,7 +23,7 @@ from diptych.nn.multiscale import MultiScaleFeatures, feature_matching
 from diptych.runtime.speed import Speed
 from diptych.testing import batch, begin, planes
 from diptych.training.estimate import training_bytes
-from diptych.training.steady import Steady
+from diptych.training.stabilizers import Stabilizers
 from diptych.training.trainer import Trainer
 
 SIZE = 32
@@ -124,7 +124,7 @@ def test_fixing_what_nothing_is_around_is_refused():
 
 def test_sizes_are_multiples_of_the_halvings():
     method = made(enhancers=1)
-    assert method.granularity == 8
+    assert method.size_multiple == 8
     assert method.translate(layout(classes=36)[..., :24, :]).shape == (1, 3, 24, SIZE)
     assert CoarseToFine(2, 3, width=4, downs=1, blocks=1, enhancers=2)(torch.zeros(1, 2, 16, 24)).shape[2:] == (16, 24)
 
@@ -285,7 +285,7 @@ def test_things_of_one_class_have_looks_of_their_own_where_instances_are_given(e
 
 def test_without_an_encoder_there_is_no_style_and_nothing_to_draw(encoding: Pix2PixHD):
     plain = made()
-    assert encoding.draws
+    assert encoding.stochastic
     assert not plain.draws
     with pytest.raises(ConfigError, match="takes no style picture: it was trained with encoder: false"):
         plain.translate(layout(classes=36), style=picture())
@@ -302,4 +302,4 @@ def test_a_model_with_an_encoder_translates_in_bfloat16_as_well(encoding: Pix2Pi
 
 def test_memory_is_estimated_with_an_encoder():
     shapes = {"source": (2, 5, SIZE, SIZE), "target": (2, 3, SIZE, SIZE)}
-    assert training_bytes(lambda: made(**ENCODER), shapes, speed=Speed(), steady=Steady()) > 10**5
+    assert training_bytes(lambda: made(**ENCODER), shapes, speed=Speed(), stabilizers=Stabilizers()) > 10**5

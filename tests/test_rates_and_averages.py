@@ -16,7 +16,7 @@ from diptych.options.schema import check, unknown
 from diptych.testing import batch, begin
 from diptych.training import checkpoint
 from diptych.training.recipe import resolve, sections
-from diptych.training.steady import Steady
+from diptych.training.stabilizers import Stabilizers
 from diptych.training.trainer import Trainer
 
 SMALL_OURS = {
@@ -130,10 +130,12 @@ def test_a_name_like_nothing_else_lists_what_there_is() -> None:
     assert unknown("xyz", ["alpha", "beta"]) == "xyz is not an option; there are: alpha, beta"
 
 
-@pytest.mark.parametrize("steady", [Steady(), Steady(spectral_norm=True)], ids=["plain", "spectral norm"])
-def test_rates_by_inputs_change_wide_layers_less(steady: Steady) -> None:
+@pytest.mark.parametrize(
+    "stabilizers", [Stabilizers(), Stabilizers(spectral_norm=True)], ids=["plain", "spectral norm"]
+)
+def test_rates_by_inputs_change_wide_layers_less(stabilizers: Stabilizers) -> None:
     method = find("paired")(**SMALL_OURS)
-    trainer = Trainer(method, images=100, schedule="constant", steady=steady)
+    trainer = Trainer(method, images=100, schedule="constant", stabilizers=stabilizers)
     trainer.step(batch(method))
     rates = {}
     for optimiser in trainer.optimisers.values():

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from diptych.errors import ConfigError
 from diptych.methods.pix2pixhd import Pix2PixHD
 from diptych.methods.spade import SPADE
+from diptych.nn.ops.divide_by_sigma import divide_by_sigma
 from diptych.nn.ops.l1 import l1
 from diptych.nn.ops.modulate import Modulate, modulate
-from diptych.nn.ops.unstretch import unstretch
 from diptych.nn.perceptual import VGG, VGGDistance
 from diptych.nn.spade import BatchNorm, InstanceNorm, SpatialGenerator
-from diptych.nn.spectral import BoundedConv2d
+from diptych.nn.spectral import SpectralNormConv2d
 from diptych.runtime.speed import PLAIN, Speed
 from diptych.storage import weights
 from diptych.testing import batch, begin
@@ -45,7 +45,7 @@ def photo(seed: int = 7) -> Tensor:
 @pytest.mark.parametrize(("upsampling", "multiple"), [("fewer", 16), ("normal", 32), ("more", 64), ("most", 128)])
 def test_sizes_are_multiples_of_the_granularity(upsampling, multiple):
     method = made(upsampling=upsampling)
-    assert method.granularity == multiple
+    assert method.size_multiple == multiple
     assert method.translate(maps(1, multiple, 2 * multiple)).shape == (1, 3, multiple, 2 * multiple)
 
 
@@ -71,14 +71,14 @@ def test_a_single_value_becomes_nothing_and_is_not_remembered(norm):
 @pytest.mark.parametrize("control", [{"style": photo()}, {"style_strength": 0.5}])
 def test_a_model_without_an_encoder_refuses_styles_in_words(control):
     method = made()
-    assert not method.draws
+    assert not method.stochastic
     with pytest.raises(ConfigError, match=r"knows no styles: .*encoder=true"):
         method.translate(maps(), **control)
 
 
 def test_seeds_give_different_answers_and_one_is_the_same_for_all_pictures_of_a_batch():
     method = made(**CODE)
-    assert method.draws
+    assert method.stochastic
     nn.init.normal_(method.g.generator.start.weight)
     x = maps(1).repeat(2, 1, 1, 1)
     one, other = (method.translate(x, seed=seed) for seed in (1, 2))
@@ -121,19 +121,20 @@ def test_vectors_move_once_for_each_step_whatever_the_parts_of_a_batch():
 
 
 def test_steps_bring_the_stretch_of_a_bounded_convolution_to_one():
-    conv = BoundedConv2d(6, 5, 3)
+    conv = SpectralNormConv2d(6, 5, 3)
     for _ in range(50):
-        conv.follow()
-    assert torch.linalg.matrix_norm(unstretch(conv.weight, conv.u, conv.v).flatten(1), 2).item() == pytest.approx(1)
+        conv.power_iteration()
+    divided = divide_by_sigma(conv.weight, conv.u, conv.v)
+    assert torch.linalg.matrix_norm(divided.flatten(1), 2).item() == pytest.approx(1)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_step_does_not_depend_on_the_layout_of_the_weight(layout):
     torch.manual_seed(0)
-    conv = BoundedConv2d(6, 5, (3, 2))
+    conv = SpectralNormConv2d(6, 5, (3, 2))
     u, matrix = conv.u.clone(), conv.weight.flatten(1)
     v = F.normalize(matrix.t() @ u, dim=0)
-    conv.to(memory_format=layout).follow()
+    conv.to(memory_format=layout).power_iteration()
     torch.testing.assert_close(conv.v, v)
     torch.testing.assert_close(conv.u, F.normalize(matrix @ v, dim=0))
 
@@ -146,7 +147,7 @@ def test_a_bounded_weight_and_its_gradient_are_those_written_out(layout, incomin
     u, v = torch.rand(5, dtype=torch.float64), torch.rand(36, dtype=torch.float64)
     gradient = torch.randn(5, 6, 3, 2, dtype=torch.float64).contiguous(memory_format=incoming)
     plain = weight / (u @ weight.flatten(1) @ v)
-    divided = unstretch(weight, u, v)
+    divided = divide_by_sigma(weight, u, v)
     torch.testing.assert_close(divided, plain, rtol=1e-6, atol=1e-6)
     (one,), (other,) = (torch.autograd.grad(y, weight, gradient) for y in (divided, plain))
     torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-6)
@@ -156,11 +157,11 @@ def test_what_is_used_in_bfloat16_divides_its_weights_once_and_leaves_the_model_
     method = made(norm="instance")
     exact = method.translate(maps())
     running = Speed(bf16=True).for_use(method)
-    assert all(module.settled for module in running.g.modules() if isinstance(module, BoundedConv2d))
+    assert all(module.folded for module in running.g.modules() if isinstance(module, SpectralNormConv2d))
     assert torch.equal(exact, method.translate(maps()))
-    settled = made(norm="instance")
-    settled.settle()
-    torch.testing.assert_close(settled.translate(maps()), exact)
+    folded = made(norm="instance")
+    folded.fold_weights()
+    torch.testing.assert_close(folded.translate(maps()), exact)
 
 
 # Operations and their plain twins

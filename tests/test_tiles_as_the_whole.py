@@ -88,7 +88,7 @@ def test_networks_look_as_far_as_their_gradients_reach(
     name: str, options: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = translator(name, **options)
-    method, step = made.method, made.method.granularity
+    method, step = made.method, made.method.size_multiple
     monkeypatch.setattr(torch, "tanh", lambda x: x)  # whose gradient vanishes
     given = torch.rand(1, made.card.source.channels, 2 * max(step, 32), 3 * max(step, 32)) * 2 - 1
     work = Work(lambda t, b, c, d: given[..., t:b, c:d], *given.shape[2:], step, Tiling())

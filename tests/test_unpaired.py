@@ -169,7 +169,7 @@ def test_answers_that_would_be_one_are_refused(run: Path, tmp_path: Path) -> Non
         assert "without chance" in said.err
 
 
-@pytest.mark.parametrize("option", ["train.patience=2", "steady.r1_every=4"])
+@pytest.mark.parametrize("option", ["train.patience=2", "stabilizers.r1_every=4"])
 def test_an_option_without_effect_is_refused(option: str, tmp_path: Path) -> None:
     said = train("cyclegan", tmp_path, option)
     assert said.code == 2

@@ -13,10 +13,10 @@ from torch import Tensor
 from diptych.methods import find, names
 from diptych.testing import EveryDrawAlike, assert_equal, batch, begin, take_gradients
 from diptych.training import processes
-from diptych.training.steady import Steady
+from diptych.training.stabilizers import Stabilizers
 from diptych.training.trainer import Trainer
 
-STEADY = Steady(diffaugment=["colour", "translation", "cutout"], spectral_norm=True, r1=1.0, r1_every=2)
+STABILIZERS = Stabilizers(diffaugment=["colour", "translation", "cutout"], spectral_norm=True, r1=1.0, r1_every=2)
 
 
 def advance(trainer: Trainer, first: int, last: int) -> Trainer:
@@ -29,14 +29,14 @@ def advance(trainer: Trainer, first: int, last: int) -> Trainer:
 def check(name: str, own: str, place: Path) -> None:
     """Stopped and gone on with, a method ends with the bits of one left alone; `own`: what processes do not share."""
     method, options = find(name), {**SMALL[name], "norm": "batch"}
-    through = advance(begin(method, options, ema=0.9, steady=STEADY), 0, 6)
-    state = advance(begin(method, options, ema=0.9, steady=STEADY), 0, 3).state()
+    through = advance(begin(method, options, ema=0.9, stabilizers=STABILIZERS), 0, 6)
+    state = advance(begin(method, options, ema=0.9, stabilizers=STABILIZERS), 0, 3).state()
     if processes.rank() == 0:
         assert state["own"][0] == {}
         assert {key.rpartition(".")[2] for key in state["own"][1]} == {"running_mean", "running_var", *own.split()}
         torch.save(state, place)
     processes.wait_for_all()
-    resumed = begin(method, options, init=1, ema=0.9, steady=STEADY)
+    resumed = begin(method, options, init=1, ema=0.9, stabilizers=STABILIZERS)
     resumed.load(torch.load(place, weights_only=True))
     advance(resumed, 3, 6)
     assert_equal(through.method.state_dict(), resumed.method.state_dict())

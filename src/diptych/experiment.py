@@ -28,12 +28,12 @@ from diptych.images import Picture
 from diptych.methods import find
 from diptych.model.preparing import Image
 from diptych.model.translator import Translator
-from diptych.options.recipes import named
+from diptych.options.recipes import named, renamed
 from diptych.options.schema import defaults, unknown
 from diptych.runtime.speed import Speed
 from diptych.training.recipe import Train
 from diptych.training.run import train
-from diptych.training.steady import Steady
+from diptych.training.stabilizers import Stabilizers
 
 
 class Model:
@@ -70,8 +70,13 @@ class Model:
 
         A run that was interrupted goes on. Raises a DiptychError as `diptych train` does.
         """
-        given = {"method": {"name": self.method}, "data": dict(self.places), "train": {}, "speed": {}, "steady": {}}
-        for sections in (self.sections, sort_options(options, {"train": Train, "speed": Speed, "steady": Steady})):
+        training = {"train": Train, "speed": Speed, "stabilizers": Stabilizers}
+        given: dict[str, Any] = {
+            "method": {"name": self.method},
+            "data": dict(self.places),
+            **{s: {} for s in training},
+        }
+        for sections in (self.sections, sort_options(renamed(options), training)):
             for section, some in sections.items():
                 given[section].update(some)
         self.loaded = None

@@ -90,15 +90,19 @@ def steps_move_their_groups_alone(method: type[Method], options: Options) -> Non
 def every_judge_says_what_is_real(method: type[Method], options: Options) -> None:
     """In the steps of discriminators the real pictures are named, so that gradient penalties know them."""
     trainer = begin(method, options)
-    judges = {
-        getattr(trainer.method, name) for name in method.judges if getattr(trainer.method, name, None) is not None
+    known = {
+        getattr(trainer.method, name)
+        for name in method.discriminators
+        if getattr(trainer.method, name, None) is not None
     }
-    judged: set[nn.Module] = set()
+    seen: set[nn.Module] = set()
     for step in trainer.method.steps(**batch(trainer.method)):
         moving = {network for name in step.groups for network in trainer.groups[name]}
-        assert moving & judges <= step.judged.keys() <= judges, f"the step of {step.groups} names other judges"
-        judged |= step.judged.keys()
-    assert judged == judges, f"{method.__name__}: a discriminator never says what is real"
+        assert moving & known <= step.real_inputs.keys() <= known, (
+            f"the step of {step.groups} names other discriminators"
+        )
+        seen |= step.real_inputs.keys()
+    assert seen == known, f"{method.__name__}: a discriminator never says what is real"
 
 
 def training_repeats_bit_for_bit(method: type[Method], options: Options) -> None:

@@ -12,7 +12,7 @@ from diptych.methods.method import Method, Step
 
 class Sampler(Method):
     keep = ("denoiser",)
-    granularity = 2
+    size_multiple = 2
 
     def __init__(self, *, source_channels: int = 3, target_channels: int = 3) -> None:
         super().__init__()

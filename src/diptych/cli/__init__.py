@@ -10,6 +10,7 @@ import errno
 import os
 import re
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
@@ -30,6 +31,7 @@ OUT_OF_MEMORY = re.compile("out of memory|not enough memory|can't allocate memor
 def main() -> None:
     """Run the command line; a fault is one message and an exit code, never a traceback."""
     write_anything()
+    warnings.formatwarning = lambda message, *_, **__: f"{printable_lines(str(message))}\n"  # of no line in the code
     wait_briefly()
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # what MPS lacks the processor does, and torch says so
     from diptych.cli import data, doctor, evaluate, export, models, provenance, ready, serve, train, translate

@@ -23,7 +23,7 @@ from diptych.methods.spade import SPADE
 from diptych.nn.image_encoder import ImageEncoder
 from diptych.nn.multiscale import MultiScaleFeatures
 from diptych.nn.spade import DOUBLED, STARTING, BatchNorm, SpatialGenerator, SpatialNorm
-from diptych.nn.spectral import BoundedConv2d
+from diptych.nn.spectral import SpectralNormConv2d
 
 METHODS: tuple[str, ...] = ("spade",)
 FAMILIES = (
@@ -206,7 +206,7 @@ def places(network: nn.Module) -> dict[str, Place]:
 
 def leaves(layer: nn.Module, ours: str, theirs: str) -> dict[str, Place]:
     """The tensors of a convolution or a linear layer."""
-    bounded = isinstance(layer, BoundedConv2d)
+    bounded = isinstance(layer, SpectralNormConv2d)
     names = {"bias": "bias", "weight": "weight_orig", "u": "weight_u", "v": "weight_v"} if bounded else {}
     names = names or {"weight": "weight", "bias": "bias"}
     return {f"{theirs}.{name}": (f"{ours}.{leaf}", None) for leaf, name in names.items() if leaf in layer.state_dict()}

@@ -64,13 +64,13 @@ def export_model(translator: Translator, runtime: str, place: Path, controls: Ma
     given = translator.checked(controls)
     to = given.get("to", translator.ways[0])
     method = copy.deepcopy(translator.method).cpu()
-    method.settle()
+    method.fold_weights()
     weight = sum(tensor.nbytes for tensor in method.state_dict().values())
     if weight > LARGEST:
         raise ModelError(f"the model has {size(weight)} of weights, and one file holds {size(LARGEST)}")
     given = {name: value.cpu() if isinstance(value, torch.Tensor) else value for name, value in given.items()}
     channels = translator.sides(to)[0].channels
-    program = trace(method, given, sizes_for(method.granularity), channels)
+    program = trace(method, given, sizes_for(method.size_multiple), channels)
     card = one_way(translator.card, to)
     pictures = {name: tuple(value.shape) for name, value in given.items() if isinstance(value, torch.Tensor)}
     fixed = {name: value for name, value in given.items() if name != "seed" and not isinstance(value, torch.Tensor)}
@@ -82,7 +82,7 @@ def export_model(translator: Translator, runtime: str, place: Path, controls: Ma
         place.parent.mkdir(parents=True, exist_ok=True)
     form.write(program, info.model_dump_json(), place)
     try:
-        found, time = compare(translator, given, open_exported(place), sizes_for(method.granularity))
+        found, time = compare(translator, given, open_exported(place), sizes_for(method.size_multiple))
         if (worst := max(one.largest for one in found)) > CLOSE:
             raise ModelError(f"the exported model is {worst:.1e} away from its origin, more than {CLOSE:.0e}")
     except BaseException:
@@ -101,7 +101,7 @@ def parity_file(place: Path) -> Path:
     return place.with_name(f"{place.name}.parity.json")
 
 
-def sizes_for(granularity: int) -> list[tuple[int, int]]:
+def sizes_for(size_multiple: int) -> list[tuple[int, int]]:
     """Two heights and widths, no two of them alike, of which networks take multiples."""
-    unit = max(granularity, 32)
+    unit = max(size_multiple, 32)
     return [(3 * unit, 4 * unit), (5 * unit, 2 * unit)]

@@ -78,7 +78,7 @@ def difference(translator: Translator, rounded: Translator, pictures: Sequence[P
 def one_of(translator: Translator, picture: Picture) -> Tensor:
     """A picture as a batch of one."""
     source = translator.sides(translator.ways[0])[0]
-    return mirror_pad(prepare(translator.given(picture), source)[None], translator.method.granularity)
+    return mirror_pad(prepare(translator.given(picture), source)[None], translator.method.size_multiple)
 
 
 def read_scores(path: Path) -> dict[str, Any]:

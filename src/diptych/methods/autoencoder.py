@@ -47,7 +47,7 @@ class Autoencoder(Method):
         noise: Weight = 0.0,
     ) -> None:
         super().__init__()
-        self.granularity = 2**downs
+        self.size_multiple = 2**downs
         self.loss, self.noise = loss, noise
         options: dict[str, Any] = {"width": width, "downs": downs, "blocks": blocks}
         self.encoder = ResidualEncoder(source_channels, code, **options)

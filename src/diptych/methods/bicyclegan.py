@@ -17,7 +17,7 @@ from diptych.methods.method import Count, Method, Seed, Step, Strength, Style, W
 from diptych.nn.blocks import Activation
 from diptych.nn.code_encoder import CodeEncoder
 from diptych.nn.coded_unet import CodedUNet, Upsampling, Where
-from diptych.nn.gan import gan_loss, generator_loss, judged
+from diptych.nn.gan import discriminator_losses, gan_loss, generator_loss
 from diptych.nn.gaussian import Gaussian, seeded_normal
 from diptych.nn.generators import U_NETS
 from diptych.nn.multiscale import MultiScalePatchGAN
@@ -55,7 +55,7 @@ class BicycleGAN(Method):
     """
 
     keep = ("g", "e")
-    judges = ("d", "d2")
+    discriminators = ("d", "d2")
     by_size: ClassVar[Mapping[str, Mapping[int, Any]]] = {"generator": U_NETS}
 
     def __init__(
@@ -85,12 +85,12 @@ class BicycleGAN(Method):
         latent: Weight = 0.5,
     ) -> None:
         super().__init__()
-        self.granularity, self.code = int(generator.removeprefix("unet_")), code
+        self.size_multiple, self.code = int(generator.removeprefix("unet_")), code
         self.conditional_d, self.gan = conditional_d, gan
         self.adversarial, self.adversarial2 = adversarial, adversarial2
         self.l1, self.kl, self.latent = l1, kl, latent
         self.one_pass = norm != "batch"  # no norm looks at more than one picture
-        options: dict[str, Any] = {"where": where, "depth": self.granularity.bit_length() - 1, "width": width}
+        options: dict[str, Any] = {"where": where, "depth": self.size_multiple.bit_length() - 1, "width": width}
         options |= {"norm": norm, "dropout": dropout, "upsampling": upsampling, "activation": activation}
         self.g = CodedUNet(source_channels, target_channels, code, **options)
         self.e = CodeEncoder(target_channels, code, blocks=encoder_blocks, width=encoder_width, norm=norm)
@@ -123,8 +123,8 @@ class BicycleGAN(Method):
             terms["latent"] = self.latent * through(lambda y: F.l1_loss(self.e(y).mean, drawn), new)
         yield Step("G", "E", **terms)
 
-        yield Step("D", judged={self.d: real}, **self.judgement(self.d, real, fake.detach()))
-        yield Step("D2", judged={self.d2: real2}, **self.judgement(self.d2, real2, fake2.detach()))
+        yield Step("D", real_inputs={self.d: real}, **self.judgement(self.d, real, fake.detach()))
+        yield Step("D2", real_inputs={self.d2: real2}, **self.judgement(self.d2, real2, fake2.detach()))
 
     def draw(self, x: Tensor) -> tuple[Tensor, ...]:
         """For each picture of `x` the noise around its target's code, and a code of its own, from N(0, 1).
@@ -146,7 +146,7 @@ class BicycleGAN(Method):
     def judgement(self, d: MultiScalePatchGAN, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         """The terms of a discriminator; not halved."""
         if self.one_pass:
-            on_real, on_fake = judged(d, real, fake, self.gan)
+            on_real, on_fake = discriminator_losses(d, real, fake, self.gan)
         else:  # in the published order, which the averages of a batch norm remember
             on_fake, on_real = gan_loss(d(fake), False, self.gan), gan_loss(d(real), True, self.gan)
         return {"fake": on_fake, "real": on_real}
@@ -190,9 +190,9 @@ def roles(pictures: Tensor) -> tuple[Tensor, Tensor]:
 def weighed(pairs: Iterator[Step], alone: Iterator[Step], share: float) -> Iterator[Step]:
     """The steps of both parts of a batch as one, of which `alone` has this share."""
     for many, one in zip(pairs, alone, strict=True):
-        real = {d: torch.cat([many.judged[d], one.judged[d]]) for d in many.judged}
+        real = {d: torch.cat([many.real_inputs[d], one.real_inputs[d]]) for d in many.real_inputs}
         terms = {name: (1 - share) * term + share * one.terms[name] for name, term in many.terms.items()}
-        yield Step(*many.groups, judged=real, **terms)
+        yield Step(*many.groups, real_inputs=real, **terms)
 
 
 def through(loss: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

@@ -44,9 +44,9 @@ class CUT(Method):
     """
 
     keep = ("g",)
-    judges = ("d",)
+    discriminators = ("d",)
     length: ClassVar[Mapping[str, int]] = {"epochs": 400}
-    granularity = 4
+    size_multiple = 4
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class CUT(Method):
         y, seen = self.translated(x, flipped)
         fake_b = y[: len(a)]
         fake, real = gan_loss(self.d(fake_b.detach()), False, self.gan), gan_loss(self.d(b), True, self.gan)
-        yield Step("D", judged={self.d: b}, fake=0.5 * fake, real=0.5 * real)
+        yield Step("D", real_inputs={self.d: b}, fake=0.5 * fake, real=0.5 * real)
 
         gan = generator_loss(self.d(fake_b), self.gan)
         nce = self.nce * self.contrast(y, seen, flipped)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from diptych.errors import ConfigError
 from diptych.methods.method import Adam, Count, Method, Seed, Step, Strength, Style, Weight
-from diptych.nn.conditional import SourceEncoder, Standard, SteeredDecoder, Summary, SummaryHead
+from diptych.nn.conditional import FiLMDecoder, SourceEncoder, Standard, Summary, SummaryHead
 from diptych.nn.gaussian import Gaussian, draw_normal, nats, seeded_normal, warmed
 from diptych.nn.perceptual import DomainInvariant
 
@@ -66,13 +66,13 @@ class CVAE(Method):
             raise ConfigError(
                 f"perceptual looks at grey or colour pictures; the target has {target_channels} channels: set it to 0"
             )
-        self.granularity, self.code, self.classes = 2**downs, code, classes
+        self.size_multiple, self.code, self.classes = 2**downs, code, classes
         self.kl, self.warmup, self.free_bits, self.perceptual = kl, warmup, free_bits, perceptual
         options: dict[str, Any] = {"width": width, "downs": downs}
         self.encoder = SourceEncoder(source_channels, blocks=blocks, **options)
         self.prior = SummaryHead(self.encoder.channels, 2 * code) if prior == "learned" else Standard(code)
         self.posterior = Summary(target_channels, 2 * code, **options)
-        self.decoder = SteeredDecoder(code, target_channels, hidden=hidden, classes=classes, **options)
+        self.decoder = FiLMDecoder(code, target_channels, hidden=hidden, classes=classes, **options)
         self.perceptual_network = DomainInvariant() if perceptual else None
 
     def groups(self) -> dict[str, list[nn.Module]]:

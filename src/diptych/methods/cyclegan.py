@@ -44,8 +44,8 @@ class CycleGAN(Method):
 
     keep = ("ab", "ba")
     ways: ClassVar[Mapping[To, tuple[str, ...]]] = {"b": ("ab",), "a": ("ba",)}
-    judges = ("d_a", "d_b")
-    granularity = 4
+    discriminators = ("d_a", "d_b")
+    size_multiple = 4
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class CycleGAN(Method):
         fake_a, fake_b = self.history_a(fake_a.detach()), self.history_b(fake_b.detach())
         terms = {f"{name}_a": term for name, term in self.judgement(self.d_a, a, fake_a).items()}
         terms |= {f"{name}_b": term for name, term in self.judgement(self.d_b, b, fake_b).items()}
-        yield Step("D", judged={self.d_a: a, self.d_b: b}, **terms)
+        yield Step("D", real_inputs={self.d_a: a, self.d_b: b}, **terms)
 
     def judgement(self, d: nn.Module, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         """The terms of the discriminator `d`; halved, so that it learns more slowly than the generators (§7.1)."""

@@ -41,12 +41,12 @@ class Step:
     """One optimisation step: the networks that move, and the terms of the loss they move down.
 
     `groups` are names from `Method.groups`. The loss is the sum of `terms`, their weights already applied. In the step
-    of discriminators, `judged` says which real pictures each of them sees: what gradient penalties need.
+    of discriminators, `real_inputs` says which real pictures each of them sees: what gradient penalties need.
     """
 
-    def __init__(self, *groups: str, judged: Mapping[nn.Module, Tensor] | None = None, **terms: Tensor) -> None:
+    def __init__(self, *groups: str, real_inputs: Mapping[nn.Module, Tensor] | None = None, **terms: Tensor) -> None:
         self.groups = groups
-        self.judged = judged or {}
+        self.real_inputs = real_inputs or {}
         self.terms = terms
 
     @property
@@ -85,7 +85,7 @@ class Method(nn.Module):
     ways: ClassVar[Mapping[To, tuple[str, ...]]] = {}
     """Of a method that works both ways: the parts that each needs, by the domain translated to."""
 
-    judges: ClassVar[tuple[str, ...]] = ()
+    discriminators: ClassVar[tuple[str, ...]] = ()
     """Names of the parts that are discriminators: what steadies a training acts on them."""
 
     labels: ClassVar[tuple[str, ...]] = ()
@@ -115,10 +115,10 @@ class Method(nn.Module):
     progress: float = 0.0
     """How much of the training is done, 0 to 1; set by the trainer."""
 
-    draws: bool = True
+    stochastic: bool = True
     """Whether `translate`, where it has the control `seed`, draws anything by chance with the options of this one."""
 
-    granularity: int = 1
+    size_multiple: int = 1
     """Heights and widths that the networks accept are multiples of this."""
 
     def groups(self) -> dict[str, list[nn.Module]]:
@@ -133,7 +133,7 @@ class Method(nn.Module):
         """Yield the steps of one batch, pictures `B C H W` in [-1, 1]; a step is taken before the next is asked for."""
         raise NotImplementedError
 
-    def inherit(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    def adapt_state_dict(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """What, of the state of a model that a training of this one begins from, has a place in it: all, as a rule."""
         return state
 
@@ -141,7 +141,7 @@ class Method(nn.Module):
         """Turn pictures `B C H W` in [-1, 1] into their counterparts; pure, and safe to call from several threads."""
         raise NotImplementedError
 
-    def settle(self) -> None:
+    def fold_weights(self) -> None:
         """Compute once, for a copy that is only used, what `translate` would compute from the weights at each call."""
 
 
@@ -151,7 +151,7 @@ def inputs(method: type[Method] | Method) -> tuple[str, ...]:
     return tuple(p.name for p in parameters if p.name != "self" and p.default is p.empty)
 
 
-def welcome(method: type[Method] | Method) -> tuple[str, ...]:
+def optional_inputs(method: type[Method] | Method) -> tuple[str, ...]:
     """The names of what a method learns from as well, where there is such: `instances`."""
     parameters = inspect.signature(method.steps).parameters.values()
     return tuple(p.name for p in parameters if p.default is not p.empty)

@@ -16,7 +16,7 @@ from diptych.methods.method import Adam, Count, Method, Seed, Step, Strength, St
 from diptych.nn.blocks import Activation, Pad
 from diptych.nn.decoders import Decoder
 from diptych.nn.encoders import ContentEncoder, StyleEncoder
-from diptych.nn.gan import generator_loss, judged
+from diptych.nn.gan import discriminator_losses, generator_loss
 from diptych.nn.gaussian import seeded_normal
 from diptych.nn.multiscale import MultiScale
 from diptych.nn.perceptual import DomainInvariant
@@ -66,7 +66,7 @@ class MUNIT(Method):
 
     keep = ("a", "b")
     ways: ClassVar[Mapping[To, tuple[str, ...]]] = {"b": ("a", "b"), "a": ("a", "b")}
-    judges = ("d_a", "d_b")
+    discriminators = ("d_a", "d_b")
     pretrained: ClassVar[Mapping[str, str]] = {"perceptual_network": "vgg16"}
     schedule = "halving"
     length: ClassVar[Mapping[str, int]] = {"images": 1_000_000}
@@ -96,7 +96,7 @@ class MUNIT(Method):
         perceptual: Weight = 0.0,
     ) -> None:
         super().__init__()
-        self.granularity, self.style_channels = 2**downs, style_channels
+        self.size_multiple, self.style_channels = 2**downs, style_channels
         self.gan, self.adversarial, self.recon_x = gan, adversarial, recon_x
         self.recon_s, self.recon_c, self.cycle, self.perceptual = recon_s, recon_c, cycle, perceptual
         options: dict[str, Any] = {"width": width, "downs": downs, "blocks": blocks, "activation": activation}
@@ -119,9 +119,9 @@ class MUNIT(Method):
         with torch.no_grad():
             fake_a, fake_b = self.a.decoder(c_b, s_a), self.b.decoder(c_a, s_b)
         terms: dict[str, Any] = {}
-        terms["real_a"], terms["fake_a"] = judged(self.d_a, a, fake_a, self.gan)
-        terms["real_b"], terms["fake_b"] = judged(self.d_b, b, fake_b, self.gan)
-        yield Step("D", judged={self.d_a: a, self.d_b: b}, **terms)
+        terms["real_a"], terms["fake_a"] = discriminator_losses(self.d_a, a, fake_a, self.gan)
+        terms["real_b"], terms["fake_b"] = discriminator_losses(self.d_b, b, fake_b, self.gan)
+        yield Step("D", real_inputs={self.d_a: a, self.d_b: b}, **terms)
 
         s_a, s_b = self.styles(a)
         own_a, own_b = self.a.style(a), self.b.style(b)

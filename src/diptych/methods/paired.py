@@ -40,7 +40,7 @@ class Paired(Method):
     """
 
     keep: tuple[str, ...] = ("g",)
-    judges = ("d",)
+    discriminators = ("d",)
     schedule: ClassVar[Schedule] = "warm cosine"
     length: ClassVar[Mapping[str, int]] = {"images": 16000}
     train_defaults: ClassVar[Mapping[str, Any]] = {"batch": 8, "ema": 0.99}
@@ -69,7 +69,7 @@ class Paired(Method):
     ) -> None:
         super().__init__()
         self.l1, self.deep, self.gan, self.penalty, self.sigma = l1, deep, gan, penalty, sigma
-        self.granularity = 2 ** (levels + 1)
+        self.size_multiple = 2 ** (levels + 1)
         self.g = SmoothUNet(source_channels, target_channels, width=width, levels=levels, blocks=blocks, detail=detail)
         self.efficientnet = EfficientNetLite0() if network == "efficientnet_lite0" else None
         self.vgg = VGGFeatures() if network == "vgg19" else None
@@ -114,7 +114,7 @@ class Paired(Method):
             # .forward: what augments all that D sees would change the two pictures differently
             some, given = torch.cat([real[::2], fake[::2]]), source.shape[1]
             terms["smooth"] = self.penalty * roughness(self.d.forward, some, self.sigma, given=given)
-        yield Step("D", judged={self.d: real}, **terms)
+        yield Step("D", real_inputs={self.d: real}, **terms)
 
     def translate(self, x: Tensor) -> Tensor:
         """Translate `B C H W` in [-1, 1]."""

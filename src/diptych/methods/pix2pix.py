@@ -37,7 +37,7 @@ class Pix2Pix(Method):
     """
 
     keep = ("g",)
-    judges = ("d",)
+    discriminators = ("d",)
     by_size: ClassVar[Mapping[str, Mapping[int, Any]]] = {"generator": U_NETS}
 
     def __init__(
@@ -60,15 +60,15 @@ class Pix2Pix(Method):
     ) -> None:
         super().__init__()
         self.gan, self.l1, self.penalty, self.test_dropout = gan, l1, penalty, test_dropout
-        self.draws = dropout and test_dropout
+        self.stochastic = dropout and test_dropout
         family, _, size = generator.partition("_")
         options: dict[str, Any] = {"width": width, "norm": norm, "dropout": dropout}
         self.g: UNet | ResNet
         if family == "unet":
-            self.granularity = int(size)
-            self.g = UNet(source_channels, target_channels, depth=self.granularity.bit_length() - 1, **options)
+            self.size_multiple = int(size)
+            self.g = UNet(source_channels, target_channels, depth=self.size_multiple.bit_length() - 1, **options)
         else:
-            self.granularity = 4
+            self.size_multiple = 4
             self.g = ResNet(source_channels, target_channels, blocks=int(size.removesuffix("blocks")), **options)
         use_statistics(self.g, test_statistics)
         pair, options = source_channels + target_channels, {"width": discriminator_width, "norm": norm}
@@ -88,7 +88,7 @@ class Pix2Pix(Method):
             yield Step("G", l1=l1)
             return
         real, fake = torch.cat([source, target], dim=1), torch.cat([source, output], dim=1)
-        yield Step("D", judged={self.d: real}, **self.discriminator_terms(real, fake.detach(), self.gan))
+        yield Step("D", real_inputs={self.d: real}, **self.discriminator_terms(real, fake.detach(), self.gan))
         yield Step("G", gan=generator_loss(self.d(fake), self.gan), l1=l1)
 
     def discriminator_terms(self, real: Tensor, fake: Tensor, gan: Gan) -> dict[str, Tensor]:

@@ -49,7 +49,7 @@ class Pix2PixHD(Method):
     """
 
     keep: tuple[str, ...] = ("g",)
-    judges = ("d",)
+    discriminators = ("d",)
     labels: ClassVar[tuple[str, ...]] = ("source",)
     pretrained: ClassVar[Mapping[str, str]] = {"perceptual_network": "vgg19"}
 
@@ -89,9 +89,9 @@ class Pix2PixHD(Method):
             )
         if encoder:
             self.keep = ("g", "e")
-        self.draws, self.fix_global = encoder, fix_global
+        self.stochastic, self.fix_global = encoder, fix_global
         self.gan, self.features, self.perceptual = gan, features, perceptual
-        self.granularity = 2 ** max(downs + enhancers, encoder_downs if encoder else 0)
+        self.size_multiple = 2 ** max(downs + enhancers, encoder_downs if encoder else 0)
         options: dict[str, Any] = {"width": width, "downs": downs, "blocks": blocks, "norm": norm}
         options |= {"enhancers": enhancers, "enhancer_blocks": enhancer_blocks}
         self.g = CoarseToFine(source_channels + (encoder_channels if encoder else 0), target_channels, **options)
@@ -133,14 +133,14 @@ class Pix2PixHD(Method):
 
         terms = {"real": 0.5 * gan_loss(logits(on_real), True, self.gan)}  # D is as it was: this need not be seen again
         terms["fake"] = 0.5 * gan_loss(self.d(fake.detach()), False, self.gan)
-        yield Step("D", judged={self.d: real}, **terms)
+        yield Step("D", real_inputs={self.d: real}, **terms)
 
     def moving(self) -> list[str]:
         """The groups that move in the step of G."""
         still = {"D", "global"} if self.progress < self.fix_global else {"D"}
         return [name for name in self.groups() if name not in still]
 
-    def inherit(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    def adapt_state_dict(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """Begun from a model with fewer enhancers, it has no place for the layer that made the picture."""
         levels = ["base", *(f"enhancers.{i}" for i in range(len(self.g.enhancers)))]
         heads = tuple(f"g.{level}.head." for level in levels[:-1])

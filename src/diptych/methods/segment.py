@@ -42,7 +42,7 @@ class Segment(Method):
         dice: Weight = 0.0,
     ) -> None:
         super().__init__()
-        self.granularity, self.balance, self.dice = 2**depth, balance, dice
+        self.size_multiple, self.balance, self.dice = 2**depth, balance, dice
         self.net = PixelUNet(source_channels, target_channels, width=width, depth=depth, norm=norm)
 
     def groups(self) -> dict[str, list[nn.Module]]:

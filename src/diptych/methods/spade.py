@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from diptych.errors import ConfigError
 from diptych.methods.method import Adam, Count, Method, Seed, Step, Strength, Style, Weight
-from diptych.nn.gan import generator_loss, judged
+from diptych.nn.gan import discriminator_losses, generator_loss
 from diptych.nn.gaussian import Gaussian, seeded_normal
 from diptych.nn.image_encoder import ImageEncoder
 from diptych.nn.multiscale import MultiScaleFeatures, feature_matching
 from diptych.nn.perceptual import VGGDistance
 from diptych.nn.spade import PlainNorm, SpatialGenerator, Upsampling
-from diptych.nn.spectral import bounded, follow
+from diptych.nn.spectral import power_iteration, spectral_convolutions
 
 
 class Painter(nn.Module):
@@ -52,7 +52,7 @@ class SPADE(Method):
     """
 
     keep = ("g",)
-    judges = ("d",)
+    discriminators = ("d",)
     labels = ("source",)
     pretrained: ClassVar[Mapping[str, str]] = {"perceptual_network": "vgg19"}
     schedule = "constant"
@@ -84,13 +84,13 @@ class SPADE(Method):
     ) -> None:
         super().__init__()
         self.gan, self.features, self.perceptual, self.kl = gan, features, perceptual, kl
-        self.style_channels, self.draws, self.latest = style_channels, encoder, ""
+        self.style_channels, self.stochastic, self.latest = style_channels, encoder, ""
         options: dict[str, Any] = {"width": width, "spectral": spectral}
         e = ImageEncoder(target_channels, style_channels, **options) if encoder else None
         options |= {"upsampling": upsampling, "norm": norm, "hidden": hidden, "kernel": kernel}
         options |= {"code": style_channels if encoder else 0, "start": (start_height, start_width)}
         self.g = Painter(SpatialGenerator(source_channels, target_channels, **options), e)
-        self.granularity = self.g.generator.granularity
+        self.size_multiple = self.g.generator.size_multiple
         options = {"layers": discriminator_layers, "width": discriminator_width, "spectral": discriminator_spectral}
         options |= {"scales": scales, "bias": False, "xavier": True}
         self.d = MultiScaleFeatures(source_channels + target_channels, **options)
@@ -104,7 +104,7 @@ class SPADE(Method):
 
     def steps(self, source: Tensor, target: Tensor) -> Iterator[Step]:
         labels = (source + 1) / 2
-        self.follow("G")
+        self.power_iteration("G")
         fake, kl = self.painted(labels, target)
         pair, real = joined(labels, fake), joined(labels, target.to(fake.dtype))
         seen = self.d(pair, features=True)
@@ -119,11 +119,11 @@ class SPADE(Method):
             terms["perceptual"] = self.perceptual * self.perceptual_network(fake, target)
         yield Step("G", **terms)
 
-        self.follow("D")
+        self.power_iteration("D")
         with torch.no_grad():
             fake, _ = self.painted(labels, target)
-        on_real, on_fake = judged(self.d, real, joined(labels, fake), self.gan)
-        yield Step("D", judged={self.d: real}, fake=on_fake / len(seen), real=on_real / len(seen))
+        on_real, on_fake = discriminator_losses(self.d, real, joined(labels, fake), self.gan)
+        yield Step("D", real_inputs={self.d: real}, fake=on_fake / len(seen), real=on_real / len(seen))
 
     def painted(self, labels: Tensor, target: Tensor) -> tuple[Tensor, Tensor | None]:
         """G's picture for each label map, and how far the distribution of its code is from N(0, 1)."""
@@ -136,18 +136,18 @@ class SPADE(Method):
         """Standard normal draws like `mean`, made picture by picture: a batch in parts has those of the whole."""
         return torch.randn(mean.shape, device=mean.device)
 
-    def follow(self, step: str) -> None:
-        """Let singular vectors follow their weights at the beginning of each step, as in each pass of the reference.
+    def power_iteration(self, step: str) -> None:
+        """Move the singular vectors after their weights as each step begins, as the reference does in each pass.
 
         That is once for all parts of a batch: the first one has come to the next step.
         """
         if step != self.latest:
             self.latest = step
-            follow([self.g, self.d])
+            power_iteration([self.g, self.d])
 
-    def settle(self) -> None:
-        for convolution in bounded([self.g]):
-            convolution.settle()
+    def fold_weights(self) -> None:
+        for convolution in spectral_convolutions([self.g]):
+            convolution.fold_weights()
 
     def translate(self, x: Tensor, *, seed: Seed = 0, style: Style = None, style_strength: Strength = 1.0) -> Tensor:
         """Paint label maps, planes `B K H W` in [-1, 1]; with an encoder in many ways, one for each `seed`.

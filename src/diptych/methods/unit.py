@@ -16,7 +16,7 @@ from diptych.methods.method import Adam, Count, Method, Step, To, Weight
 from diptych.nn.blocks import Activation, Pad
 from diptych.nn.decoders import Decoder
 from diptych.nn.encoders import ContentEncoder
-from diptych.nn.gan import generator_loss, judged
+from diptych.nn.gan import discriminator_losses, generator_loss
 from diptych.nn.multiscale import MultiScale
 from diptych.nn.perceptual import DomainInvariant
 
@@ -59,7 +59,7 @@ class UNIT(Method):
 
     keep = ("a", "b")
     ways: ClassVar[Mapping[To, tuple[str, ...]]] = {"b": ("a", "b"), "a": ("a", "b")}
-    judges = ("d_a", "d_b")
+    discriminators = ("d_a", "d_b")
     pretrained: ClassVar[Mapping[str, str]] = {"perceptual_network": "vgg16"}
     schedule = "halving"
     length: ClassVar[Mapping[str, int]] = {"images": 1_000_000}
@@ -87,7 +87,7 @@ class UNIT(Method):
         perceptual: Weight = 0.0,
     ) -> None:
         super().__init__()
-        self.granularity = 2**downs
+        self.size_multiple = 2**downs
         self.gan, self.adversarial, self.recon_x, self.kl = gan, adversarial, recon_x, kl
         self.cycle, self.cycle_kl, self.perceptual = cycle, cycle_kl, perceptual
         options: dict[str, Any] = {"width": width, "downs": downs, "blocks": blocks, "activation": activation}
@@ -109,9 +109,9 @@ class UNIT(Method):
         with torch.no_grad():
             fake_a, fake_b = self.a.decoder(h_b + n_b), self.b.decoder(h_a + n_a)
         terms: dict[str, Any] = {}
-        terms["real_a"], terms["fake_a"] = judged(self.d_a, a, fake_a, self.gan)
-        terms["real_b"], terms["fake_b"] = judged(self.d_b, b, fake_b, self.gan)
-        yield Step("D", judged={self.d_a: a, self.d_b: b}, **terms)
+        terms["real_a"], terms["fake_a"] = discriminator_losses(self.d_a, a, fake_a, self.gan)
+        terms["real_b"], terms["fake_b"] = discriminator_losses(self.d_b, b, fake_b, self.gan)
+        yield Step("D", real_inputs={self.d_a: a, self.d_b: b}, **terms)
 
         n_a, n_b, n_ba, n_ab = self.noise(h_a, 4)
         z_a, z_b = h_a + n_a, h_b + n_b

@@ -42,7 +42,7 @@ class Unpaired(Method):
     """
 
     keep = ("g",)
-    judges = ("d",)
+    discriminators = ("d",)
     schedule: ClassVar[Schedule] = "warm cosine"
     length: ClassVar[Mapping[str, int]] = {"images": 16000}
     train_defaults: ClassVar[Mapping[str, Any]] = {"batch": 4, "ema": 0.995}
@@ -79,7 +79,7 @@ class Unpaired(Method):
             )
         self.gan, self.nce, self.identity, self.penalty, self.sigma = gan, nce, identity, penalty, sigma
         self.patches, self.temperature = patches, temperature
-        self.granularity = 2 ** (levels + 1)
+        self.size_multiple = 2 ** (levels + 1)
         self.g = SmoothUNet(a_channels, b_channels, width=width, levels=levels, blocks=blocks, detail=detail)
         nn.init.zeros_(self.g.head.weight)
         nn.init.zeros_(self.g.head.bias)  # type: ignore[arg-type]
@@ -119,7 +119,7 @@ class Unpaired(Method):
             terms["smooth"] = self.penalty * roughness(
                 self.d.forward, torch.cat([b[::2].to(fake), fake[::2]]), self.sigma
             )
-        yield Step("D", judged={self.d: b}, **terms)
+        yield Step("D", real_inputs={self.d: b}, **terms)
 
     def contrast(self, made: list[Tensor], seen: list[Tensor]) -> Tensor:
         """NCE of features `made` of translations and those `seen` in their inputs, the mean over layers and places."""

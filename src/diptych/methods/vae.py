@@ -74,7 +74,7 @@ class VAE(Method):
                 f"one encoder sees pictures of both domains, so they need as many channels; a has {a_channels}, b has "
                 f"{b_channels}: make them alike, or choose unit, which keeps each domain's own"
             )
-        self.granularity = 2**downs
+        self.size_multiple = 2**downs
         self.loss, self.kl, self.warmup, self.free_bits = loss, kl, warmup, free_bits
         self.autoencoder = AutoEncoder(a_channels, code=code, width=width, downs=downs, blocks=blocks)
 

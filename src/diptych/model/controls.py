@@ -48,7 +48,7 @@ def describe_controls(method: Method, card: Card) -> list[Control]:
     said = inspect.getdoc(method.translate) or ""
     controls = []
     for name, parameter in inspect.signature(method.translate, eval_str=True).parameters.items():
-        if name in ("self", "x") or (not method.draws and parameter.annotation in (Seed, Style, Strength)):
+        if name in ("self", "x") or (not method.stochastic and parameter.annotation in (Seed, Style, Strength)):
             continue
         if parameter.annotation == To:
             names = {"a": card.source.name, "b": card.target.name}

@@ -169,7 +169,7 @@ def begin_from(method: Method, folder: str | PathLike[str]) -> list[str]:
     state = parse_weights(folder / WEIGHTS, files[WEIGHTS])
     if TRAINING in files:
         state |= parse_weights(folder / TRAINING, files[TRAINING])
-    state = method.inherit(state)
+    state = method.adapt_state_dict(state)
     missing = set(method.state_dict()) - set(state)
     fill(method, state | {name: tensor for name, tensor in method.state_dict().items() if name in missing}, folder)
     return [name for part, network in method.named_children() for name in lacking(part, network, missing)]

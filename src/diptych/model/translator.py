@@ -93,7 +93,7 @@ class Translator:
     @property
     def answers(self) -> bool:
         """Whether it may have several answers to one picture, by the control `seed`."""
-        return "seed" in self.controls and self.method.draws
+        return "seed" in self.controls and self.method.stochastic
 
     @cached_property
     def controls(self) -> dict[str, Any]:
@@ -242,7 +242,7 @@ class Translator:
         the share that is done.
         """
         source, target = self.sides(controls.get("to", self.ways[0]))
-        vertical, horizontal = (mirrored(size, self.method.granularity) for size in (height, width))
+        vertical, horizontal = (mirrored(size, self.method.size_multiple) for size in (height, width))
 
         def window(top: int, bottom: int, left: int, right: int) -> Picture:
             rows, columns = vertical[top:bottom], horizontal[left:right]
@@ -276,7 +276,7 @@ class Translator:
         beside = (len(horizontal) - width) // 2
         for band in in_tiles(
             window, network(self.running, self.speed), len(vertical), len(horizontal),
-            step=self.method.granularity, tiling=self.tiling, progress=progress,
+            step=self.method.size_multiple, tiling=self.tiling, progress=progress,
             reference=network(self.method, replace(self.speed, bf16=False)),
         ):  # fmt: skip
             rows = band[:, max(0, above - done) : above + height - done, beside : beside + width]
@@ -333,9 +333,9 @@ class Translator:
         Raises OutputError where the network gives NaN or infinity: it waits for the device once.
         """
         height, width = pictures.shape[-2:]
-        padded = mirror_pad(pictures.to(self.device), self.method.granularity)
+        padded = mirror_pad(pictures.to(self.device), self.method.size_multiple)
         if (things := controls.get("instances")) is not None:
-            controls["instances"] = mirror_pad(things.to(self.device), self.method.granularity)
+            controls["instances"] = mirror_pad(things.to(self.device), self.method.size_multiple)
         with torch.inference_mode(), self.speed.precision(self.device):
             outputs = self.running.translate(self.speed.layout(padded), **controls)
         top, left = (padded.shape[-2] - height) // 2, (padded.shape[-1] - width) // 2
@@ -367,7 +367,7 @@ class Translator:
         for name in [name for name in self.examples if given.get(name) is not None]:
             if not isinstance(given[name], Tensor):
                 example = prepare(self.opened(given[name], side), side)
-                given[name] = mirror_pad(example[None], self.method.granularity)
+                given[name] = mirror_pad(example[None], self.method.size_multiple)
             given[name] = given[name].to(self.device)
         if "style" in given and "style" not in known:
             raise ConfigError(f"{self.card.method} takes no style picture: leave style out")

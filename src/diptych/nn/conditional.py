@@ -37,7 +37,7 @@ class SourceEncoder(nn.Module):
         return features
 
 
-class SteeredDecoder(nn.Module):
+class FiLMDecoder(nn.Module):
     """The features of a `SourceEncoder` and a code for each picture, `B code`, to pictures in [-1, 1].
 
     The code is read by a small network of `hidden` channels, and every norm on the way up, from the smallest size to

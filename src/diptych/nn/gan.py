@@ -41,7 +41,7 @@ def generator_loss(logits: Logits, kind: Gan) -> Tensor:
     return gan_loss(logits, True, "wgan-gp" if kind == "hinge" else kind)
 
 
-def judged(
+def discriminator_losses(
     discriminator: Callable[[Tensor], Sequence[Tensor]], real: Tensor, fake: Tensor, kind: Gan
 ) -> tuple[Tensor, Tensor]:
     """What a discriminator with several maps of logits pays for real pictures, and for fakes.

@@ -17,7 +17,7 @@ from diptych.nn.blocks import Pad, initialise, initialise_xavier, layer
 from diptych.nn.discriminators import PatchGAN
 from diptych.nn.norms import Norm, SpectralConv2d, norm_layer
 from diptych.nn.ops.l1 import l1
-from diptych.nn.spectral import convolution, follow
+from diptych.nn.spectral import convolution, power_iteration
 
 WIDEST = 512
 """Channels of a layer of `FeaturePatchGAN` at most."""
@@ -143,7 +143,7 @@ class MultiScaleFeatures(Pyramid):
         super().__init__((FeaturePatchGAN(channels, **options) for _ in range(scales)), smallest_first=smallest_first)
         self.features = features
         (initialise_xavier if xavier else initialise)(self)
-        follow([self])
+        power_iteration([self])
 
     def forward(self, x: Tensor, *, features: bool = False) -> list[Any]:
         seen = super().forward(x)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from diptych.nn.blocks import initialise_xavier
 from diptych.nn.ops.instance_norm import instance_norm
 from diptych.nn.ops.modulate import modulate
-from diptych.nn.spectral import convolution, follow
+from diptych.nn.spectral import convolution, power_iteration
 
 Upsampling = Literal["fewer", "normal", "more", "most"]
 PlainNorm = Literal["batch", "instance"]
@@ -109,7 +109,7 @@ class SpatialGenerator(nn.Module):
     """Paints label maps: few pixels of many channels, doubled again and again between spatial residual blocks.
 
     planes: of the label maps, 0 or 1. channels: of the picture. width: of the last features (most: twice as many).
-    upsampling: 4 (fewer), 5, 6 or 7 (most) doublings; height and width are multiples of `granularity`. code: how many
+    upsampling: 4 (fewer), 5, 6 or 7 (most) doublings; height and width are multiples of `size_multiple`. code: how many
     numbers a code is that the first features are made of, `start` high and wide; with 0 they are made of the label map.
     """
 
@@ -129,7 +129,7 @@ class SpatialGenerator(nn.Module):
     ) -> None:
         super().__init__()
         self.doubled, self.first = DOUBLED[upsampling], (STARTING * width, *start)
-        self.granularity = 2 ** sum(self.doubled)
+        self.size_multiple = 2 ** sum(self.doubled)
         c = [STARTING * width >> level for level in (0, 0, 0, 0, 1, 2, 3, 4, 5)]
         options: dict[str, Any] = {"norm": norm, "spectral": spectral, "hidden": hidden, "kernel": kernel}
         self.start = nn.Linear(code, c[0] * start[0] * start[1]) if code else nn.Conv2d(planes, c[0], 3, padding=1)
@@ -140,7 +140,7 @@ class SpatialGenerator(nn.Module):
         initialise(self)
 
     def forward(self, planes: Tensor, code: Tensor | None = None) -> Tensor:
-        height, width = (size // self.granularity for size in planes.shape[-2:])
+        height, width = (size // self.size_multiple for size in planes.shape[-2:])
         x = self.start(shrink(planes, height, width)) if code is None else self.begin(code, height, width)
         planes = planes.to(x.dtype)  # once for all convolutions
         for doubled, block in zip(self.doubled, self.blocks, strict=True):
@@ -160,9 +160,9 @@ def shrink(planes: Tensor, height: int, width: int) -> Tensor:
 
 
 def initialise(network: nn.Module) -> None:
-    """Draw weights as the reference does, and give what is bounded its first singular vectors."""
+    """Draw weights as the reference does, and give spectral norms their first singular vectors."""
     initialise_xavier(network)
     for module in network.modules():
         if isinstance(module, SpatialNorm):
             module.initialise()
-    follow([network])
+    power_iteration([network])

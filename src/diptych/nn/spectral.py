@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diptych.nn.ops.unstretch import power_step, unstretch
+from diptych.nn.ops.divide_by_sigma import divide_by_sigma, power_step
 
 FIRST_STEPS = 15
 """Steps of the power method before the first use."""
@@ -21,8 +21,8 @@ FIRST_STEPS = 15
 class SpectralNorm(nn.Module):
     """Divides a weight, as a matrix of one row for each output, by its largest singular value.
 
-    It is made for `torch.nn.utils.parametrize`. The singular value is that of u and v, which `follow` moves, once for
-    each move of the weight (the paper's algorithm 1). The forward pass only reads them, unlike that of torch's
+    It is made for `torch.nn.utils.parametrize`. The singular value is that of u and v, which `power_iteration` moves,
+    once for each move of the weight (the paper's algorithm 1). The forward pass only reads them, unlike that of torch's
     `spectral_norm`: done again for the backward pass, or for the parts of a batch, it gives the same.
     """
 
@@ -33,13 +33,13 @@ class SpectralNorm(nn.Module):
         super().__init__()
         for name, size in zip("uv", weight.flatten(1).shape, strict=True):
             self.register_buffer(name, F.normalize(torch.randn(size, device=weight.device), dim=0))
-        self.follow(weight, FIRST_STEPS)
+        self.power_iteration(weight, FIRST_STEPS)
 
     def forward(self, weight: Tensor) -> Tensor:
         return weight / (torch.outer(self.u, self.v) * weight.flatten(1)).sum()
 
     @torch.no_grad()
-    def follow(self, weight: Tensor, steps: int = 1) -> None:
+    def power_iteration(self, weight: Tensor, steps: int = 1) -> None:
         """Bring u and v closer to the singular vectors of `weight` by steps of the power method."""
         matrix = weight.flatten(1)
         for _ in range(steps):
@@ -47,15 +47,15 @@ class SpectralNorm(nn.Module):
             self.u.copy_(F.normalize(matrix.mv(self.v), dim=0))
 
 
-class BoundedConv2d(nn.Conv2d):
-    """A convolution that hardly stretches any input: its weight is divided by that of u and v, its singular vectors.
+class SpectralNormConv2d(nn.Conv2d):
+    """A convolution that hardly stretches any input: its weight is divided by sigma, that of its singular vectors u, v.
 
-    As in `SpectralNorm` the forward pass reads u and v and leaves them alone; whoever trains calls `follow`.
+    As in `SpectralNorm` the forward pass reads u and v and leaves them alone; whoever trains calls `power_iteration`.
     """
 
     u: Tensor
     v: Tensor
-    settled = False
+    folded = False
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -63,34 +63,34 @@ class BoundedConv2d(nn.Conv2d):
             self.register_buffer(name, F.normalize(torch.randn(size), dim=0))
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight if self.settled else unstretch(self.weight, self.u, self.v)
+        weight = self.weight if self.folded else divide_by_sigma(self.weight, self.u, self.v)
         return self._conv_forward(x, weight, self.bias)
 
     @torch.no_grad()
-    def follow(self) -> None:
+    def power_iteration(self) -> None:
         """Bring u and v closer to the singular vectors of the weight by one step of the power method."""
         for buffer, value in zip((self.u, self.v), power_step(self.weight, self.u), strict=True):
             buffer.copy_(value)
 
     @torch.no_grad()
-    def settle(self) -> None:
+    def fold_weights(self) -> None:
         """Divide the weight for good: it will not be trained any more."""
-        self.weight.copy_(unstretch(self.weight, self.u, self.v))
-        self.settled = True
+        self.weight.copy_(divide_by_sigma(self.weight, self.u, self.v))
+        self.folded = True
 
 
 def convolution(*, spectral: bool) -> type[nn.Conv2d]:
     """The kind of convolution to build with."""
-    return BoundedConv2d if spectral else nn.Conv2d
+    return SpectralNormConv2d if spectral else nn.Conv2d
 
 
-def bounded(networks: Iterable[nn.Module]) -> list[BoundedConv2d]:
-    """All that is bounded in `networks`."""
+def spectral_convolutions(networks: Iterable[nn.Module]) -> list[SpectralNormConv2d]:
+    """The convolutions in `networks` that have a spectral norm."""
     modules = (module for network in networks for module in network.modules())
-    return [module for module in modules if isinstance(module, BoundedConv2d)]
+    return [module for module in modules if isinstance(module, SpectralNormConv2d)]
 
 
-def follow(networks: Iterable[nn.Module]) -> None:
-    """Let all that is bounded in `networks` follow its weights by a step."""
-    for module in bounded(networks):
-        module.follow()
+def power_iteration(networks: Iterable[nn.Module]) -> None:
+    """Move the singular vectors of all spectral norms in `networks` after their weights by a step."""
+    for module in spectral_convolutions(networks):
+        module.power_iteration()

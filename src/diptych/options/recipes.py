@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,9 @@ from diptych.storage.files import irregular
 
 LEVELS = 10
 """How deep options may be nested."""
+
+RENAMED = {"steady": "stabilizers"}
+"""Sections by the names that they had until version 0.1, which are understood, with a warning, until 0.3."""
 
 
 def assignments(arguments: list[str]) -> dict[str, Any]:
@@ -31,7 +36,7 @@ def assignments(arguments: list[str]) -> dict[str, Any]:
             if not isinstance(inner, dict):
                 raise ConfigError(f"{argument!r}: {part} already has a value")
         inner[last] = parse(value, argument)
-    return options
+    return renamed(options)
 
 
 def parse(text: str, where: str) -> Any:
@@ -54,6 +59,22 @@ def shallow(value: Any) -> Any:
             return value
         within = [inner for one in holders for inner in (one.values() if isinstance(one, dict) else one)]
     raise RecursionError
+
+
+def renamed(sections: Mapping[str, Any]) -> dict[str, Any]:
+    """Options by section, those of a section's former name under that of today. Raises ConfigError where both are."""
+    for old, new in RENAMED.items():
+        if old in sections and new in sections:
+            raise ConfigError(f"{old} is the former name of {new}, and both are given: put all into {new}")
+        if old in sections:
+            warn_of(old, new)
+    return {RENAMED.get(name, name): options for name, options in sections.items()}
+
+
+@functools.cache
+def warn_of(old: str, new: str) -> None:
+    said = f"{old} is now called {new}: the former name is understood until version 0.3"
+    warnings.warn(said, FutureWarning, stacklevel=4)
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,7 +112,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
         isinstance(s, str) or (isinstance(s, dict) and all(isinstance(key, str) for key in s)) for s in sections
     ):
         raise ConfigError(f"the recipe {path} must hold sections such as method: and data:, with options by name")
-    return recipe
+    return renamed(recipe)
 
 
 def named(options: Any) -> bool:

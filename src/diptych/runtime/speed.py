@@ -69,7 +69,7 @@ class Speed:
         """A method to translate with: in bfloat16 a copy whose convolutions are rounded once, not at every call."""
         if choose(self.bf16, device_of(method)):
             method = copy.deepcopy(method)
-            method.settle()
+            method.fold_weights()
             for module in method.modules():
                 if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
                     module.to(torch.bfloat16)

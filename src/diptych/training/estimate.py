@@ -10,14 +10,18 @@ from torch import Tensor
 
 from diptych.methods.method import Method, parameters
 from diptych.runtime.speed import Speed
-from diptych.training.steady import Steady
+from diptych.training.stabilizers import Stabilizers
 
 STATE_BYTES = 16
 """Per trained parameter: weight, gradient and Adam's two moments, in float32."""
 
 
 def training_bytes(
-    build: Callable[[], Method], batch: Mapping[str, tuple[int, ...]], *, speed: Speed, steady: Steady | None = None
+    build: Callable[[], Method],
+    batch: Mapping[str, tuple[int, ...]],
+    *,
+    speed: Speed,
+    stabilizers: Stabilizers | None = None,
 ) -> int:
     """Bytes for weights, gradients, optimiser state and the activations that a backward pass needs.
 
@@ -28,12 +32,12 @@ def training_bytes(
         method = build()
         count = sum(p.numel() for networks in method.groups().values() for p in parameters(networks))
         inputs = {name: torch.empty(shape) for name, shape in batch.items()}
-        steadied = (steady or Steady()).prepare(method)
-        steadied.begin(inputs, 0)
+        stabilized = (stabilizers or Stabilizers()).apply(method)
+        stabilized.begin(inputs, 0)
         saved = Saved()
         with torch.autograd.graph.saved_tensors_hooks(saved.pack, lambda held: held.tensor):
             for step in method.steps(**inputs):
-                step.terms |= steadied.terms(step)
+                step.terms |= stabilized.terms(step)
                 del step  # its graph goes, as after a backward pass
     return count * STATE_BYTES + int(saved.peak * (0.55 if speed.bf16 else 1.0))  # norms still keep float32
 

@@ -17,7 +17,7 @@ from diptych.data.loader import Batches
 from diptych.data.opening import open_data
 from diptych.errors import ConfigError, WeightsError
 from diptych.methods import find
-from diptych.methods.method import Method, inputs, parameters, welcome
+from diptych.methods.method import Method, inputs, optional_inputs, parameters
 from diptych.runtime.device import choose_device, lacking
 from diptych.runtime.memory import size
 from diptych.runtime.precision import Bf16, choose, explain
@@ -43,12 +43,12 @@ class Plan:
         self.precision = explain(recipe.speed.bf16, self.device)
         recipe = replace(recipe, speed=replace(recipe.speed, bf16=agreed_precision(recipe.speed.bf16, self.device)))
         self.recipe = complete(recipe, self.data, self.inputs)
-        recipe.steady.check(self.on_paper)
+        recipe.stabilizers.check(self.on_paper)
         Batches(recipe.train.batch, start=0, rank=0, world=processes.count())  # refuses what cannot be shared
         for _, part in self.pretrained(self.on_paper):
             weights.locate(part)
         height, width = self.data.augment.size
-        multiple = self.on_paper.granularity
+        multiple = self.on_paper.size_multiple
         if height % multiple or width % multiple:
             raise ConfigError(
                 f"data.size = {width}x{height}: {recipe.name} with these options needs multiples of {multiple}; "
@@ -140,7 +140,7 @@ class Plan:
         height, width = self.data.augment.size
         sides = zip(self.inputs, self.data.channels, strict=True)
         shapes = {side: (each, channels, larger * height, larger * width) for side, channels in sides}
-        return training_bytes(self.blank, shapes, speed=self.recipe.speed, steady=self.recipe.steady)
+        return training_bytes(self.blank, shapes, speed=self.recipe.speed, stabilizers=self.recipe.stabilizers)
 
     def takes_larger(self, each: int) -> bool:
         """Whether it is the size of the pictures that the steps fail on: larger ones, on paper, do not."""
@@ -155,7 +155,7 @@ class Plan:
         groups = self.on_paper.groups().items()
         counts = [f"{name} {sum(p.numel() for p in parameters(nets)) / 1e6:.2f} M" for name, nets in groups]
         speed = " ".join(name for name, on in vars(recipe.speed.on(self.device)).items() if on is True) or "plain"
-        steady = ", ".join(f"{name}={value}" for name, value in recipe.steady.asked().items())
+        stabilizers = ", ".join(f"{name}={value}" for name, value in recipe.stabilizers.asked().items())
         return [
             f"{recipe.name}: {data.names[0]} {self.arrow} {data.names[1]}, {self.counts()}",
             *(f"  {note}" for note in data.notes),
@@ -169,7 +169,7 @@ class Plan:
                 for name in recipe.fitted
             ),
             *(line for option in recipe.at_hand for line in self.found(option)),
-            *([f"steady: {steady}"] if steady else []),
+            *([f"stabilizers: {stabilizers}"] if stabilizers else []),
             *averaging(recipe.train),
             f"{self.length} in batches of {recipe.train.batch}, {self.kept()}",
         ]
@@ -279,7 +279,7 @@ def complete(recipe: Recipe, data: Data, inputs: tuple[str, ...]) -> Recipe:
             f"{recipe.name} needs label maps as its {', '.join(missing)}, and data.labels={recipe.data['labels']} is "
             f"the other side: turn data.direction"
         )
-    if recipe.method.get("classes") and "label" in welcome(find(recipe.name)):
+    if recipe.method.get("classes") and "label" in optional_inputs(find(recipe.name)):
         raise ConfigError(
             f"method.classes = {recipe.method['classes']}: diptych train has no labels to give to {recipe.name}, and "
             f"without them it would learn none: leave it out (in Python, a Trainer's batches may hold `label`)"

@@ -14,10 +14,10 @@ from diptych.errors import ConfigError
 from diptych.methods import find
 from diptych.methods.method import Method, Schedule, inputs
 from diptych.model.folder import inspect_card
-from diptych.options.recipes import merge
+from diptych.options.recipes import merge, renamed
 from diptych.options.schema import check, defaults, with_defaults
 from diptych.runtime.speed import Speed
-from diptych.training.steady import Steady
+from diptych.training.stabilizers import Stabilizers
 from diptych.training.trainer import Counts
 
 Count = Annotated[int, Ge(0)]
@@ -94,7 +94,7 @@ class Recipe:
     data: dict[str, Any]
     train: Train
     speed: Speed
-    steady: Steady
+    stabilizers: Stabilizers
     channels: dict[str, int] = field(default_factory=dict)  # those that were asked for by name
     fitted: tuple[str, ...] = ()  # the method's options that nobody gave, and that are to fit the pictures' size
     at_hand: tuple[str, ...] = ()  # those that are to fit the pretrained weights that are there
@@ -102,14 +102,14 @@ class Recipe:
     def sections(self) -> dict[str, Any]:
         """As `recipe.yaml` holds it."""
         method = {"name": self.name, **self.method}
-        rest = {"train": self.train, "speed": self.speed, "steady": self.steady}
+        rest = {"train": self.train, "speed": self.speed, "stabilizers": self.stabilizers}
         return {"method": method, "data": self.data, **{section: vars(options) for section, options in rest.items()}}
 
 
 def sections(method: str) -> dict[str, Callable[..., Any]]:
     """The sections of a recipe for this method, each with what its options are the parameters of."""
     train = with_defaults(Train, find(method).train_defaults)
-    return {"method": find(method), "data": open_data, "train": train, "speed": Speed, "steady": Steady}
+    return {"method": find(method), "data": open_data, "train": train, "speed": Speed, "stabilizers": Stabilizers}
 
 
 def resolve(given: Mapping[str, Any]) -> Recipe:
@@ -122,7 +122,7 @@ def resolve(given: Mapping[str, Any]) -> Recipe:
     name = method.pop("name", None)
     if not isinstance(name, str):
         raise ConfigError("which method? Give its name, as in: diptych train pix2pix, or method: {name: pix2pix}")
-    given = as_counted(given)
+    given = as_counted(renamed(given))
     begun_from = inherited(name, given.get("train"))
     options = check(sections(name), {**given, "method": {**begun_from, **method}})
     train = Train(**options["train"])
@@ -135,12 +135,12 @@ def resolve(given: Mapping[str, Any]) -> Recipe:
     if train.lr and train.lr_scale != 1:
         raise ConfigError("train.lr and train.lr_scale both say how fast to learn: give one of them")
     channels = {side: method[side] for side in channel_options(find(name)) if side in method}
-    speed, steady = Speed(**options["speed"]), Steady(**options["steady"])
+    speed, stabilizers = Speed(**options["speed"]), Stabilizers(**options["stabilizers"])
     fitted, at_hand = (
         tuple(option for option in depending if option not in {**begun_from, **method})
         for depending in (find(name).by_size, find(name).by_weights)
     )
-    return Recipe(name, options["method"], options["data"], train, speed, steady, channels, fitted, at_hand)
+    return Recipe(name, options["method"], options["data"], train, speed, stabilizers, channels, fitted, at_hand)
 
 
 def as_counted(recipe: Mapping[str, Any]) -> Mapping[str, Any]:

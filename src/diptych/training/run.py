@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from diptych.errors import ConfigError, ModelError, TrainingError, printable_lines
-from diptych.methods.method import Method, welcome
+from diptych.methods.method import Method, optional_inputs
 from diptych.model.folder import begin_from, inspect_card
 from diptych.options.recipes import dump, merge, read_recipe
 from diptych.runtime.threads import Threads
@@ -150,7 +150,7 @@ class Run:
         self.trainer = Trainer(
             method, images=self.images, schedule=train.schedule, lr=train.lr_scale, micro_batch=train.micro_batch,
             ema=train.ema, ema_counts=train.ema_counts, rate=train.lr, betas=train.moments, clip=train.clip,
-            seed=train.seed, steady=self.recipe.steady, speed=self.recipe.speed,
+            seed=train.seed, stabilizers=self.recipe.stabilizers, speed=self.recipe.speed,
             device=self.plan.device,
         )  # fmt: skip
         self.results = Results(self.trainer, self.recipe, self.data, self.folder, self.say, self.budget)
@@ -208,7 +208,7 @@ class Run:
     def loop(self) -> None:
         trainer, batches = self.trainer, self.batches()
         self.pace = Pace(trainer.images_seen)
-        self.share = Share(trainer, self.recipe.train.batch, steps=self.recipe.steady.r1_every)
+        self.share = Share(trainer, self.recipe.train.batch, steps=self.recipe.stabilizers.r1_every)
         if self.budget:
             self.budget.begin(trainer.images_seen)
         while trainer.images_seen < self.images:
@@ -253,7 +253,7 @@ class Run:
             self.plan.inputs, seed=self.recipe.train.seed, batch=self.recipe.train.batch, start=trainer.images_seen,
             rank=trainer.rank, world=trainer.processes,
         )  # fmt: skip
-        wanted = {*self.plan.inputs, *welcome(trainer.method)}
+        wanted = {*self.plan.inputs, *optional_inputs(trainer.method)}
         for batch in batches:
             there = {name: x.to(trainer.device, non_blocking=True) for name, x in batch.items()}
             ready = self.data.tensors(self.plan.inputs, there)

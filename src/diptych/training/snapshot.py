@@ -20,7 +20,7 @@ from diptych.model.card import Card, Side
 from diptych.model.folder import EXAMPLES, build, fill
 from diptych.model.translator import Translator
 from diptych.training.recipe import Recipe
-from diptych.training.steady import plain_state
+from diptych.training.stabilizers import plain_state
 from diptych.training.trainer import Trainer
 
 SHOWN = 4

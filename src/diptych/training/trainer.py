@@ -17,7 +17,7 @@ from diptych.runtime.speed import Speed
 from diptych.training import processes
 from diptych.training.budget import Course
 from diptych.training.schedule import factor
-from diptych.training.steady import Steady
+from diptych.training.stabilizers import Stabilizers
 
 Counts = Literal["images", "steps"]
 
@@ -33,7 +33,7 @@ class Trainer:
     rate, betas: instead of the published ones of all networks: Adam's learning rate and moments.
     clip: longest gradient allowed, as an L2 norm over a step's networks; 0 means any.
     seed: every random draw is a function of it, the images seen and the process.
-    steady: what is done about a training that goes wrong.
+    stabilizers: what is done about a training that goes wrong.
 
     When several processes train together, each gets its part of every batch and gradients are averaged over all.
     """
@@ -52,7 +52,7 @@ class Trainer:
         betas: tuple[float, float] | None = None,
         clip: float = 0.0,
         seed: int = 0,
-        steady: Steady | None = None,
+        stabilizers: Stabilizers | None = None,
         speed: Speed | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
@@ -60,14 +60,14 @@ class Trainer:
         self.speed = (speed or Speed()).on(self.device)
         self.speed.start()
         self.method = method.to(self.device).train()
-        self.steadied = (steady or Steady()).prepare(method)
+        self.stabilized = (stabilizers or Stabilizers()).apply(method)
         self.course, self.schedule, self.lr = Course(images), schedule or method.schedule, lr
         self.micro_batch, self.clip, self.seed = micro_batch, clip, seed
         self.rank, self.processes = processes.rank(), processes.count()
         self.groups = method.groups()
         self.speed.prepare(net for group in self.groups.values() for net in group)
         published = method.optimisers()
-        self.base_rates = {name: (rate or adam.lr) * self.steadied.rate(name) for name, adam in published.items()}
+        self.base_rates = {name: (rate or adam.lr) * self.stabilized.rate(name) for name, adam in published.items()}
         self.optimisers = {
             name: torch.optim.Adam(
                 by_rate(self.groups[name], adam.by_inputs), lr=rate or adam.lr, betas=betas or adam.betas,
@@ -86,7 +86,7 @@ class Trainer:
         size = len(next(iter(batch.values())))
         self.method.progress = self.course.at(self.images_seen)
         torch.manual_seed(draw_seed(self.seed, self.images_seen, self.rank))
-        self.steadied.begin(batch, self.images_seen // (size * self.processes))
+        self.stabilized.begin(batch, self.images_seen // (size * self.processes))
         parts = [(len(next(iter(part.values()))) / size, self.method.steps(**part)) for part in self.parts(batch)]
         while self.move(parts):
             pass
@@ -110,7 +110,7 @@ class Trainer:
                 if step is None:
                     return False
                 with self.speed.uncompiled():
-                    step.terms |= self.steadied.terms(step)
+                    step.terms |= self.stabilized.terms(step)
                 loss = step.loss * share
             groups = step.groups
             loss.backward(inputs=self.parameters(groups))
@@ -139,7 +139,7 @@ class Trainer:
                 group["lr"] = self.base_rates[name] * rate * group.get("factor", 1.0)
             self.optimisers[name].step()
             self.optimisers[name].zero_grad(set_to_none=True)
-            self.steadied.follow(self.groups[name])
+            self.stabilized.power_iteration(self.groups[name])
 
     def losses(self) -> dict[str, float]:
         """The mean of every term since the last call; the one place where the host waits for the device.

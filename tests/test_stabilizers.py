@@ -25,22 +25,23 @@ from diptych.model.folder import load_method
 from diptych.nn.diffaugment import colour, cutout, diffaugment, translation
 from diptych.nn.gan import slope_penalty
 from diptych.nn.spectral import SpectralNorm
-from diptych.options.recipes import dump, read_recipe
+from diptych.options.recipes import assignments, dump, read_recipe, warn_of
 from diptych.runtime.speed import PLAIN, Speed
 from diptych.testing import EveryDrawAlike, assert_equal, batch, begin, resuming_equals_going_on, take_gradients
-from diptych.training import steady as module
-from diptych.training.steady import Steady, plain_state
+from diptych.training import stabilizers as module
+from diptych.training.recipe import resolve
+from diptych.training.stabilizers import Stabilizers, plain_state
 from diptych.training.trainer import Trainer
 
-JUDGED = [name for name in names() if find(name).judges]
-EVERYTHING = Steady(diffaugment=["colour", "translation", "cutout"], spectral_norm=True, r1=1.0, r1_every=2)
+JUDGED = [name for name in names() if find(name).discriminators]
+EVERYTHING = Stabilizers(diffaugment=["colour", "translation", "cutout"], spectral_norm=True, r1=1.0, r1_every=2)
 
 
 class Critic(Method):
     """One linear discriminator of whole pictures: its slope is its weight w everywhere, and it has no other loss."""
 
     keep = ("g",)
-    judges = ("d",)
+    discriminators = ("d",)
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,7 +54,7 @@ class Critic(Method):
         return {"G": Adam(lr=0.1), "D": Adam(lr=0.1)}
 
     def steps(self, a: Tensor) -> Iterator[Step]:
-        yield Step("D", judged={self.d: a}, none=0 * self.d(a).mean())
+        yield Step("D", real_inputs={self.d: a}, none=0 * self.d(a).mean())
         yield Step("G", mean=self.g(a).mean())
 
 
@@ -61,9 +62,9 @@ def pictures(count: int = 2) -> dict[str, Tensor]:
     return {"a": torch.rand(count, 2, 4, 4)}
 
 
-def critic(**steady: Any) -> Trainer:
+def critic(**stabilizers: Any) -> Trainer:
     torch.manual_seed(0)
-    return Trainer(Critic(), images=100, schedule="constant", speed=PLAIN, steady=Steady(**steady))
+    return Trainer(Critic(), images=100, schedule="constant", speed=PLAIN, stabilizers=Stabilizers(**stabilizers))
 
 
 # --- R1 ----------------------------------------------------------------------------------------------------------
@@ -86,12 +87,12 @@ def test_r1_adds_half_gamma_times_the_squared_slope_and_its_gradient() -> None:
     trainer = critic(r1=6.0)
     weight = trainer.method.d.weight
     step = next(trainer.method.steps(**pictures()))
-    terms = trainer.steadied.terms(step)
-    assert terms["steady.r1"].item() == pytest.approx(3 * weight.square().sum().item(), rel=1e-5)
-    (gradient,) = torch.autograd.grad(terms["steady.r1"], weight)
+    terms = trainer.stabilized.terms(step)
+    assert terms["stabilizers.r1"].item() == pytest.approx(3 * weight.square().sum().item(), rel=1e-5)
+    (gradient,) = torch.autograd.grad(terms["stabilizers.r1"], weight)
     assert torch.allclose(gradient, 6 * weight, rtol=1e-5)
     trainer.step(pictures())
-    assert trainer.losses().keys() == {"D.none", "D.steady.r1", "G.mean"}
+    assert trainer.losses().keys() == {"D.none", "D.stabilizers.r1", "G.mean"}
 
 
 def test_r1_now_and_then_is_as_much_stronger_as_it_is_rarer() -> None:
@@ -99,7 +100,7 @@ def test_r1_now_and_then_is_as_much_stronger_as_it_is_rarer() -> None:
     seen = []
     for _ in range(7):
         trainer.step(pictures())
-        seen.append(trainer.losses().get("D.steady.r1"))
+        seen.append(trainer.losses().get("D.stabilizers.r1"))
     squared = pytest.approx(3 * trainer.method.d.weight.square().sum().item(), rel=1e-4)
     assert seen == [squared, None, None, squared, None, None, squared]
 
@@ -111,7 +112,7 @@ def test_r1_now_and_then_is_as_much_stronger_as_it_is_rarer() -> None:
 def test_the_largest_singular_value_becomes_one(shape: tuple[int, ...]) -> None:
     weight = torch.randn(shape)
     norm = SpectralNorm(weight)
-    norm.follow(weight, steps=200)
+    norm.power_iteration(weight, steps=200)
     assert torch.linalg.matrix_norm(norm(weight).flatten(1), 2).item() == pytest.approx(1, abs=1e-4)
     assert torch.allclose(norm(weight), norm(5 * weight), atol=1e-6)
 
@@ -124,7 +125,7 @@ def test_the_gradient_has_no_part_along_the_weight() -> None:
 
 
 def test_discriminators_alone_are_normalised_and_stay_so_while_they_move() -> None:
-    trainer = begin(find("pix2pix"), SMALL["pix2pix"], steady=Steady(spectral_norm=True), lr=20.0)
+    trainer = begin(find("pix2pix"), SMALL["pix2pix"], stabilizers=Stabilizers(spectral_norm=True), lr=20.0)
     for number in range(10):
         trainer.step(batch(trainer.method, number))
     normed = {place for place, _ in trainer.method.named_modules() if place.endswith("parametrizations.weight.0")}
@@ -137,7 +138,7 @@ def test_discriminators_alone_are_normalised_and_stay_so_while_they_move() -> No
 
 def test_the_plain_state_has_the_published_names_and_the_weights_as_they_act() -> None:
     plain = find("pix2pix")(**SMALL["pix2pix"])
-    trainer = begin(find("pix2pix"), SMALL["pix2pix"], steady=EVERYTHING)
+    trainer = begin(find("pix2pix"), SMALL["pix2pix"], stabilizers=EVERYTHING)
     trainer.step(batch(trainer.method))
     plain.load_state_dict(plain_state(trainer.method))
     pair = torch.rand(2, 6, 32, 32)
@@ -212,9 +213,9 @@ def test_all_that_any_discriminator_sees_is_changed_first(name: str, monkeypatch
     """And every discriminator is shown real pictures, for its penalty."""
     blank, seen, shown = torch.zeros(()), [], set()
     monkeypatch.setattr(module, "diffaugment", lambda x, *_: x * 0 + blank)
-    trainer = begin(find(name), SMALL.get(name, {}), steady=EVERYTHING)
+    trainer = begin(find(name), SMALL.get(name, {}), stabilizers=EVERYTHING)
     monkeypatch.setattr(module, "slope_penalty", lambda d, real: shown.add(d) or slope_penalty(d, real))
-    judges = [getattr(trainer.method, judge) for judge in trainer.method.judges]
+    judges = [getattr(trainer.method, judge) for judge in trainer.method.discriminators]
     for judge in judges:
         judge.register_forward_hook(lambda _, inputs, output: seen.append(inputs[0]))
     trainer.step(batch(trainer.method))
@@ -226,7 +227,7 @@ def test_all_that_any_discriminator_sees_is_changed_first(name: str, monkeypatch
 def test_the_pictures_of_a_pair_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     monkeypatch.setattr(module, "diffaugment", lambda x, kinds, pictures: seen.append(list(pictures)) or x)
-    trainer = begin(find("pix2pix"), {**SMALL["pix2pix"], "source_channels": 1}, steady=EVERYTHING)
+    trainer = begin(find("pix2pix"), {**SMALL["pix2pix"], "source_channels": 1}, stabilizers=EVERYTHING)
     trainer.step({"source": torch.rand(2, 1, 32, 32), "target": torch.rand(2, 3, 32, 32)})
     assert seen == [[1, 3]] * 4  # fake, real, real for its slope, fake
 
@@ -251,23 +252,25 @@ def test_rates_change_the_steps_of_their_groups() -> None:
 
 def test_what_a_method_does_not_have_is_said() -> None:
     class NoJudge(Critic):
-        judges = ()
+        discriminators = ()
 
-    with pytest.raises(ConfigError, match=r"steady\.rates: Critic has no group E, F; there are: G, D"):
+    with pytest.raises(ConfigError, match=r"stabilizers\.rates: Critic has no group E, F; there are: G, D"):
         critic(rates={"E": 1.0, "D": 4.0, "F": 2.0})
-    with pytest.raises(ConfigError, match=r"steady\.spectral_norm, steady\.r1: NoJudge has no discriminators"):
-        Trainer(NoJudge(), images=1, steady=Steady(spectral_norm=True, r1=1.0))
-    Trainer(NoJudge(), images=1, steady=Steady(rates={"D": 4.0}))
+    with pytest.raises(
+        ConfigError, match=r"stabilizers\.spectral_norm, stabilizers\.r1: NoJudge has no discriminators"
+    ):
+        Trainer(NoJudge(), images=1, stabilizers=Stabilizers(spectral_norm=True, r1=1.0))
+    Trainer(NoJudge(), images=1, stabilizers=Stabilizers(rates={"D": 4.0}))
     off = find("paired")(**SMALL["paired"], gan=0.0)
-    with pytest.raises(ConfigError, match=r"steady\.diffaugment: Paired has no discriminators"):
-        Trainer(off, images=1, steady=Steady(diffaugment=["colour"]))
+    with pytest.raises(ConfigError, match=r"stabilizers\.diffaugment: Paired has no discriminators"):
+        Trainer(off, images=1, stabilizers=Stabilizers(diffaugment=["colour"]))
 
 
 @pytest.mark.parametrize("name", ["paired", "unpaired", "multimodal"])
 def test_what_comes_pretrained_is_not_normalised(name: str) -> None:
     method = find(name)(**{**SMALL[name], "network": "efficientnet_lite0"})
     before = {key: buffer.clone() for key, buffer in method.efficientnet.named_buffers()}
-    Steady(spectral_norm=True).prepare(method)
+    Stabilizers(spectral_norm=True).prepare(method)
     after = dict(method.efficientnet.named_buffers())
     assert before.keys() == after.keys()
     assert all(torch.equal(before[key], after[key]) for key in before)
@@ -295,7 +298,9 @@ def test_off_a_step_is_that_of_the_equations_alone() -> None:
 
 @pytest.mark.parametrize("name", JUDGED)
 def test_resuming_equals_going_on_with_everything_on(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("diptych.testing.begin", lambda *args, **options: begin(*args, **options, steady=EVERYTHING))
+    monkeypatch.setattr(
+        "diptych.testing.begin", lambda *args, **options: begin(*args, **options, stabilizers=EVERYTHING)
+    )
     resuming_equals_going_on(find(name), SMALL.get(name, {}))
 
 
@@ -303,7 +308,7 @@ def test_resuming_equals_going_on_with_everything_on(name: str, monkeypatch: pyt
 def test_recomputing_changes_nothing_with_everything_on(name: str) -> None:
     weights = []
     for speed in (PLAIN, replace(PLAIN, recompute=True)):
-        trainer = begin(find(name), SMALL.get(name, {}), speed=speed, steady=EVERYTHING)
+        trainer = begin(find(name), SMALL.get(name, {}), speed=speed, stabilizers=EVERYTHING)
         for number in range(3):
             trainer.step(batch(trainer.method, number))
         weights.append(trainer.method.state_dict())
@@ -312,17 +317,17 @@ def test_recomputing_changes_nothing_with_everything_on(name: str) -> None:
 
 @pytest.mark.parametrize("name", JUDGED)
 def test_micro_batches_equal_the_whole_batch_where_draws_are_alike(name: str) -> None:
-    steady = replace(EVERYTHING, diffaugment=["colour"])
+    stabilizers = replace(EVERYTHING, diffaugment=["colour"])
     options = SMALL.get(name, {}) | ({"norm": "instance", "dropout": False} if name == "pix2pix" else {})
     gradients = []
     for micro_batch in (0, 2):
-        trainer = begin(find(name), options, micro_batch=micro_batch, lr=0.0, steady=steady)
+        trainer = begin(find(name), options, micro_batch=micro_batch, lr=0.0, stabilizers=stabilizers)
         seen: dict[str, Tensor] = {}
         trainer.optimise = lambda groups, t=trainer, seen=seen: seen.update(take_gradients(t))  # type: ignore
         with EveryDrawAlike():
             trainer.step(batch(trainer.method, size=4))
         gradients.append(seen)
-    judged = {key: whole for key, whole in gradients[0].items() if key.partition(".")[0] in find(name).judges}
+    judged = {key: whole for key, whole in gradients[0].items() if key.partition(".")[0] in find(name).discriminators}
     assert judged
     for key, whole in judged.items():
         near = max(float(x.abs().max()) for other, x in judged.items() if other.split(".")[0] == key.split(".")[0])
@@ -334,7 +339,7 @@ def test_micro_batches_equal_the_whole_batch_where_draws_are_alike(name: str) ->
 def test_in_bfloat16_the_losses_stay_close(name: str) -> None:
     losses = []
     for speed in (PLAIN, Speed()):
-        trainer = begin(find(name), SMALL.get(name, {}), speed=speed, steady=EVERYTHING)
+        trainer = begin(find(name), SMALL.get(name, {}), speed=speed, stabilizers=EVERYTHING)
         trainer.step(batch(trainer.method))
         losses.append(trainer.losses())
     assert losses[1] == pytest.approx(losses[0], rel=0.1, abs=0.05)
@@ -342,7 +347,7 @@ def test_in_bfloat16_the_losses_stay_close(name: str) -> None:
 
 @pytest.mark.parametrize("name", JUDGED)
 def test_a_step_with_everything_on_never_waits_for_the_device(name: str) -> None:
-    trainer = begin(find(name), SMALL.get(name, {}), speed=Speed(), steady=replace(EVERYTHING, r1_every=1))
+    trainer = begin(find(name), SMALL.get(name, {}), speed=Speed(), stabilizers=replace(EVERYTHING, r1_every=1))
     data = batch(trainer.method)
     trainer.step(data)
     with NoWaiting():
@@ -355,10 +360,10 @@ def test_compiled_networks_give_the_losses_of_the_others() -> None:
     losses = []
     for speed in (Speed(), Speed(compile=True)):
         options = {**SMALL["pix2pix"], "dropout": False}
-        trainer = begin(find("pix2pix"), options, speed=speed, steady=replace(EVERYTHING, diffaugment=None))
+        trainer = begin(find("pix2pix"), options, speed=speed, stabilizers=replace(EVERYTHING, diffaugment=None))
         trainer.step(batch(trainer.method))
         losses.append(trainer.losses())
-    assert "D.steady.r1" in losses[0]
+    assert "D.stabilizers.r1" in losses[0]
     assert losses[1] == pytest.approx(losses[0], rel=1e-2)
 
 
@@ -375,9 +380,12 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_with_everything_on_resumes_to_the_same_bits_and_leaves_a_plain_model(
     pairs: Path, tmp_path: Path
 ) -> None:
-    given = {**recipe(pairs), "steady": SECTION}
+    given = {**recipe(pairs), "stabilizers": SECTION}
     said = train(given, tmp_path / "run", dry_run=True)
-    assert "steady: diffaugment=['colour', 'cutout'], spectral_norm=True, r1=1.0, r1_every=2, rates={'D': 0.5}" in said
+    assert (
+        "stabilizers: diffaugment=['colour', 'cutout'], spectral_norm=True, r1=1.0, r1_every=2, rates={'D': 0.5}"
+        in said
+    )
     train(given, tmp_path / "undisturbed")
     train_and_die(given, tmp_path / "run", Trainer, "step", lambda trainer: trainer.images_seen == 8)
     assert "going on at 6 of 12" in train(given, tmp_path / "run")
@@ -390,15 +398,34 @@ def test_a_run_with_everything_on_resumes_to_the_same_bits_and_leaves_a_plain_mo
 def test_a_run_from_before_there_was_the_section_goes_on(pairs: Path, tmp_path: Path) -> None:
     train_and_die(recipe(pairs), tmp_path, Trainer, "step", lambda trainer: trainer.images_seen == 8)
     older = read_recipe(tmp_path / "recipe.yaml")
-    del older["steady"]
+    del older["stabilizers"]
     (tmp_path / "recipe.yaml").write_text(dump(older))
-    with pytest.raises(ConfigError, match=r"steady\.r1: 0\.0 there, 1\.0 here"):
-        train({**recipe(pairs), "steady": {"r1": 1.0}}, tmp_path)
+    with pytest.raises(ConfigError, match=r"stabilizers\.r1: 0\.0 there, 1\.0 here"):
+        train({**recipe(pairs), "stabilizers": {"r1": 1.0}}, tmp_path)
     assert "going on at 6 of 12" in train(recipe(pairs), tmp_path)
 
 
 def test_what_does_not_go_with_the_method_is_said_before_anything_starts(pairs: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"^steady\.rates: Pix2Pix has no group X"):
-        train({**recipe(pairs), "steady": {"rates": {"X": 2}}}, tmp_path / "run", dry_run=True)
-    with pytest.raises(ConfigError, match=r"steady\.diffaugment = 'color'.*'colour'"):
-        train({**recipe(pairs), "steady": {"diffaugment": "color"}}, tmp_path / "run")
+    with pytest.raises(ConfigError, match=r"^stabilizers\.rates: Pix2Pix has no group X"):
+        train({**recipe(pairs), "stabilizers": {"rates": {"X": 2}}}, tmp_path / "run", dry_run=True)
+    with pytest.raises(ConfigError, match=r"stabilizers\.diffaugment = 'color'.*'colour'"):
+        train({**recipe(pairs), "stabilizers": {"diffaugment": "color"}}, tmp_path / "run")
+
+
+@pytest.mark.parametrize("way", ["file", "command line", "python"])
+def test_the_former_name_of_the_section_is_understood_and_said(way: str, pairs: Path, tmp_path: Path) -> None:
+    (tmp_path / "old.yaml").write_text(dump({**recipe(pairs), "steady": {"r1": 2.0}}))
+    given = {
+        "file": lambda: read_recipe(tmp_path / "old.yaml"),
+        "command line": lambda: {**recipe(pairs), **assignments(["steady.r1=2.0"])},
+        "python": lambda: {**recipe(pairs), "steady": {"r1": 2.0}},
+    }[way]
+    warn_of.cache_clear()
+    with pytest.warns(FutureWarning, match="steady is now called stabilizers"):
+        resolved = resolve(given())
+    assert resolved.stabilizers.r1 == 2.0
+
+
+def test_both_names_of_the_section_are_refused(pairs: Path) -> None:
+    with pytest.raises(ConfigError, match="steady is the former name of stabilizers, and both are given"):
+        resolve({**recipe(pairs), "steady": {"r1": 2.0}, "stabilizers": {"r1": 1.0}})

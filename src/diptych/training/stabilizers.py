@@ -28,7 +28,7 @@ Augmentations = Annotated[
 
 
 @dataclass(frozen=True)
-class Steady:
+class Stabilizers:
     """What steadies the training of a method with discriminators. All of it is off: the published training.
 
     diffaugment: how to change, at random, all that discriminators see: colour,translation,cutout or some of them
@@ -59,25 +59,27 @@ class Steady:
                 f"out"
             )
         if self.r1_every > 1 and not self.r1:
-            faults.append("steady.r1_every says how often steady.r1 is computed, which is off: give it a weight")
+            faults.append(
+                "stabilizers.r1_every is how often stabilizers.r1 is computed, which is off: give it a weight"
+            )
         if unknown := [name for name in self.rates or {} if name not in groups]:
             faults.append(
-                f"steady.rates: {type(method).__name__} has no group {', '.join(unknown)}; there are: "
+                f"stabilizers.rates: {type(method).__name__} has no group {', '.join(unknown)}; there are: "
                 f"{', '.join(groups)}"
             )
         if faults:
             raise ConfigError("\n".join(faults))
 
-    def prepare(self, method: Method) -> Steadied:
+    def apply(self, method: Method) -> Stabilized:
         """Change the discriminators of `method`, whose weights are there, in place. Raises ConfigError as `check`."""
         self.check(method)
-        return Steadied(self, method)
+        return Stabilized(self, method)
 
 
-class Steadied:
+class Stabilized:
     """A method with what steadies it. All that changes is in the method's state."""
 
-    def __init__(self, options: Steady, method: Method) -> None:
+    def __init__(self, options: Stabilizers, method: Method) -> None:
         self.options = options
         self.channels: list[int] = []
         self.due = True
@@ -104,22 +106,22 @@ class Steadied:
 
     def terms(self, step: Step) -> dict[str, Tensor]:
         """What is added to the loss of `step`."""
-        if not (self.options.r1 and self.due and step.judged):
+        if not (self.options.r1 and self.due and step.real_inputs):
             return {}
-        penalties = torch.stack([slope_penalty(judge, real) for judge, real in step.judged.items()])
-        return {"steady.r1": self.options.r1 / 2 * self.options.r1_every * penalties.sum()}
+        penalties = torch.stack([slope_penalty(judge, real) for judge, real in step.real_inputs.items()])
+        return {"stabilizers.r1": self.options.r1 / 2 * self.options.r1_every * penalties.sum()}
 
-    def follow(self, moved: list[nn.Module]) -> None:
+    def power_iteration(self, moved: list[nn.Module]) -> None:
         """Do what has to be done after these networks moved."""
         if self.options.spectral_norm:
             for module in (module for network in moved for module in network.modules()):
                 if isinstance(module, parametrize.ParametrizationList) and isinstance(module[0], SpectralNorm):
-                    module[0].follow(module.original)
+                    module[0].power_iteration(module.original)
 
 
 def discriminators(method: Method) -> list[nn.Module]:
     """The parts of `method` that judge pictures; where an option has one off, it is not there."""
-    parts = (getattr(method, name) for name in method.judges)
+    parts = (getattr(method, name) for name in method.discriminators)
     return [part for part in parts if part is not None]
 
 

@@ -13,30 +13,30 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-class Unstretch(torch.autograd.Function):
+class DivideBySigma(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, u: Tensor, v: Tensor) -> Tensor:
-        sigma = stretch(weight, u, v)
-        divided = weight / sigma
-        ctx.save_for_backward(divided, sigma, u, v)
+        divisor = sigma(weight, u, v)
+        divided = weight / divisor
+        ctx.save_for_backward(divided, divisor, u, v)
         return divided
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         """The derivative of u W v by W is the outer product of u and v."""
-        (gradient,), (divided, sigma, u, v) = gradients, ctx.saved_tensors
+        (gradient,), (divided, divisor, u, v) = gradients, ctx.saved_tensors
         gradient = gradient.contiguous(memory_format=layout(divided))
         along = (rows(gradient) * rows(divided)).sum() * u
         across = v.view(1, *divided.shape[1:])
-        return torch.addcmul(gradient, along.view(-1, 1, 1, 1), across, value=-1).div_(sigma), None, None
+        return torch.addcmul(gradient, along.view(-1, 1, 1, 1), across, value=-1).div_(divisor), None, None
 
 
-def unstretch(weight: Tensor, u: Tensor, v: Tensor) -> Tensor:
+def divide_by_sigma(weight: Tensor, u: Tensor, v: Tensor) -> Tensor:
     """`O I H W` divided by u W v, for u, `O`, and v, `I * H * W`; both are constants."""
-    return Unstretch.apply(weight, u, v)
+    return DivideBySigma.apply(weight, u, v)
 
 
-def stretch(weight: Tensor, u: Tensor, v: Tensor) -> Tensor:
+def sigma(weight: Tensor, u: Tensor, v: Tensor) -> Tensor:
     """u W v; no product of matrices, which mixed precision would round."""
     across = v.view(1, *weight.shape[1:]).contiguous(memory_format=layout(weight))
     return ((rows(weight) * rows(across)).sum(1, dtype=torch.float32) * u).sum()
