@@ -13,8 +13,9 @@ from odd.worded import Worded
 
 from diptych import images
 from diptych.errors import ConfigError
-from diptych.model.controls import Form, control, describe_controls
+from diptych.model.controls import Form, describe_controls
 from diptych.model.translator import Translator
+from diptych.options.controls import control
 from diptych.serve.api.openapi import schema_of
 from diptych.serve.engine.worker import Batch, Done, Models, Plan, answer
 from diptych.testing import bundle
@@ -81,4 +82,4 @@ def test_a_worker_takes_an_example_picture_by_any_name(folder: Path) -> None:
 
 def test_a_type_that_no_form_can_show_is_named(worded: Translator) -> None:
     with pytest.raises(ConfigError, match=r"the control sizes is of the type list\[int\], which no form can show"):
-        control("sizes", list[int], None, "")
+        control("sizes", list[int], None)

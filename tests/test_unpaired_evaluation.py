@@ -24,11 +24,12 @@ from diptych.evaluation.evaluate import Evaluation, Row, evaluate, joined
 from diptych.evaluation.examples import set_examples
 from diptych.evaluation.sets import IDLE, INVERTED, evaluate_sets
 from diptych.images import Picture, read
-from diptych.methods.method import Method, Seed, To
+from diptych.methods.method import Method
 from diptych.metrics import lpips_squeeze, squeezenet
 from diptych.model.card import Card, Side
 from diptych.model.translator import Translator
 from diptych.nn.perceptual import LPIPS, SqueezeNet
+from diptych.options.controls import Seed, To
 
 SETS = ("fd_squeezenet", "kd_squeezenet")  # the others are left out: the pictures are small, or weights are missing
 

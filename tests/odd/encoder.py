@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from diptych.methods.method import Method, Step
+from diptych.options.controls import Seed
 
 
 class Encoder(Method):
@@ -30,6 +31,6 @@ class Encoder(Method):
         kl = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).mean()
         yield Step("VAE", l1=F.l1_loss(output, target), kl=min(1.0, 2 * self.progress + 0.01) * kl)
 
-    def translate(self, x: Tensor, *, seed: int = 0) -> Tensor:
+    def translate(self, x: Tensor, *, seed: Seed = 0) -> Tensor:
         code = torch.randn(1, self.codes, 1, 1, generator=torch.Generator().manual_seed(seed))
         return self.decoder(torch.cat([x, code.expand(len(x), -1, *x.shape[2:])], dim=1))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from diptych.methods.method import Method, Step
+from diptych.options.controls import Seed
 
 
 class Sampler(Method):
@@ -29,7 +30,7 @@ class Sampler(Method):
     def predict(self, x: Tensor, t: Tensor) -> Tensor:
         return self.denoiser(torch.cat([x, t.expand(len(x), 1, *x.shape[2:])], dim=1))
 
-    def translate(self, x: Tensor, *, steps: int = 4, seed: int = 0) -> Tensor:
+    def translate(self, x: Tensor, *, steps: int = 4, seed: Seed = 0) -> Tensor:
         generator = torch.Generator().manual_seed(seed)
         now = x
         for step in range(steps, 0, -1):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from diptych.methods.method import Adam, Method, Step
 from diptych.nn.gan import gan_loss, generator_loss
+from diptych.options.controls import Seed
 
 
 class ThreeOptimisers(Method):
@@ -42,6 +43,6 @@ class ThreeOptimisers(Method):
     def generate(self, x: Tensor, code: Tensor) -> Tensor:
         return torch.tanh(self.g(torch.cat([x, code[:, :, None, None].expand(-1, -1, *x.shape[2:])], dim=1)))
 
-    def translate(self, x: Tensor, *, seed: int = 0) -> Tensor:
+    def translate(self, x: Tensor, *, seed: Seed = 0) -> Tensor:
         latent = torch.randn(1, 2, generator=torch.Generator().manual_seed(seed))
         return self.generate(x, self.mapping(latent).expand(len(x), -1))

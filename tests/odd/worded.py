@@ -8,7 +8,8 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diptych.methods.method import Method, Step, Style
+from diptych.methods.method import Method, Step
+from diptych.options.controls import Style
 
 
 class Worded(Method):

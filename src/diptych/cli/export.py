@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from diptych.cli.translate import Model, sort_out_controls
+from diptych.cli.translate import Model, read_arguments, sort_out_controls
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +28,6 @@ def export(
     """
     from diptych.errors import ConfigError
     from diptych.export import FORMATS, export_model, parity_file
-    from diptych.model.controls import read_words
     from diptych.model.translator import Translator
 
     if to not in FORMATS:
@@ -38,7 +37,7 @@ def export(
     name = place.parent.name if (place.parent / "recipe.yaml").exists() else place.name
     file = out or Path(f"{name}{FORMATS[to].suffix}")
     translator = Translator.load(model, device="cpu")
-    report = export_model(translator, to, file, {**read_words(translator.controls, words), "to": domain})
+    report = export_model(translator, to, file, {**read_arguments(translator.controls, words), "to": domain})
     print(report.to_text())
     print(f"written: {file}, and {parity_file(file).name} beside it")
 

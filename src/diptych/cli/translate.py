@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from diptych.inference.batch import Result
     from diptych.inference.destinations import Job
     from diptych.model.translator import Translator
+    from diptych.options.controls import Control
     from diptych.provenance import Sealer
     from diptych.tiling import Tiling
 
@@ -92,14 +93,13 @@ def translate(
     from diptych.cli.video import are_videos, translate_videos
     from diptych.images import can_hold
     from diptych.inference.destinations import plan
-    from diptych.model.controls import read_words
 
     paths, words = sort_out(arguments or [], model)
     videos = are_videos(paths, samples=samples > 1, instances=instances is not None, mark=mark)
     if steady and not videos:
         raise ConfigError("--steady is for videos: leave it out for pictures")
     translator = load(model, device, bf16, compile, snap_colours)
-    controls = read_words(translator.controls, words)
+    controls = read_arguments(translator.controls, words)
     if translator.tiling.mode != "off":
         translator.tiling = read_tiling(tiling, tile)
     elif tiling not in ("auto", "off"):
@@ -219,14 +219,15 @@ def translate_all_large(
     from rich.markup import escape
     from rich.progress import Progress
 
-    from diptych.inference.batch import UNTRANSLATED, own_controls
+    from diptych.inference.batch import UNTRANSLATED
     from diptych.inference.tiff import translate_large
+    from diptych.options.controls import answer
 
     failed = []
     with Progress(console=Console(stderr=True), transient=True) as progress, kept_interruption() as check:
         for job in jobs:
             task = progress.add_task(escape(f"translating {printable(job.source.name)} in tiles"), total=1.0)
-            own = own_controls(job, translator.checked(controls))
+            own = answer(translator.controls, translator.checked(controls), job.sample)
             try:
                 notes = translate_large(
                     translator, job.source, job.target, own, sealer=sealer,
@@ -287,6 +288,11 @@ def sort_out_controls(arguments: list[str]) -> dict[str, str]:
     if paths:
         raise ConfigError(f"{paths[0]} is neither a control nor its value")
     return controls
+
+
+def read_arguments(controls: Mapping[str, Control], words: Mapping[str, str]) -> dict[str, Any]:
+    """What the command line says of controls as values; what is no control is refused elsewhere. Raises ConfigError."""
+    return {name: controls[name].read_argument(word) if name in controls else word for name, word in words.items()}
 
 
 def parted_arguments(arguments: list[str]) -> tuple[list[Path], dict[str, str]]:

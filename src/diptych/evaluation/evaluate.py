@@ -17,6 +17,7 @@ from diptych.errors import DataError, ModelError, OutputError, WeightsError
 from diptych.images import Picture, to_unit
 from diptych.metrics import Metric, find, samples
 from diptych.metrics.interval import Interval, bootstrap
+from diptych.options.controls import Control, answer
 
 PAIRED = ("lpips_squeeze", "psnr", "ssim", "l1", "features_resnet_nsfw")
 """What pairs are measured by; the first that can be measured here ranks the pictures."""
@@ -155,9 +156,10 @@ def evaluate(
     """Translate the sources of `split` and measure how far each output is from its target.
 
     limit: only so many of the first pairs. metrics: names for `diptych.metrics.find`. controls: for the translator.
-    answers: so many to each source, by the controls seed=0, 1, ...: each metric is their mean, the best of them is told
-    for the metrics in `BEST`, and how they differ as `diversity`. seed: of the bootstrap. batch: pictures translated at
-    a time. progress: called with the number of pictures done. look: called with each first answer and its target.
+    answers: so many to each source, by the seed given and those after it: each metric is their mean, the best of them
+    is told for the metrics in `BEST`, and how they differ as `diversity`. seed: of the bootstrap. batch: pictures
+    translated at a time. progress: called with the number of pictures done. look: called with each first answer and its
+    target.
     A metric that cannot be taken here (no weights, too many channels) is left out, with the reason. Raises DataError
     when the split holds no pair, or an output is not of its target's size, channels and kind of number; ModelError
     when an output holds values that are not numbers.
@@ -197,13 +199,14 @@ def baseline(data: Pairs, split: str = "test", **options: Any) -> Evaluation:
 def answered(
     translator: Translate, named: Iterable[Named], controls: Controls | None, answers: int, batch: int
 ) -> Iterator[tuple[Named, list[Picture]]]:
-    """Each source with its answers: one, or several by the control `seed`."""
-    several = [{"seed": seed} for seed in range(answers)] if answers > 1 else [{}]
+    """Each source with its answers: one, or several by the seed."""
+    known: Mapping[str, Control] = getattr(translator, "controls", {})
+    several = [answer(known, controls or {}, number) for number in range(answers)] if answers > 1 else [controls or {}]
     remaining = iter(named)
     while some := list(islice(remaining, batch)):
         sources = [one[1] for one in some]
         names = [one[0] for one in some]
-        outputs = [outputs_of(translator, sources, {**(controls or {}), **seed}, names) for seed in several]
+        outputs = [outputs_of(translator, sources, given, names) for given in several]
         yield from zip(some, map(list, zip(*outputs, strict=True)), strict=True)
 
 

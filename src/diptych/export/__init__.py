@@ -61,7 +61,7 @@ def export_model(translator: Translator, runtime: str, place: Path, controls: Ma
     form = FORMATS[runtime]
     if place.suffix.lower() != form.suffix:
         raise ConfigError(f"{place}: a file for {runtime} ends in {form.suffix}")
-    given = translator.checked(controls)
+    given, known = translator.checked(controls), translator.controls
     to = given.get("to", translator.ways[0])
     method = copy.deepcopy(translator.method).cpu()
     method.fold_weights()
@@ -73,7 +73,8 @@ def export_model(translator: Translator, runtime: str, place: Path, controls: Ma
     program = trace(method, given, sizes_for(method.size_multiple), channels)
     card = one_way(translator.card, to)
     pictures = {name: tuple(value.shape) for name, value in given.items() if isinstance(value, torch.Tensor)}
-    fixed = {name: value for name, value in given.items() if name != "seed" and not isinstance(value, torch.Tensor)}
+    words = {name: value for name, value in given.items() if name not in pictures}
+    fixed = {name: value for name, value in words.items() if not known[name].numbers_answers}
     info = Info(
         card=card.model_dump(mode="json"), version=translator.version, controls=fixed,
         pictures=pictures,

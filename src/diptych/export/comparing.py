@@ -31,7 +31,7 @@ def compare(
     origin: Translator, controls: Mapping[str, Any], other: Translator, sizes: Sequence[tuple[int, int]]
 ) -> tuple[list[Difference], float]:
     """What two translators differ by at each size, and the second's time for a picture of the last, the first's 1."""
-    seed = {name: controls[name] for name in ("seed",) if name in controls}
+    seed = {name: value for name, value in controls.items() if name in other.controls}
     found = []
     for height, width in sizes:
         x = scene(origin, controls, height, width)

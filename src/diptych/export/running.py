@@ -17,10 +17,11 @@ from torch import Tensor
 from diptych.errors import ModelError
 from diptych.export.formats import Run, format_of
 from diptych.export.graph import draws_of
-from diptych.methods.method import Method, To
+from diptych.methods.method import Method
 from diptych.model.card import Card
 from diptych.model.folder import build, read_card
 from diptych.model.translator import Translator
+from diptych.options.controls import To, controls_of
 from diptych.runtime.precision import words
 from diptych.runtime.speed import PLAIN
 from diptych.tiling import Tiling
@@ -79,7 +80,8 @@ def with_seed_alone(method: Method, translate: Callable[..., Tensor] | None = No
 
     made = translate or own
     signature = inspect.signature(kind.translate, eval_str=True)
-    left = [one for one in signature.parameters.values() if one.name in ("self", "x", "seed")]
+    known = controls_of(kind.translate)
+    left = [one for one in signature.parameters.values() if one.name not in known or known[one.name].numbers_answers]
     vars(made)["__signature__"] = signature.replace(parameters=left)
     method.__class__ = type(kind.__name__, (Exported, kind), {"translate": made})
     return method

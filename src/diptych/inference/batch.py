@@ -16,6 +16,7 @@ from diptych.images import Picture
 from diptych.inference.destinations import Job
 from diptych.model.card import Side
 from diptych.model.translator import Translator
+from diptych.options.controls import answer
 from diptych.storage.files import write_bytes
 from diptych.storage.prefetch import ahead
 
@@ -72,8 +73,9 @@ def translate_files(
         opened = ahead(look, jobs, threads=threads)
         writing: deque[Future[Result]] = deque()
         for some in alike(opened, batch, done):
-            outputs = translated(translator, some, controls, done)
-            writing.extend(writers.submit(write, job, output, controls, sealer) for job, output in outputs)
+            own = answer(translator.controls, controls, some[0][0].sample)
+            outputs = translated(translator, some, own, done)
+            writing.extend(writers.submit(write, job, output, own, sealer) for job, output in outputs)
             while len(writing) > 2 * batch or (writing and writing[0].done()):
                 done(writing.popleft().result())
         for future in writing:
@@ -132,26 +134,16 @@ def translated(
     done: Callable[[Result], None],
 ) -> list[tuple[Job, Picture]]:
     """Translate one group; when that fails for want of memory or sense, each picture by itself."""
-    own = own_controls(group[0][0], controls)
-    try:
-        outputs = list(translator.stream([picture for _, picture in group], own, batch=len(group)))
-    except ConfigError:  # of what is wrong with the controls, not with a picture
-        raise
-    except (DiptychError, RuntimeError, MemoryError) as error:
-        if len(group) == 1:
-            fault = f"{group[0][0].source} could not be translated: {error}"
-            done(Result(group[0][0], fault=fault, kind=UNTRANSLATED))
-            return []
-        return [pair for one in group for pair in translated(translator, [one], controls, done)]
-    return [(job, output) for (job, _), output in zip(group, outputs, strict=True)]
+    made = []
+    for (job, _), output in zip(group, translator.each([picture for _, picture in group], controls), strict=True):
+        if isinstance(output, Picture):
+            made.append((job, output))
+        else:
+            done(Result(job, fault=f"{job.source} could not be translated: {output}", kind=UNTRANSLATED))
+    return made
 
 
-def own_controls(job: Job, controls: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The controls of a job: each of several answers has the next seed."""
-    return {**controls, "seed": controls["seed"] + job.sample} if job.sample else controls
-
-
-def write(job: Job, picture: Picture, controls: Mapping[str, Any], sealer: Sealer | None) -> Result:
+def write(job: Job, picture: Picture, own: Mapping[str, Any], sealer: Sealer | None) -> Result:
     """Write one result, with credentials where there is a sealer."""
     format = images.FORMATS[job.target.suffix.lower()]
     short = images.lost(format, picture.array.shape[2], alpha=picture.alpha is not None)
@@ -159,7 +151,7 @@ def write(job: Job, picture: Picture, controls: Mapping[str, Any], sealer: Seale
     try:
         if sealer is None:
             return Result(job, written=picture.save(job.target), notes=notes)
-        data = sealer.encode(picture, format, own_controls(job, controls), source=job.source.read_bytes())
+        data = sealer.encode(picture, format, own, source=job.source.read_bytes())
         write_bytes(job.target, data, durable=False)
         return Result(job, written=job.target, notes=(*notes, *sealer.notes(picture, format)))
     except DataError as error:

@@ -6,14 +6,14 @@ Zhu, Zhang, Pathak, Darrell, Efros, Wang, Shechtman: Toward Multimodal Image-to-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from diptych.errors import ConfigError
-from diptych.methods.method import Count, Method, Seed, Step, Strength, Style, Weight
+from diptych.methods.method import Count, Method, Step, Weight
 from diptych.nn.blocks import Activation
 from diptych.nn.code_encoder import CodeEncoder
 from diptych.nn.coded_unet import CodedUNet, Upsampling, Where
@@ -22,6 +22,7 @@ from diptych.nn.gaussian import Gaussian, seeded_normal
 from diptych.nn.generators import U_NETS
 from diptych.nn.multiscale import MultiScalePatchGAN
 from diptych.nn.norms import Norm
+from diptych.options.controls import Seed, Strength, Style
 
 Generator = Literal["unet_512", "unet_256", "unet_128", "unet_64", "unet_32"]
 
@@ -156,16 +157,15 @@ class BicycleGAN(Method):
         x: Tensor,
         *,
         seed: Seed = 0,
-        towards: Seed | None = None,
-        style: Style = None,
-        style_strength: Strength = 1.0,
+        towards: Annotated[Seed | None, "another seed, to whose answer this one goes"] = None,
+        style: Annotated[Style, "a picture of the target, to whose look the answer goes"] = None,
+        style_strength: Annotated[
+            Strength,
+            "how far, from the seed's answer (0) to the other seed's or the picture's (1); with neither, from the "
+            "average answer (0) to the seed's (1)",
+        ] = 1.0,
     ) -> Tensor:
-        """Translate `B C H W` in [-1, 1]; many answers, one for each `seed`.
-
-        towards: another seed; style: a picture of the target. Either is gone to from `seed`, on a straight line of
-        codes. style_strength: how far, from the code of `seed` (0) to that of the other seed or of the picture (1).
-        With neither, from the average code (0) to that of `seed` (1).
-        """
+        """Translate `B C H W` in [-1, 1]; many answers, one for each `seed`, on straight lines of codes."""
         if style is not None and towards is not None:
             raise ConfigError("style and towards both say where the code of the seed goes: leave one of them out")
         code = self.code_of(seed).to(x)

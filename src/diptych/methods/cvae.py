@@ -14,10 +14,11 @@ from annotated_types import Ge
 from torch import Tensor, nn
 
 from diptych.errors import ConfigError
-from diptych.methods.method import Adam, Count, Method, Seed, Step, Strength, Style, Weight
+from diptych.methods.method import Adam, Count, Method, Step, Weight
 from diptych.nn.conditional import FiLMDecoder, SourceEncoder, Standard, Summary, SummaryHead
 from diptych.nn.gaussian import Gaussian, draw_normal, nats, seeded_normal, warmed
 from diptych.nn.perceptual import DomainInvariant
+from diptych.options.controls import Seed, Strength, Style
 
 
 class CVAE(Method):
@@ -99,17 +100,18 @@ class CVAE(Method):
         x: Tensor,
         *,
         seed: Seed = 0,
-        style: Style = None,
-        style_strength: Strength = 1.0,
-        label: Annotated[int, Ge(0)] | None = None,
+        style: Annotated[Style, "a picture of the target, of any size, whose look is taken instead"] = None,
+        style_strength: Annotated[
+            Strength,
+            "how far the look goes, from the seed's (0) to the picture's (1); without a picture, from what is most "
+            "likely (0) to the seed's (1)",
+        ] = 1.0,
+        label: Annotated[
+            Annotated[int, Ge(0)] | None,
+            "of a model that knows classes, the one wanted; without it, something between all of them",
+        ] = None,
     ) -> Tensor:
-        """Translate `B C H W` in [-1, 1]; many answers, one for each `seed`.
-
-        style: a picture of the target, of any size, whose look is taken instead.
-        style_strength: how far the look goes, from the seed's (0) to the picture's (1); without a picture, from what
-        is most likely (0) to the seed's (1).
-        label: of a model that knows classes, the one wanted; without it, something between all of them.
-        """
+        """Translate `B C H W` in [-1, 1]; many answers, one for each `seed`."""
         features = self.encoder(x)
         drawn = seeded_normal(seed, 1, self.code).to(x)
         p = Gaussian.of(self.prior(features[-1]))

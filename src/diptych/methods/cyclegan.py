@@ -14,12 +14,13 @@ from annotated_types import Ge
 from torch import Tensor, nn
 
 from diptych.errors import ConfigError
-from diptych.methods.method import Count, Method, Step, To, Weight
+from diptych.methods.method import Count, Method, Step, Weight
 from diptych.nn.discriminators import PatchGAN
 from diptych.nn.gan import Gan, gan_loss, generator_loss, gradient_penalty
 from diptych.nn.generators import AttentiveResNet, ResNet
 from diptych.nn.norms import Norm, Statistics, use_statistics
 from diptych.nn.pool import ImagePool
+from diptych.options.controls import To
 
 
 class CycleGAN(Method):
@@ -125,11 +126,17 @@ class CycleGAN(Method):
             terms["penalty"] = self.penalty * gradient_penalty(d, real, fake)
         return terms
 
-    def translate(self, x: Tensor, *, to: To = "b", show: Literal["picture", "mask"] = "picture") -> Tensor:
-        """Translate `B C H W` in [-1, 1] of one domain `to` the other.
-
-        show: the picture; or, of a model with attention, the mask: -1 where the input stays, 1 where all of it is new.
-        """
+    def translate(
+        self,
+        x: Tensor,
+        *,
+        to: To = "b",
+        show: Annotated[
+            Literal["picture", "mask"],
+            "the picture; or, of a model with attention, the mask: -1 where the input stays, 1 where all of it is new",
+        ] = "picture",
+    ) -> Tensor:
+        """Translate `B C H W` in [-1, 1] of one domain `to` the other."""
         generator = self.ab if to == "b" else self.ba
         if show == "picture":
             return generator(x)

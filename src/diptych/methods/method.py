@@ -10,31 +10,18 @@ from functools import reduce
 from operator import add
 from typing import Annotated, Any, ClassVar, Literal, get_type_hints
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Ge, Gt
 from torch import Tensor, nn
+
+from diptych.options.controls import To
 
 Count = Annotated[int, Gt(0)]
 """The type of an option that counts channels, layers, samples."""
 Weight = Annotated[float, Ge(0)]
 """The type of an option that weighs a term of the loss."""
 
-Seed = Annotated[int, Interval(ge=0, lt=2**63)]
-"""The type of a control that makes random draws repeatable."""
-
 Schedule = Literal["linear", "late linear", "halving", "cosine", "warm cosine", "step", "constant"]
 """Names of learning-rate schedules: functions in `diptych.training.schedule`."""
-
-To = Literal["a", "b"]
-"""The type of the control `to` of a method that works both ways: the domain to translate to."""
-
-Style = Tensor | None
-"""The type of a control that takes a picture, `1 C H W` in [-1, 1], of the domain translated to, as an example."""
-
-Instances = Annotated[Tensor | None, "instances"]
-"""The type of a control that says which thing each pixel of the input belongs to, int64 `B 1 H W`, ids below 65536."""
-
-Strength = Annotated[float, Interval(ge=0, le=1)]
-"""The type of a control that goes from 0, nothing, to 1, all of it."""
 
 
 class Step:

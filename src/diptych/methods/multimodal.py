@@ -7,14 +7,15 @@ The code of a picture is what an encoder says of its target, held near N(0, 1) s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 from torch import Tensor, nn
 
-from diptych.methods.method import Count, Seed, Step, Strength, Style, Weight, extending
+from diptych.methods.method import Count, Step, Weight, extending
 from diptych.methods.paired import Paired
 from diptych.nn.gaussian import Gaussian, draw_normal, nats, seeded_normal, warmed
 from diptych.nn.smooth import CodeBias, SmoothSummary
+from diptych.options.controls import Seed, Strength, Style
 
 
 class Multimodal(Paired):
@@ -60,12 +61,19 @@ class Multimodal(Paired):
         kl = warmed(self.kl, self.progress, self.warmup) * nats(q.divergence(), self.free_bits)
         yield from self.compared(output, source, target, kl=kl)
 
-    def translate(self, x: Tensor, *, seed: Seed = 0, style: Style = None, style_strength: Strength = 1.0) -> Tensor:
-        """Translate `B C H W` in [-1, 1]; many answers, one for each `seed`.
-
-        style: a picture of the target, whose look is taken instead. style_strength: how far the look goes, from the
-        seed's (0) to the picture's (1); without a picture, from the average (0) to the seed's (1).
-        """
+    def translate(
+        self,
+        x: Tensor,
+        *,
+        seed: Seed = 0,
+        style: Annotated[Style, "a picture of the target, whose look is taken instead"] = None,
+        style_strength: Annotated[
+            Strength,
+            "how far the look goes, from the seed's (0) to the picture's (1); without a picture, from the average (0) "
+            "to the seed's (1)",
+        ] = 1.0,
+    ) -> Tensor:
+        """Translate `B C H W` in [-1, 1]; many answers, one for each `seed`."""
         drawn = seeded_normal(seed, 1, self.code).to(x)
         if style is None:
             return self.answer(x, style_strength * drawn).clamp(-1, 1)

@@ -6,13 +6,13 @@ Huang, Liu, Belongie, Kautz: Multimodal Unsupervised Image-to-Image Translation,
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diptych.methods.method import Adam, Count, Method, Seed, Step, Strength, Style, To, Weight
+from diptych.methods.method import Adam, Count, Method, Step, Weight
 from diptych.nn.blocks import Activation, Pad
 from diptych.nn.decoders import Decoder
 from diptych.nn.encoders import ContentEncoder, StyleEncoder
@@ -20,6 +20,7 @@ from diptych.nn.gan import discriminator_losses, generator_loss
 from diptych.nn.gaussian import seeded_normal
 from diptych.nn.multiscale import MultiScale
 from diptych.nn.perceptual import DomainInvariant
+from diptych.options.controls import Seed, Strength, Style, To
 
 
 class AutoEncoder(nn.Module):
@@ -154,14 +155,21 @@ class MUNIT(Method):
         return torch.randn(len(x), 2, self.style_channels, device=x.device).unbind(1)
 
     def translate(
-        self, x: Tensor, *, to: To = "b", seed: Seed = 0, style: Style = None, style_strength: Strength = 1.0
+        self,
+        x: Tensor,
+        *,
+        to: To = "b",
+        seed: Seed = 0,
+        style: Annotated[
+            Style, "a picture of the domain translated to, of 16 pixels a side at least, whose style is taken instead"
+        ] = None,
+        style_strength: Annotated[
+            Strength,
+            "how far the style goes, from the seed's (0) to the picture's (1); without a picture, from the average of "
+            "all styles (0) to the seed's (1)",
+        ] = 1.0,
     ) -> Tensor:
-        """Translate `B C H W` in [-1, 1] of one domain `to` the other; many answers, one for each `seed`.
-
-        style: a picture of the domain translated to, of 16 pixels a side at least, whose style is taken instead.
-        style_strength: how far the style goes, from the seed's (0) to the picture's (1); without a picture, from the
-        average of all styles (0) to the seed's (1).
-        """
+        """Translate `B C H W` in [-1, 1] of one domain `to` the other; many answers, one for each `seed`."""
         source, target = (self.a, self.b) if to == "b" else (self.b, self.a)
         drawn = seeded_normal(seed, 1, self.style_channels).to(x)
         wanted = style_strength * drawn if style is None else drawn.lerp(target.style(style).to(x), style_strength)

@@ -12,11 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diptych.methods.method import Count, Method, Seed, Step, Weight
+from diptych.methods.method import Count, Method, Step, Weight
 from diptych.nn.discriminators import PatchGAN, PixelGAN
 from diptych.nn.gan import Gan, gan_loss, generator_loss, gradient_penalty
 from diptych.nn.generators import U_NETS, ResNet, UNet
 from diptych.nn.norms import Norm, Statistics, use_statistics
+from diptych.options.controls import Seed
 
 Generator = Literal["unet_512", "unet_256", "unet_128", "unet_64", "unet_32", "resnet_9blocks", "resnet_6blocks"]
 

@@ -14,7 +14,7 @@ from annotated_types import Ge
 from torch import Tensor, nn
 
 from diptych.errors import ConfigError
-from diptych.methods.method import Count, Instances, Method, Seed, Step, Strength, Style, Weight
+from diptych.methods.method import Count, Method, Step, Weight
 from diptych.nn.coarse_to_fine import CoarseToFine
 from diptych.nn.gan import gan_loss, generator_loss
 from diptych.nn.instances import FeatureEncoder, classes_of
@@ -22,6 +22,7 @@ from diptych.nn.multiscale import MultiScaleFeatures, feature_matching
 from diptych.nn.norms import Statistics, use_statistics
 from diptych.nn.ops.join import join
 from diptych.nn.perceptual import VGGDistance
+from diptych.options.controls import Instances, Seed, Strength, Style
 
 
 class Pix2PixHD(Method):
@@ -151,17 +152,17 @@ class Pix2PixHD(Method):
         x: Tensor,
         *,
         seed: Seed = 0,
-        style: Style = None,
-        style_strength: Strength = 1.0,
-        instances: Instances = None,
+        style: Annotated[Style, "a picture with the layout of the label map, whose things' looks are taken"] = None,
+        style_strength: Annotated[
+            Strength,
+            "how far the looks go, from the seed's (0) to the picture's (1); without a picture, from the average of "
+            "each class (0) to the seed's (1)",
+        ] = 1.0,
+        instances: Annotated[
+            Instances, "which thing each pixel belongs to; by default all pixels of a class are one"
+        ] = None,
     ) -> Tensor:
-        """Turn the planes of label maps, `B K H W`, into pictures; with an encoder, one for each `seed`.
-
-        style: a picture with the layout of the label map, whose things' looks are taken.
-        style_strength: how far the looks go, from the seed's (0) to the picture's (1); without a picture, from the
-        average of each class (0) to the seed's (1).
-        instances: which thing each pixel belongs to; by default all pixels of a class are one.
-        """
+        """Turn the planes of label maps, `B K H W`, into pictures; with an encoder, one for each `seed`."""
         planes = zero_to_one(x)
         if self.e is None:
             if style is not None:

@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from diptych.methods.method import Adam, Count, Method, Step, Strength, Weight
+from diptych.methods.method import Adam, Count, Method, Step, Weight
 from diptych.nn.segmentation import PixelNorm, PixelUNet, cross_entropy, dice
+from diptych.options.controls import Strength
 
 
 class Segment(Method):

@@ -6,13 +6,13 @@ Park, Liu, Wang, Zhu: Semantic Image Synthesis with Spatially-Adaptive Normaliza
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 from diptych.errors import ConfigError
-from diptych.methods.method import Adam, Count, Method, Seed, Step, Strength, Style, Weight
+from diptych.methods.method import Adam, Count, Method, Step, Weight
 from diptych.nn.gan import discriminator_losses, generator_loss
 from diptych.nn.gaussian import Gaussian, seeded_normal
 from diptych.nn.image_encoder import ImageEncoder
@@ -20,6 +20,7 @@ from diptych.nn.multiscale import MultiScaleFeatures, feature_matching
 from diptych.nn.perceptual import VGGDistance
 from diptych.nn.spade import PlainNorm, SpatialGenerator, Upsampling
 from diptych.nn.spectral import power_iteration, spectral_convolutions
+from diptych.options.controls import Seed, Strength, Style
 
 
 class Painter(nn.Module):
@@ -149,11 +150,19 @@ class SPADE(Method):
         for convolution in spectral_convolutions([self.g]):
             convolution.fold_weights()
 
-    def translate(self, x: Tensor, *, seed: Seed = 0, style: Style = None, style_strength: Strength = 1.0) -> Tensor:
+    def translate(
+        self,
+        x: Tensor,
+        *,
+        seed: Seed = 0,
+        style: Annotated[Style, "a photo whose style is taken instead"] = None,
+        style_strength: Annotated[
+            Strength,
+            "how far the style goes, from the seed's (0) to the photo's (1); without a photo, from the average of all "
+            "styles (0) to the seed's (1)",
+        ] = 1.0,
+    ) -> Tensor:
         """Paint label maps, planes `B K H W` in [-1, 1]; with an encoder in many ways, one for each `seed`.
-
-        style: a photo whose style is taken instead. style_strength: how far the style goes, from the seed's (0) to the
-        photo's (1); without a photo, from the average of all styles (0) to the seed's (1).
 
         Raises ConfigError for a style, or a strength, of a model without an encoder.
         """

@@ -12,13 +12,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diptych.methods.method import Adam, Count, Method, Step, To, Weight
+from diptych.methods.method import Adam, Count, Method, Step, Weight
 from diptych.nn.blocks import Activation, Pad
 from diptych.nn.decoders import Decoder
 from diptych.nn.encoders import ContentEncoder
 from diptych.nn.gan import discriminator_losses, generator_loss
 from diptych.nn.multiscale import MultiScale
 from diptych.nn.perceptual import DomainInvariant
+from diptych.options.controls import To
 
 
 class AutoEncoder(nn.Module):

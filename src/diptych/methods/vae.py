@@ -7,16 +7,17 @@ Larochelle, Winther: Autoencoding beyond Pixels Using a Learned Similarity Metri
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from diptych.errors import ConfigError
-from diptych.methods.method import Adam, Count, Method, Seed, Step, Strength, Style, To, Weight
+from diptych.methods.method import Adam, Count, Method, Step, Weight
 from diptych.nn.gaussian import Gaussian, RunningMeans, draw_normal, nats, seeded_normal, warmed
 from diptych.nn.residual import ResidualDecoder, ResidualEncoder
+from diptych.options.controls import Seed, Strength, Style, To
 
 
 class AutoEncoder(nn.Module):
@@ -104,17 +105,14 @@ class VAE(Method):
         *,
         to: To = "b",
         seed: Seed = 0,
-        strength: Strength = 1.0,
-        chance: Strength = 0.0,
-        style: Style = None,
-        style_strength: Strength = 0.5,
+        strength: Annotated[Strength, "0 is the picture itself, as the model knows it, 1 its translation"] = 1.0,
+        chance: Annotated[Strength, "how far to a random picture, by the seed: 1 is one that the model makes up"] = 0.0,
+        style: Annotated[Style, "a picture of the domain translated to, to go towards"] = None,
+        style_strength: Annotated[Strength, "how far to the style picture"] = 0.5,
     ) -> Tensor:
         """Translate `B C H W` in [-1, 1] of one domain `to` the other, by the mean of its code.
 
-        strength: how far the code goes from its own domain's mean to the other's: 0 is the picture itself, as the
-        model knows it, 1 its translation.
-        style: a picture of the domain translated to; style_strength: how far the code then goes to that picture's.
-        chance: how far it then goes to a random one, the same for each `seed`: 1 is a picture that the model makes up.
+        The code goes from its own domain's mean to the other's, then to that of `style`, then to a random one.
         """
         mean, kind = self.autoencoder.means.mean, "ab".index(to)
         code = self.code(x) + strength * (mean(kind) - mean(1 - kind)).view(-1, 1, 1)

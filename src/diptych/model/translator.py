@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,9 +17,9 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from diptych import tasks
-from diptych.errors import ConfigError, DataError, OutputError
+from diptych.errors import ConfigError, DataError, DiptychError, OutputError
 from diptych.images import Picture
-from diptych.methods.method import Method, Style, To
+from diptych.methods.method import Method
 from diptych.model import folder as model_folder
 from diptych.model.card import Card, Side
 from diptych.model.preparing import (
@@ -35,7 +34,8 @@ from diptych.model.preparing import (
     prepare,
     within_range,
 )
-from diptych.options.schema import complete, defaults, schema
+from diptych.options.controls import Control, To, answer, controls_of
+from diptych.options.schema import complete, schema
 from diptych.runtime.device import choose_device
 from diptych.runtime.memory import Malloc, resident
 from diptych.runtime.precision import words
@@ -92,18 +92,18 @@ class Translator:
 
     @property
     def answers(self) -> bool:
-        """Whether it may have several answers to one picture, by the control `seed`."""
-        return "seed" in self.controls and self.method.stochastic
+        """Whether it may have several answers to one picture, by its seed."""
+        return self.method.stochastic and any(one.numbers_answers for one in self.controls.values())
 
     @cached_property
-    def controls(self) -> dict[str, Any]:
-        """The controls that the method has, with their types."""
-        return controls_of(type(self.method))
+    def controls(self) -> dict[str, Control]:
+        """The controls that the method has, by name."""
+        return controls_of(type(self.method).translate)
 
     @property
     def examples(self) -> set[str]:
         """The controls that take a picture of the domain translated to, as an example."""
-        return {name for name, kind in self.controls.items() if kind == Style}
+        return {name for name, one in self.controls.items() if one.kind == "picture"}
 
     @cached_property
     def schema(self) -> type[BaseModel]:
@@ -167,22 +167,31 @@ class Translator:
         except OutputError as error:
             raise OutputError(error.reason, number=error.number, image=names[error.number]) from None
 
-    def samples(self, image: Image, count: int, *, seed: int = 0, **controls: Any) -> list[Picture]:
-        """Several answers to one picture: with the seeds `seed`, `seed + 1` ... Raises ConfigError where it has one."""
+    def samples(self, image: Image, count: int, **controls: Any) -> list[Picture]:
+        """Several answers to one picture, by the seed given and those after it. Raises ConfigError where it has one."""
         self.check_several(controls)
         picture = open_picture(image, indices=self.card.source.legend is not None)
-        return [self(picture, seed=seed + number, **controls) for number in range(count)]
+        return [self(picture, **answer(self.controls, controls, number)) for number in range(count)]
 
     def check_several(self, controls: Mapping[str, Any]) -> None:
-        """Raises ConfigError where several answers, with these controls, would be one."""
+        """Raises ConfigError where several answers, with these controls, would be one: two are tried on noise."""
         if not self.answers:
             raise ConfigError(f"{self.card.method} has one answer to a picture: leave samples out")
-        known = defaults(type(self.method).translate)
-        if "chance" in known and not controls.get("chance"):
-            raise ConfigError("every answer would be the same without chance: give a chance above 0, as in chance=0.5")
-        given = [name for name in (*sorted(self.examples), "towards") if controls.get(name) is not None]
-        if given and controls.get("style_strength", known.get("style_strength")) == 1.0:
-            raise ConfigError(f"every answer would be that of {given[0]} alone: give a style_strength below 1")
+        checked = self.checked(controls)
+        if self.differ(checked):
+            return
+        strengths = [one.name for one in self.controls.values() if one.kind == "strength"]
+        helping = [f"{name}=0.5" for name in strengths if self.differ({**checked, name: 0.5})]
+        remedy = f": they differ with {' or '.join(helping)}" if helping else ""
+        raise ConfigError(f"every answer would be the same with these controls{remedy}")
+
+    def differ(self, controls: Mapping[str, Any]) -> bool:
+        """Whether two answers to a picture of noise, with controls as `checked` gives them, are apart."""
+        source, _ = self.sides(controls.get("to", self.ways[0]))
+        side = max(64, self.method.size_multiple)
+        noise = torch.rand(1, source.channels, side, side, generator=torch.Generator().manual_seed(0)) * 2 - 1
+        one, other = (self.batch(noise, **answer(self.controls, controls, number)) for number in (0, 1))
+        return not torch.equal(one, other)
 
     def stream(self, pictures: Iterable[Image], controls: Mapping[str, Any], *, batch: int = 8) -> Iterator[Picture]:
         """`many` with controls as `checked` gives them. Its OutputError has the picture's number."""
@@ -203,6 +212,20 @@ class Translator:
                 for output, (picture, _) in zip(outputs, some, strict=True):
                     yield self.task.finish(output, picture)
                 done += len(some)
+
+    def each(
+        self, pictures: Sequence[Picture], controls: Mapping[str, Any]
+    ) -> list[Picture | DiptychError | RuntimeError | MemoryError]:
+        """The translations as one batch, with controls as `checked` gives them; where that fails for want of memory or
+        sense, of each picture by itself, and for those that fail alone why. Raises ConfigError for a wrong control."""
+        try:
+            return list(self.stream(pictures, controls, batch=max(1, len(pictures))))
+        except ConfigError:  # of the controls, not of a picture
+            raise
+        except (DiptychError, RuntimeError, MemoryError) as error:
+            if len(pictures) == 1:
+                return [error]
+            return [made for picture in pictures for made in self.each([picture], controls)]
 
     def together(self, seen: list[Picture], controls: Mapping[str, Any]) -> list[Picture]:
         """Pictures of one kind as one batch, before the task finishes them."""
@@ -323,9 +346,10 @@ class Translator:
     def things(self, pictures: list[Picture]) -> dict[str, Tensor]:
         """The maps of instances of a batch, for a method that asks for them."""
         maps = [picture.things for picture in pictures if picture.things is not None]
-        if not maps or "instances" not in self.controls:
+        wanted = [name for name, one in self.controls.items() if one.kind == "instances"]
+        if not maps:
             return {}
-        return {"instances": torch.from_numpy(np.stack(maps).astype(np.int64)).movedim(-1, -3)}
+        return {name: torch.from_numpy(np.stack(maps).astype(np.int64)).movedim(-1, -3) for name in wanted}
 
     def batch(self, pictures: Tensor, **controls: Any) -> Tensor:
         """Translate a batch `B C H W` in [-1, 1], of any height and width; controls as the method has them.
@@ -334,8 +358,9 @@ class Translator:
         """
         height, width = pictures.shape[-2:]
         padded = mirror_pad(pictures.to(self.device), self.method.size_multiple)
-        if (things := controls.get("instances")) is not None:
-            controls["instances"] = mirror_pad(things.to(self.device), self.method.size_multiple)
+        for name in [name for name, one in self.controls.items() if one.kind == "instances"]:
+            if (things := controls.get(name)) is not None:
+                controls[name] = mirror_pad(things.to(self.device), self.method.size_multiple)
         with torch.inference_mode(), self.speed.precision(self.device):
             outputs = self.running.translate(self.speed.layout(padded), **controls)
         top, left = (padded.shape[-2] - height) // 2, (padded.shape[-1] - width) // 2
@@ -369,8 +394,6 @@ class Translator:
                 example = prepare(self.opened(given[name], side), side)
                 given[name] = mirror_pad(example[None], self.method.size_multiple)
             given[name] = given[name].to(self.device)
-        if "style" in given and "style" not in known:
-            raise ConfigError(f"{self.card.method} takes no style picture: leave style out")
         completed, faults = complete(self.schema, given)
         if faults:
             raise ConfigError("\n".join(faults))
@@ -415,9 +438,3 @@ class Translator:
 def kind(picture: Picture) -> tuple[Any, ...]:
     """Pictures of one kind can share a batch."""
     return picture.array.shape, picture.array.dtype, picture.things is None
-
-
-def controls_of(method: type[Method]) -> dict[str, Any]:
-    """The keyword arguments of a method's `translate`, with their types."""
-    parameters = inspect.signature(method.translate, eval_str=True).parameters
-    return {name: parameter.annotation for name, parameter in parameters.items() if name not in ("self", "x")}

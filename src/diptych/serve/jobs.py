@@ -209,7 +209,8 @@ class Jobs:
             for name, value in job.controls.items()
         }
         if item.seed is not None:
-            controls["seed"] = item.seed
+            seed = self.engine.find(job.model).current.seed
+            controls |= {seed.name: item.seed} if seed else {}
         while True:
             try:
                 return await self.engine.translate(job.model, file, controls, format=job.format, deadline=PATIENCE)

@@ -14,11 +14,12 @@ import numpy as np
 from diptych import images, metrics
 from diptych.data.dataset import PAIRS, Data
 from diptych.images import Picture
-from diptych.methods.method import To, inputs
+from diptych.methods.method import inputs
 from diptych.metrics.interval import bootstrap
 from diptych.model.card import Card, Side
 from diptych.model.folder import EXAMPLES, build, fill
 from diptych.model.translator import Translator
+from diptych.options.controls import To
 from diptych.training.recipe import Recipe
 from diptych.training.stabilizers import plain_state
 from diptych.training.trainer import Trainer

@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from diptych.errors import ConfigError
 from diptych.images import FORMATS
+from diptych.options.controls import answer
 from diptych.serve.engine import Served
 from diptych.serve.errors import BadControl, BadRequest, Gone
 
@@ -45,7 +46,7 @@ def read_controls(served: Served, given: Mapping[str, Any], *, besides: Collecti
     """
     current = served.current
     controls = {name: value for name, value in given.items() if name not in besides and value != ""}
-    pictures = {control.name for control in current.controls if control.kind == "picture"}
+    pictures = {control.name for control in current.controls if control.is_file}
     known = {control.name for control in current.controls} | {"to"}
     wrong = [
         name for name in sorted(known & controls.keys()) if isinstance(controls[name], bytes) != (name in pictures)
@@ -111,10 +112,9 @@ def read_seeds(given: str | bytes | None, served: Served, controls: Mapping[str,
     count = int(given) if isinstance(given, str) and given.isdecimal() and len(given) < 6 else 0
     if not 1 <= count <= SAMPLES:
         raise BadControl(f"samples = {given[:40]!r}: give a number from 1 to {SAMPLES}")
-    if "seed" not in {control.name for control in served.current.controls}:
+    if (seed := served.current.seed) is None:
         raise BadControl(f"{served.current.card.method} has one answer to a picture: leave samples out")
-    first = int(controls.get("seed", 0))
-    return [min(first + number, 2**63 - 1) for number in range(count)]
+    return [answer({seed.name: seed}, controls, number)[seed.name] for number in range(count)]
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:

@@ -13,8 +13,8 @@ from fastapi.openapi.utils import get_openapi
 from diptych.images import FORMATS
 from diptych.images.legend import Class
 from diptych.model.card import Side
-from diptych.model.controls import Control
 from diptych.model.folder import examples
+from diptych.options.controls import Control
 from diptych.serve import errors
 from diptych.serve.engine import Engine, Served
 from diptych.serve.engine.viewing import LARGEST, SMALLEST, USUAL
@@ -55,7 +55,7 @@ def model(name: str, served: Served, *, answers_differ: bool = True) -> dict[str
         "excluded_use": card.excluded_use,
         "limits": card.limits,
         "examples": [f"/v1/models/{name}/examples/{path.name}" for path in examples(current.folder)],
-        "controls": [schema_of(control) | {"name": control.name, "kind": control.kind} for control in current.controls],
+        "controls": [schema_of(one) | {"name": one.name, "kind": one.widget} for one in current.controls],
     }
 
 
@@ -87,9 +87,9 @@ def is_lines(name: str) -> bool:
 
 def schema_of(control: Control) -> dict[str, Any]:
     """The JSON schema of a control."""
-    if control.kind == "picture":
+    if control.is_file:
         return {"type": "string", "format": "binary", "description": control.help}
-    if control.kind == "choice":
+    if control.choices:
         schema: dict[str, Any] = {"type": "string", "enum": list(control.choices)}
     else:
         schema = {"type": TYPES[control.kind]}

@@ -16,7 +16,8 @@ from diptych.methods.method import Method
 from diptych.model import folder as model_folder
 from diptych.model import ready
 from diptych.model.card import Card, Side
-from diptych.model.controls import Control, Form
+from diptych.model.controls import Form
+from diptych.options.controls import Control
 from diptych.storage.files import atomic_folder
 
 
@@ -53,6 +54,11 @@ class Version:
     @property
     def controls(self) -> list[Control]:
         return self.form.controls
+
+    @property
+    def seed(self) -> Control | None:
+        """The control that tells several answers to one picture apart."""
+        return next((one for one in self.controls if one.numbers_answers), None)
 
 
 def take(name: str, source: Path, place: Path, acceleration: str) -> Version:

@@ -26,6 +26,7 @@ from diptych.model import folder as model_folder
 from diptych.model.card import Side
 from diptych.model.translator import Translator
 from diptych.options import plugins
+from diptych.options.controls import answer as answer_to
 from diptych.provenance import Sealer
 from diptych.runtime.threads import Threads
 from diptych.serve.engine.messages import Message, packed, receive
@@ -177,7 +178,8 @@ def apart(translator: Translator, picture: Picture) -> float:
     source, target = translator.sides(translator.towards())
     try:
         seen = translator.opened(picture, source)
-        both = [translated(translator, [seen], translator.checked({"to": None, "seed": seed}))[0] for seed in (1, 2)]
+        given = translator.checked({"to": None})
+        both = [translated(translator, [seen], answer_to(translator.controls, given, n))[0] for n in (1, 2)]
     except DiptychError:  # of the other domain: nothing is known
         return 1.0
     arrays = [outcome.array for outcome in both if isinstance(outcome, Picture)]
@@ -289,7 +291,8 @@ class Translation:
         self.translator, self.sealer, self.batch, self.limit_mp = translator, sealer, batch, limit_mp
         self.each: Callable[..., Iterator[Any]] = pool.map if len(batch.files) > 1 else map
         given = dict(batch.controls)
-        things = given.pop("instances", None)
+        maps = [name for name, one in translator.controls.items() if one.kind == "instances"]
+        things = next((given.pop(name) for name in maps if name in given), None)
         self.source, self.target = translator.sides(translator.towards(given.get("to")))
         for name in translator.examples & given.keys():
             if given[name] is not None:
@@ -367,13 +370,10 @@ def fitting(wanted: str, picture: Picture) -> str:
 
 
 def translated(translator: Translator, pictures: list[Picture], controls: Mapping[str, Any]) -> list[Picture | Fault]:
-    """The results in order; where a batch fails for want of memory or sense, each picture by itself."""
-    try:
-        return list(translator.stream(pictures, controls, batch=max(1, len(pictures))))
-    except ConfigError:  # of the controls, not of a picture
-        raise
-    except (DiptychError, RuntimeError, MemoryError) as error:
-        if len(pictures) == 1:
-            blame = "model" if isinstance(error, OutputError) else "picture"
-            return [Fault(blame, f"the picture could not be translated: {error}")]
-        return [outcome for picture in pictures for outcome in translated(translator, [picture], controls)]
+    """The results in order, a fault for each that there is none of."""
+    return [one if isinstance(one, Picture) else untranslated(one) for one in translator.each(pictures, controls)]
+
+
+def untranslated(error: Exception) -> Fault:
+    blame = "model" if isinstance(error, OutputError) else "picture"
+    return Fault(blame, f"the picture could not be translated: {error}")

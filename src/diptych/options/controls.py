@@ -1,0 +1,154 @@
+"""Controls: what a user may say of a translation, read from the signature of `translate`.
+
+The annotation of a control says all that there is to know of it: its kind, its bounds, and what it does in words, as in
+`style: Annotated[Style, "a photo whose style is taken instead"] = None`. The command line, forms, the page and Python
+all read that one description; none of them knows a control by its name.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from annotated_types import Interval
+from torch import Tensor
+
+from diptych.errors import ConfigError
+from diptych.options.recipes import parse
+
+Kind = Literal["domain", "picture", "instances", "seed", "strength", "choice", "integer", "number", "switch", "text"]
+WORDS: tuple[Kind, ...] = ("domain", "picture", "instances", "choice", "text")
+"""The kinds whose value a command line gives as it is: a file's name, or words."""
+
+
+@dataclass(frozen=True)
+class Of:
+    """In an annotation: of which kind a control is, where its type alone does not say it."""
+
+    kind: Kind
+
+
+To = Annotated[Literal["a", "b"], Of("domain"), "the domain to translate to"]
+"""The domain to translate to, of a method that works both ways."""
+
+Seed = Annotated[int, Interval(ge=0, lt=2**63), Of("seed"), "another one, another answer; the same one, the same"]
+"""Makes random draws repeatable."""
+
+Style = Annotated[Tensor | None, Of("picture"), "a picture to take the style of"]
+"""A picture, `1 C H W` in [-1, 1], of the domain translated to, as an example."""
+
+Instances = Annotated[Tensor | None, Of("instances"), "which thing each pixel of the label map belongs to"]
+"""Which thing each pixel of the input belongs to, int64 `B 1 H W`, ids below 65536."""
+
+Strength = Annotated[float, Interval(ge=0, le=1), Of("strength"), "from 0, nothing, to 1, all of it"]
+"""From 0, nothing, to 1, all of it."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """One control of a translator.
+
+    kind: what a user is shown for it; a picture is an example, instances a map of these. choices: of a choice, the
+    words to choose from. low, high: bounds of a number, where there are any. optional: whether it may be left empty.
+    help: what it does.
+    """
+
+    name: str
+    kind: Kind
+    default: Any
+    choices: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    optional: bool = False
+    help: str = ""
+
+    @property
+    def is_file(self) -> bool:
+        """Whether its value is a picture file."""
+        return self.kind in ("picture", "instances")
+
+    @property
+    def widget(self) -> str:
+        """What a form shows for it: a domain is a choice, and so on."""
+        return {"domain": "choice", "instances": "picture"}.get(self.kind, self.kind)
+
+    @property
+    def numbers_answers(self) -> bool:
+        """Whether it is what tells several answers to one picture apart."""
+        return self.kind == "seed" and not self.optional
+
+    def read(self, word: Any) -> Any:
+        """A word of a form as a value of this kind, or what is a value already; its type may refuse it still.
+
+        Raises ConfigError.
+        """
+        if not isinstance(word, str):
+            return word
+        if self.kind == "switch":
+            return {"true": True, "false": False}.get(word.lower(), word)
+        if self.kind in ("seed", "integer"):
+            if not re.fullmatch(r"[+-]?[0-9]{1,40}", word):
+                raise ConfigError(f"{self.name} = {word[:40]!r}: give a whole number")
+            return int(word)
+        return word
+
+    def read_argument(self, word: str) -> Any:
+        """What a command line says of it as a value: words as they are, others as YAML. Raises ConfigError."""
+        return word if self.kind in WORDS else parse(word, f"--{self.name}")
+
+
+def controls_of(function: Callable[..., Any]) -> dict[str, Control]:
+    """The controls that `function` has, its parameters but for `self` and `x`, in order. Raises ConfigError."""
+    parameters = inspect.signature(function, eval_str=True).parameters
+    return {
+        name: control(name, parameter.annotation, parameter.default)
+        for name, parameter in parameters.items()
+        if name not in ("self", "x")
+    }
+
+
+def answer(controls: Mapping[str, Control], given: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """What is given for `controls`, for the `number`-th of several answers to one picture, from 0: with the seed that
+    comes so many after the one given. Raises ConfigError where there is one answer alone."""
+    seed = next((one for one in controls.values() if one.numbers_answers), None)
+    if seed is None and number:
+        raise ConfigError("there is one answer to a picture: leave samples out")
+    return {**given, seed.name: (given.get(seed.name, seed.default) + number) % 2**63} if seed else dict(given)
+
+
+def control(name: str, annotation: Any, default: Any) -> Control:
+    """The control that has this type. Raises ConfigError for a type that no form can show."""
+    inner, said, optional = unwrapped(annotation)
+    optional, help = optional or default is None, next((one for one in said[::-1] if isinstance(one, str)), "")
+    low, high = (next((v for one in said for key in keys if (v := getattr(one, key, None)) is not None), None)
+                 for keys in (("ge", "gt"), ("le", "lt")))  # fmt: skip
+    if kind := next((one.kind for one in said if isinstance(one, Of)), None):
+        high = 2**63 - 1 if kind == "seed" else high
+        return Control(name, kind, default, low=low, high=high, optional=optional, help=help)
+    if get_origin(inner) is Literal:
+        return Control(name, "choice", default, tuple(map(str, get_args(inner))), optional=optional, help=help)
+    kinds: dict[Any, Kind] = {bool: "switch", int: "integer", float: "number", str: "text"}
+    if inner not in kinds:
+        raise ConfigError(
+            f"the control {name} is of the type {annotation}, which no form can show: make it a picture (Style), a "
+            f"Literal, bool, int, float or str, or one of these or None"
+        )
+    return Control(name, kinds[inner], default, low=low, high=high, optional=optional, help=help)
+
+
+def unwrapped(annotation: Any) -> tuple[Any, list[Any], bool]:
+    """The type inside `Annotated` and `X | None`, all that is said of it, what is farthest out last, and whether it may
+    be None."""
+    if get_origin(annotation) is Annotated:
+        inner, *said = get_args(annotation)
+        type_, within, optional = unwrapped(inner)
+        return type_, [*within, *said], optional
+    if get_origin(annotation) in (Union, UnionType):
+        inner = next(option for option in get_args(annotation) if option is not NoneType)
+        type_, within, _ = unwrapped(inner)
+        return type_, within, NoneType in get_args(annotation)
+    return annotation, [], False
