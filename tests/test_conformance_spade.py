@@ -20,7 +20,7 @@ from diptych.nn.gaussian import Gaussian
 from diptych.nn.image_encoder import ImageEncoder
 from diptych.nn.multiscale import MultiScaleFeatures
 from diptych.nn.spade import DOUBLED, SpatialGenerator
-from diptych.nn.spectral import follow
+from diptych.nn.spectral import power_iteration
 from diptych.runtime.speed import PLAIN
 from diptych.training.trainer import Trainer
 
@@ -91,7 +91,7 @@ def check_network(case: Case) -> None:
     ((name, given),) = case.facts["construct"].items()
     network, inputs = recognised(case, given, PARTS[name]), case.part("input")
     if case.facts["mode"] == "train()":
-        follow([network.train()])
+        power_iteration([network.train()])
     else:
         network.eval()
     for key, output in outputs(network, inputs, given).items():

@@ -19,7 +19,7 @@ from diptych.data import open_data
 from diptych.data.augment import Augment
 from diptych.data.dataset import Data
 from diptych.data.folders import Item
-from diptych.data.loader import Batches, Deck, PairedData, loader
+from diptych.data.loader import Batches, InfiniteSampler, PairedData, loader
 from diptych.errors import ConfigError
 from diptych.images import Picture
 
@@ -69,16 +69,16 @@ def test_a_batch_that_cannot_be_shared_is_refused() -> None:
 
 
 def test_every_epoch_shows_every_pair_once_in_another_order(data: Data) -> None:
-    deck = Deck(data.train, data.read, data.augment, seed=1)
-    epochs = [[deck.index(k) for k in range(7 * e, 7 * e + 7)] for e in range(4)]
+    sampler = InfiniteSampler(data.train, data.read, data.augment, seed=1)
+    epochs = [[sampler.index(k) for k in range(7 * e, 7 * e + 7)] for e in range(4)]
     assert all(sorted(epoch) == list(range(7)) for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) > 1
 
 
 def test_a_picture_is_cropped_anew_every_time() -> None:
     picture = Picture(noise(20, 20))
-    deck = Deck([Item("alone", Path())], lambda _: (picture, picture), Augment((12, 12), load=20), seed=0)
-    assert len({deck[k][0].tobytes() for k in range(40)}) > 25
+    sampler = InfiniteSampler([Item("alone", Path())], lambda _: (picture, picture), Augment((12, 12), load=20), seed=0)
+    assert len({sampler[k][0].tobytes() for k in range(40)}) > 25
 
 
 def test_the_seed_decides(data: Data) -> None:
@@ -89,7 +89,7 @@ def test_the_seed_decides(data: Data) -> None:
 def test_spawned_workers_deliver_the_same_and_leave_the_global_generator_alone(data: Data) -> None:
     alone = stream(data, 6, batch=3)
     before = torch.random.get_rng_state()
-    dataset = PairedData(Deck(data.train, data.read, data.augment, 5, cached(data)))
+    dataset = PairedData(InfiniteSampler(data.train, data.read, data.augment, 5, cached(data)))
     batches = [batch["source"] for batch in islice(loader(dataset, batch=3, workers=1), 6)]
     assert same(alone, batches)
     assert torch.equal(torch.random.get_rng_state(), before)
@@ -120,7 +120,7 @@ def test_batches_keep_the_dtype_and_the_cache_changes_nothing(tmp_path: Path, dt
 def test_both_sides_get_the_same_draw(size: tuple[int, int], shape: tuple[int, int], resize: Any, seed: int) -> None:
     augment = Augment(size, resize=resize, enlarge=True)
     picture = Picture(noise(*shape, 3, seed=seed))
-    source, target = Deck([Item("twice", Path())], lambda _: (picture, picture), augment, seed)[seed]
+    source, target = InfiniteSampler([Item("twice", Path())], lambda _: (picture, picture), augment, seed)[seed]
     assert source.shape == (*size, 3)
     np.testing.assert_array_equal(source, target)
 

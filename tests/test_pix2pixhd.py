@@ -286,7 +286,7 @@ def test_things_of_one_class_have_looks_of_their_own_where_instances_are_given(e
 def test_without_an_encoder_there_is_no_style_and_nothing_to_draw(encoding: Pix2PixHD):
     plain = made()
     assert encoding.stochastic
-    assert not plain.draws
+    assert not plain.stochastic
     with pytest.raises(ConfigError, match="takes no style picture: it was trained with encoder: false"):
         plain.translate(layout(classes=36), style=picture())
 

@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "training": "model data runtime metrics images methods nn options storage errors",
     "convert": "model images methods nn storage errors",
     "experiment": "training evaluation model data runtime images methods options errors",
-    "serve": "export provenance model runtime images methods options storage errors",
+    "serve": "export provenance model runtime tasks images methods options storage errors",
     "testing": "training model runtime images methods options errors",
     "cli": "serve convert training evaluation export inference provenance model data runtime tiling images methods "
     "options storage errors",

@@ -270,7 +270,7 @@ def test_what_a_method_does_not_have_is_said() -> None:
 def test_what_comes_pretrained_is_not_normalised(name: str) -> None:
     method = find(name)(**{**SMALL[name], "network": "efficientnet_lite0"})
     before = {key: buffer.clone() for key, buffer in method.efficientnet.named_buffers()}
-    Stabilizers(spectral_norm=True).prepare(method)
+    Stabilizers(spectral_norm=True).apply(method)
     after = dict(method.efficientnet.named_buffers())
     assert before.keys() == after.keys()
     assert all(torch.equal(before[key], after[key]) for key in before)

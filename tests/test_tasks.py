@@ -127,7 +127,7 @@ def test_a_task_sees_the_users_own_picture_when_it_finishes_a_large_one(tmp_path
     made = counting(tiling=Tiling("exact", size=32, halo=16, blend=8))
     finish = made.task.finish
     made.task = type(
-        "Watching", (type(made.task),), {"finish": lambda self, *given: seen.append(given[1]) or finish(*given)}
+        "Watching", (type(made.task),), {"finish": lambda self, *given: seen.append(given[2]) or finish(*given)}
     )()
     own = np.random.default_rng(0).integers(0, 100, (70, 50, 3), np.uint8)
     translate_large(made, save(tmp_path / "a.tif", own), tmp_path / "b.tif", made.checked({}))

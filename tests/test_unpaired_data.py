@@ -19,7 +19,7 @@ from diptych.data import check, open_data, recognise
 from diptych.data.augment import Augment
 from diptych.data.dataset import DOMAINS, PAIRS, Data
 from diptych.data.folders import Item
-from diptych.data.loader import DECK_OF_A, DECK_OF_B, Deck, UnpairedData
+from diptych.data.loader import STREAM_OF_A, STREAM_OF_B, InfiniteSampler, UnpairedData
 from diptych.data.recognising import domain_names
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
@@ -47,14 +47,14 @@ def same(first: tuple[torch.Tensor, ...], second: tuple[torch.Tensor, ...]) -> b
     return all(map(torch.equal, first, second))
 
 
-def numbered(count: int, seed: int, stream: int) -> Deck:
+def numbered(count: int, seed: int, stream: int) -> InfiniteSampler:
     """Pictures filled with their own number, to be recognised in what is dealt."""
 
     def shown(item: Item) -> tuple[Picture]:
         return (Picture(np.full((4, 4, 1), int(item.name), np.uint8)),)
 
     items = [Item(str(i), Path(str(i))) for i in range(count)]
-    return Deck(items, shown, Augment((4, 4), load=4), seed, stream=stream)
+    return InfiniteSampler(items, shown, Augment((4, 4), load=4), seed, stream=stream)
 
 
 # --- The stream ------------------------------------------------------------------------------------------------------
@@ -65,7 +65,7 @@ def numbered(count: int, seed: int, stream: int) -> Deck:
 def test_every_picture_of_a_side_comes_once_in_each_of_its_rounds(
     counts: tuple[int, int], seed: int, round: int
 ) -> None:
-    dealt = UnpairedData(numbered(counts[0], seed, DECK_OF_A), numbered(counts[1], seed, DECK_OF_B))
+    dealt = UnpairedData(numbered(counts[0], seed, STREAM_OF_A), numbered(counts[1], seed, STREAM_OF_B))
     assert len(dealt) == max(counts)
     for side, n in zip("ab", counts, strict=True):
         assert sorted(int(dealt[k][side][0, 0, 0]) for k in range(round * n, (round + 1) * n)) == list(range(n))
@@ -74,17 +74,19 @@ def test_every_picture_of_a_side_comes_once_in_each_of_its_rounds(
 @settings(max_examples=20, deadline=None)
 @given(others=st.integers(1, 9), k=st.integers(0, 60))
 def test_what_comes_of_one_side_does_not_depend_on_the_other(others: int, k: int) -> None:
-    alone, beside = (UnpairedData(numbered(7, 1, DECK_OF_A), numbered(n, 1, DECK_OF_B)) for n in (5, others))
+    alone, beside = (UnpairedData(numbered(7, 1, STREAM_OF_A), numbered(n, 1, STREAM_OF_B)) for n in (5, others))
     np.testing.assert_array_equal(alone[k]["a"], beside[k]["a"])
 
 
 def test_the_sides_are_shuffled_and_cropped_each_for_itself() -> None:
     picture = Picture(noise(20, 20))
     items, augment = [Item(str(i), Path()) for i in range(8)], Augment((12, 12), load=20)
-    decks = [Deck(items, lambda _: (picture,), augment, 0, stream=stream) for stream in (DECK_OF_A, DECK_OF_B)]
-    orders = [[deck.index(k) for k in range(80)] for deck in decks]
+    samplers = [
+        InfiniteSampler(items, lambda _: (picture,), augment, 0, stream=stream) for stream in (STREAM_OF_A, STREAM_OF_B)
+    ]
+    orders = [[deck.index(k) for k in range(80)] for deck in samplers]
     assert sum(map(int.__eq__, *orders)) < 30
-    dealt = [UnpairedData(*decks)[k] for k in range(40)]
+    dealt = [UnpairedData(*samplers)[k] for k in range(40)]
     assert sum(np.array_equal(pair["a"], pair["b"]) for pair in dealt) < 5
 
 

@@ -14,12 +14,22 @@ from diptych.data import cache
 from diptych.data.augment import Augment
 from diptych.data.cache import Cache, Progress
 from diptych.data.folders import Folder, Item
-from diptych.data.loader import DECK_OF_A, DECK_OF_B, DECK_OF_PAIRS, Deck, Decode, PairedData, UnpairedData, loader
+from diptych.data.loader import (
+    STREAM_OF_A,
+    STREAM_OF_B,
+    STREAM_OF_PAIRS,
+    Decode,
+    InfiniteSampler,
+    PairedData,
+    UnpairedData,
+    loader,
+)
 from diptych.data.reading import PairReader, SingleReader
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
 from diptych.images.legend import Legend, to_planes
 from diptych.storage.prefetch import ahead
+from diptych.tasks import Task
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +42,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Heap:
+class TrainingSet:
     """Training items that are shuffled together: pairs, or the pictures of one side."""
 
     what: str  # in words
@@ -61,6 +71,7 @@ class Data:
     fingerprint: str  # of the names and sizes of all files that are used
     augment: Augment
     read: PairReader
+    task: Task
     legends: tuple[Legend | None, Legend | None] = (None, None)  # of label maps; their channels are planes
     workers: int = 0
     cache_gb: float = 4.0
@@ -73,6 +84,11 @@ class Data:
     def size(self) -> tuple[int, int]:
         """Height and width of the training pictures."""
         return self.augment.size
+
+    @property
+    def given_channels(self) -> tuple[int, int]:
+        """The channels that a method is given: those of the pictures, or of what the task makes of them."""
+        return self.task.channels(*self.channels)
 
     @property
     def paired(self) -> bool:
@@ -97,16 +113,16 @@ class Data:
 
     def epoch(self, inputs: Inputs) -> int:
         """Images in an epoch: all pairs, or all pictures of the larger side. Raises DataError where there are none."""
-        return max(len(heap.items) for heap in self._heaps(inputs))
+        return max(len(each.items) for each in self._training_sets(inputs))
 
     def bytes_of(self, inputs: Inputs) -> int:
         """Bytes that travel to the device for each image: all channels of a picture, one number of a label map."""
         height, width = self.size
         pixels = [
             np.dtype(dtype).itemsize * (1 if legend else channels)
-            for channels, dtype, legend in zip(self.channels, self.dtype, self.legends, strict=True)
+            for channels, dtype, legend in zip(self.given_channels, self.dtype, self.legends, strict=True)
         ]
-        maps = [2 for heap in self._heaps(inputs)[:1] for item in heap.items[:1] if item.instances]
+        maps = [2 for each in self._training_sets(inputs)[:1] for item in each.items[:1] if item.instances]
         return height * width * sum(pixels + maps)
 
     def prepare(
@@ -120,25 +136,25 @@ class Data:
         """
         if inputs in self._caches:
             return
-        heaps = self._heaps(inputs)
-        total, done, caches = sum(len(heap.items) for heap in heaps), 0, []
-        for heap in heaps:
+        sets = self._training_sets(inputs)
+        total, done, caches = sum(len(each.items) for each in sets), 0, []
+        for each in sets:
             caches.append(
                 cache.fill(
                     Path(cache_dir) if cache_dir else None,
-                    heap.items,
-                    heap.read,
+                    each.items,
+                    each.read,
                     self.augment,
-                    kind=repr((heap.read.key, heap.dtypes)),
-                    dtypes=heap.dtypes,
-                    limit_gb=self.cache_gb * len(heap.items) / total,
+                    kind=repr((each.read.key, each.dtypes)),
+                    dtypes=each.dtypes,
+                    limit_gb=self.cache_gb * len(each.items) / total,
                     progress=_onwards(progress, done, total),
                 )
             )
-            done += len(heap.items)
+            done += len(each.items)
         self._caches[inputs] = tuple(caches)
-        for heap, filled in zip(heaps, caches, strict=True):
-            self._leave_out(heap, filled)
+        for each, filled in zip(sets, caches, strict=True):
+            self._leave_out(each, filled)
         if inputs == DOMAINS and self.folder.kind == "two folders" and all(item.name.isdigit() for item in self.train):
             self.notes.append(
                 "what has one number on both sides is scored as a pair: if that is wrong, set data.kind=unpaired"
@@ -158,11 +174,12 @@ class Data:
     ) -> Iterator[dict[str, torch.Tensor]]:
         """Endless batches of `inputs`, each `B H W C` in the files' dtype, from image `start` on."""
         self.prepare(inputs, cache_dir, progress)
-        decks = [
-            Deck(heap.items, heap.read, self.augment, seed, cached, heap.stream)
-            for heap, cached in zip(self._heaps(inputs), self._caches[inputs], strict=True)
+        samplers = [
+            InfiniteSampler(each.items, each.read, self.augment, seed, cached, each.stream)
+            for each, cached in zip(self._training_sets(inputs), self._caches[inputs], strict=True)
         ]
-        dataset = PairedData(*decks) if inputs == PAIRS else UnpairedData(*decks)
+        ids = self.legends[0] is not None, self.legends[1] is not None
+        dataset = PairedData(samplers[0], self.task, ids) if inputs == PAIRS else UnpairedData(*samplers)
         return loader(dataset, batch=batch, start=start, rank=rank, world=world, workers=self.workers)
 
     def tensors(self, inputs: Inputs, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -182,11 +199,14 @@ class Data:
     def pairs(self, split: str) -> Iterator[tuple[str, Picture, Picture]]:
         """(name, source, target) of a split, whole and not augmented; what cannot be decoded is left out, and noted.
 
+        The source is as the task makes it, drawn in the same way every time; the target is what a user wants to get.
         They have their own size, or that of `shown`.
         """
         for name, (source, target, *maps) in self._whole(self.items(split), self.read):
             things = maps[0].array if maps else None
-            yield name, replace(source, things=things, prepared=True), target
+            sample = {"source": source, "target": target, **dict(zip(["instances"], maps, strict=False))}
+            prepared, _ = self.task.pair(sample, np.random.default_rng(list(name.encode(errors="surrogateescape"))))
+            yield name, replace(prepared, things=things, prepared=True), target
 
     def pictures(self, split: str, side: int) -> Iterator[tuple[str, Picture]]:
         """(name, picture) of all pictures of the source side (0) or target side (1) of a split, like `pairs`."""
@@ -210,23 +230,23 @@ class Data:
             else:
                 yield found
 
-    def _heaps(self, inputs: Inputs) -> tuple[Heap, ...]:
-        """What is to be learnt from: one heap of pairs, or a heap for each side. Raises DataError for an empty one."""
+    def _training_sets(self, inputs: Inputs) -> tuple[TrainingSet, ...]:
+        """What is to be learnt from: pairs, or the pictures of each side. Raises DataError where a set is empty."""
         if inputs == PAIRS:
-            heaps = [self._heap_of_pairs()]
+            sets = [self._training_pairs()]
         elif inputs == DOMAINS:
-            heaps = [self._heap(0), self._heap(1)]
+            sets = [self._training_set(0), self._training_set(1)]
         else:
             raise ConfigError(
                 f"there is no data for a method that learns from {', '.join(inputs)}: its steps() may take "
                 f"{' and '.join(PAIRS)} (pairs), or {' and '.join(DOMAINS)} (two domains without pairs)"
             )
-        for heap in heaps:
-            if not heap.items:
-                raise DataError(f"{self.folder.place} has no training {heap.what}: put some into train/")
-        return tuple(heaps)
+        for each in sets:
+            if not each.items:
+                raise DataError(f"{self.folder.place} has no training {each.what}: put some into train/")
+        return tuple(sets)
 
-    def _heap_of_pairs(self) -> Heap:
+    def _training_pairs(self) -> TrainingSet:
         if not self.paired:
             raise DataError(
                 f"{self.folder.place} holds unpaired pictures, not pairs: put the two of a pair side by side in one "
@@ -235,22 +255,24 @@ class Data:
                 "data.task=itself; or choose a method that needs no pairs"
             )
         maps = ("uint16",) if any(item.instances for item in self.train) else ()
-        return Heap("pairs", self.train, self.read, (*self.dtype, *maps), DECK_OF_PAIRS)
+        return TrainingSet("pairs", self.train, self.read, (*self.dtype, *maps), STREAM_OF_PAIRS)
 
-    def _heap(self, side: int) -> Heap:
+    def _training_set(self, side: int) -> TrainingSet:
         what, read = f"pictures of {self.names[side]}", SingleReader(self.read, side)
-        return Heap(what, self.singles("train")[side], read, (self.dtype[side],), (DECK_OF_A, DECK_OF_B)[side])
+        return TrainingSet(
+            what, self.singles("train")[side], read, (self.dtype[side],), (STREAM_OF_A, STREAM_OF_B)[side]
+        )
 
-    def _leave_out(self, heap: Heap, filled: Cache) -> None:
+    def _leave_out(self, one: TrainingSet, filled: Cache) -> None:
         """Drop from training, and note, what could not be decoded. Raises DataError where nothing else is left."""
         self.notes += [*filled.notes, *(f"left out: {fault}" for fault in filled.faults.values())]
-        if len(filled.faults) == len(heap.items):
+        if len(filled.faults) == len(one.items):
             first = next(iter(filled.faults.values()))
-            raise DataError(f"{self.folder.place} has no training {heap.what} that can be decoded: {first}")
-        if heap.stream == DECK_OF_PAIRS:
-            self.train = tuple(item for item in heap.items if item.name not in filled.faults)
+            raise DataError(f"{self.folder.place} has no training {one.what} that can be decoded: {first}")
+        if one.stream == STREAM_OF_PAIRS:
+            self.train = tuple(item for item in one.items if item.name not in filled.faults)
         else:
-            self._undecodable |= {item.a for item in heap.items if item.name in filled.faults}
+            self._undecodable |= {item.a for item in one.items if item.name in filled.faults}
 
 
 def turn(ab: tuple[T, T], reverse: bool) -> tuple[T, T]:

@@ -13,16 +13,17 @@ from diptych.data.cache import Cache
 from diptych.data.folders import Item
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
+from diptych.tasks import Task
 
 if TYPE_CHECKING:
     import torch
 
 Decode = Callable[[Item], tuple[Picture, ...]]  # the sides of a pair, or one picture
-DECK_OF_PAIRS, DECK_OF_A, DECK_OF_B = 0, 1, 2  # whose chance it is: all from one seed, none like another
+STREAM_OF_PAIRS, STREAM_OF_A, STREAM_OF_B = 0, 1, 2  # whose chance it is: all from one seed, none like another
 
 
-class Deck:
-    """Items dealt without end, shuffled anew each time around: `deck[k]` is the k-th, for any k >= 0.
+class InfiniteSampler:
+    """Items dealt without end, shuffled anew each time around: `sampler[k]` is the k-th, for any k >= 0.
 
     Round k // n goes through all n items in the order drawn from (seed, stream, round); the crop and the mirroring of
     draw k, one for all sides of its item, are drawn from (seed, stream, k). Nothing else has a say: not the rank, the
@@ -36,7 +37,7 @@ class Deck:
         augment: Augment,
         seed: int,
         cache: Cache | None = None,
-        stream: int = DECK_OF_PAIRS,
+        stream: int = STREAM_OF_PAIRS,
     ) -> None:
         self.items, self.decode, self.augment, self.cache = items, decode, augment, cache
         self.order, self.chance = [seed, 2 * stream], [seed, 2 * stream + 1]
@@ -47,9 +48,13 @@ class Deck:
 
     def __getitem__(self, k: int) -> tuple[np.ndarray, ...]:
         """Each side of an item, `H W C` in the file's own dtype."""
-        sides = self._prepared(self.items[self.index(k)])
-        draw = self.augment.draw(np.random.default_rng([*self.chance, k]), *sides[0].shape[:2])
-        return tuple(self.augment.apply(side, draw) for side in sides)
+        return self.draw(k)[0]
+
+    def draw(self, k: int) -> tuple[tuple[np.ndarray, ...], np.random.Generator]:
+        """Each side of the k-th item, and what more is to be drawn for it by chance."""
+        sides, rng = self._prepared(self.items[self.index(k)]), np.random.default_rng([*self.chance, k])
+        draw = self.augment.draw(rng, *sides[0].shape[:2])
+        return tuple(self.augment.apply(side, draw) for side in sides), rng
 
     def index(self, k: int) -> int:
         """Which item is the k-th."""
@@ -67,17 +72,25 @@ class Deck:
 
 
 class PairedData:
-    """Training pairs by the number of the image in the whole training: `data[k]` for any k >= 0, never out of range."""
+    """Training pairs by the number of the image in the whole training: `data[k]` for any k >= 0, never out of range.
 
-    def __init__(self, pairs: Deck) -> None:
-        self.pairs = pairs
+    task: makes each pair from what the sampler deals. ids: whether source and target are label maps.
+    """
+
+    def __init__(self, pairs: InfiniteSampler, task: Task, ids: tuple[bool, bool] = (False, False)) -> None:
+        self.pairs, self.task, self.ids = pairs, task, (*ids, True)
 
     def __len__(self) -> int:
         return len(self.pairs)
 
     def __getitem__(self, k: int) -> dict[str, np.ndarray]:
         """`{"source": H W C, "target": H W C}` and perhaps `instances`, cropped and mirrored alike."""
-        return dict(zip(("source", "target", "instances"), self.pairs[k], strict=False))
+        arrays, rng = self.pairs.draw(k)
+        named = zip(("source", "target", "instances"), arrays, self.ids, strict=False)
+        sample = {name: Picture(array, ids=ids) for name, array, ids in named}
+        source, target = self.task.pair(sample, rng)
+        beside = {name: picture.array for name, picture in sample.items()}
+        return {**beside, "source": source.array, "target": target.array}
 
 
 class UnpairedData:
@@ -86,7 +99,7 @@ class UnpairedData:
     An epoch is that of the larger domain; of the smaller one, pictures come round more often.
     """
 
-    def __init__(self, a: Deck, b: Deck) -> None:
+    def __init__(self, a: InfiniteSampler, b: InfiniteSampler) -> None:
         self.a, self.b = a, b
 
     def __len__(self) -> int:

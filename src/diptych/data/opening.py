@@ -102,7 +102,7 @@ def open_data(
     channels = _each(lambda count, of: of.planes if of else count, channels, legends)
     dtypes = _each(lambda dtype, of: of.dtype if of else dtype, dtypes, legends)
     read = PairReader(
-        reverse, channels, limit_mp, pairing, halved=found.kind == "side by side", legends=legends, snap=snap_colours,
+        reverse, channels, limit_mp, halved=found.kind == "side by side", legends=legends, snap=snap_colours,
         ranges=_ranges(found, reverse, ranges, legends),
     )  # fmt: skip
     data = Data(
@@ -117,6 +117,7 @@ def open_data(
         fingerprint=_fingerprint(found),
         augment=augment,
         read=read,
+        task=pairing,
         legends=legends,
         workers=workers,
         cache_gb=cache_gb,

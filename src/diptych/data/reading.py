@@ -1,4 +1,4 @@
-"""Decodes a pair, or one side of it: halves cut, the task applied, channels as the domain has them."""
+"""Decodes a pair, or one side of it: halves cut, channels as the domain has them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from diptych.data.folders import Item
 from diptych.errors import DataError
 from diptych.images import Picture
 from diptych.images.legend import Legend
-from diptych.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,6 @@ class PairReader:
     reverse: bool
     channels: tuple[int, int]
     limit_mp: float
-    task: Task
     halved: bool = False
     legends: tuple[Legend | None, Legend | None] = (None, None)
     snap: bool = False
@@ -36,7 +34,7 @@ class PairReader:
     def __call__(self, item: Item) -> tuple[Picture, ...]:
         assert item.b is not None
         a, b = self.both(item)
-        source, target = self.task.pair(*((b, a) if self.reverse else (a, b)))
+        source, target = (b, a) if self.reverse else (a, b)
         pair = self.as_known(source, 0, item), self.as_known(target, 1, item)
         maps = (instances(self.file(item.instances, numbers=True)),) if item.instances else ()
         return _of_one_size((*pair, *maps))
@@ -72,13 +70,14 @@ class PairReader:
     def key(self) -> str:
         """The same for readers that decode the same, in every process."""
         legends = [legend and legend.classes for legend in self.legends]
-        return repr((images.READING, self.reverse, self.channels, self.limit_mp, type(self.task).__qualname__,
-                     self.halved, legends, self.snap, self.ranges))  # fmt: skip
+        return repr(
+            (images.READING, self.reverse, self.channels, self.limit_mp, self.halved, legends, self.snap, self.ranges)
+        )
 
 
 @dataclass(frozen=True)
 class SingleReader:
-    """Decodes the pictures of one side (0: source, 1: target), each for itself: a task has no say, it makes pairs."""
+    """Decodes the pictures of one side (0: source, 1: target), each for itself."""
 
     pairs: PairReader
     side: int

@@ -68,7 +68,7 @@ def halved(translator: Translator) -> Any:
 
 def difference(translator: Translator, rounded: Translator, pictures: Sequence[Picture]) -> str:
     """How far two translators are from one another, in words."""
-    controls = translator.checked({})
+    controls = translator.of_method(translator.checked({}))
     inputs = [one_of(translator, picture) for picture in pictures] or [scene(translator, controls, SCENE, SCENE)]
     off = torch.cat([(translator.batch(x, **controls) - rounded.batch(x, **controls)).abs().flatten() for x in inputs])
     on = "its examples" if pictures else "a made-up picture"
@@ -77,8 +77,9 @@ def difference(translator: Translator, rounded: Translator, pictures: Sequence[P
 
 def one_of(translator: Translator, picture: Picture) -> Tensor:
     """A picture as a batch of one."""
-    source = translator.sides(translator.ways[0])[0]
-    return mirror_pad(prepare(translator.given(picture), source)[None], translator.method.size_multiple)
+    source = translator.given_sides(translator.ways[0])[0]
+    given = translator.given(picture, translator.checked({}))
+    return mirror_pad(prepare(given, source)[None], translator.method.size_multiple)
 
 
 def read_scores(path: Path) -> dict[str, Any]:

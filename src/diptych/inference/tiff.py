@@ -60,6 +60,8 @@ def translate_large(
     parts, ConfigError for a target that is no TIFF, StorageError when the disk is full; nothing half is left.
     """
     vips = need("pyvips", extra="large")
+    if translator.task.scale != 1:
+        raise ConfigError(f"{source}: a result {translator.task.scale} times as large is not made in parts: cut it up")
     if target.suffix.lower() not in SUFFIXES:
         raise ConfigError(f"{target}: a picture as large as {source} is written as .tif: give such a name")
     vips.cache_set_max_mem(2**25)  # regions are asked for once
@@ -73,10 +75,10 @@ def translate_large(
         notes += within_range(read, image.height, image.width, side, source)
 
         def given(*edges: int) -> Picture:
-            return translator.given(read(*edges))
+            return translator.given(read(*edges), controls)
 
         outputs = translator.rows(given, image.height, image.width, controls, progress=progress)
-        rows = finished(translator.task, outputs, read, image.width)
+        rows = finished(translator.task, outputs, given, read, image.width)
         with storing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             dtype, channels, alpha = append(rows, raw)
@@ -129,12 +131,12 @@ def within_range(read: Read, height: int, width: int, side: Side, source: Path) 
     return (note,) if note else ()
 
 
-def finished(task: Task, outputs: Iterable[Picture], read: Read, width: int) -> Iterator[Picture]:
-    """The rows as the task finishes them, each with the user's picture beside it."""
+def finished(task: Task, outputs: Iterable[Picture], given: Read, read: Read, width: int) -> Iterator[Picture]:
+    """The rows as the task finishes them, each with what the networks were given and the user's picture beside it."""
     top = 0
     for output in outputs:
         bottom = top + output.array.shape[0]
-        yield task.finish(output, read(top, bottom, 0, width))
+        yield task.finish(output, given(top, bottom, 0, width), read(top, bottom, 0, width))
         top = bottom
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from diptych import tasks
 from diptych.errors import ConfigError
 from diptych.methods.method import Method
 from diptych.model.card import Card
@@ -14,7 +15,7 @@ from diptych.options.schema import complete, schema
 
 
 def describe_controls(method: Method, card: Card) -> list[Control]:
-    """The controls of `method` that have a meaning for the model with that card, in the signature's order.
+    """The controls of `method`, and of its task, that have a meaning for the model with that card, in order.
 
     Domains go by their names, and are no choice where there is one way. A method that draws nothing by chance has one
     look: no seed, and no example of another. The method may be without weights, as `model_folder.build` makes it.
@@ -29,7 +30,7 @@ def describe_controls(method: Method, card: Card) -> list[Control]:
     default = card.target.name if "b" in card.ways else ways[0]
     return [
         replace(one, default=default, choices=ways) if one.kind == "domain" else one
-        for one in controls_of(method.translate).values()
+        for one in (controls_of(method.translate) | controls_of(tasks.find(card.task).source)).values()
         if one.kind not in meaningless
     ]
 
@@ -42,7 +43,7 @@ class Form:
 
     def __init__(self, method: Method, card: Card) -> None:
         self.controls = describe_controls(method, card)
-        self.schema = schema(method.translate, without=("self", "x", "to"))
+        self.schema = schema(method.translate, tasks.find(card.task).source, without=("self", "x", "to", "image"))
         self.ways, self.letters = [{"a": card.source.name, "b": card.target.name}[way] for way in card.ways], card.ways
 
     def read(self, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -97,8 +97,13 @@ class Translator:
 
     @cached_property
     def controls(self) -> dict[str, Control]:
-        """The controls that the method has, by name."""
-        return controls_of(type(self.method).translate)
+        """The controls that there are, by name: the method's, and the task's."""
+        return {**controls_of(type(self.method).translate), **self.task_controls}
+
+    @cached_property
+    def task_controls(self) -> dict[str, Control]:
+        """The controls of the task, which has its say before the networks."""
+        return controls_of(self.task.source)
 
     @property
     def examples(self) -> set[str]:
@@ -108,7 +113,7 @@ class Translator:
     @cached_property
     def schema(self) -> type[BaseModel]:
         """What the controls are checked against. It takes a while to make."""
-        return schema(type(self.method).translate, without=("self", "x"))
+        return schema(type(self.method).translate, self.task.source, without=("self", "x", "image"))
 
     def towards(self, to: str | None = None) -> To:
         """The letter of the domain called `to`; by default that of the target, or the one way there is.
@@ -187,17 +192,18 @@ class Translator:
 
     def differ(self, controls: Mapping[str, Any]) -> bool:
         """Whether two answers to a picture of noise, with controls as `checked` gives them, are apart."""
-        source, _ = self.sides(controls.get("to", self.ways[0]))
+        source, _ = self.given_sides(controls.get("to", self.ways[0]))
         side = max(64, self.method.size_multiple)
         noise = torch.rand(1, source.channels, side, side, generator=torch.Generator().manual_seed(0)) * 2 - 1
-        one, other = (self.batch(noise, **answer(self.controls, controls, number)) for number in (0, 1))
+        given = (answer(self.controls, controls, number) for number in (0, 1))
+        one, other = (self.batch(noise, **self.of_method(each)) for each in given)
         return not torch.equal(one, other)
 
     def stream(self, pictures: Iterable[Image], controls: Mapping[str, Any], *, batch: int = 8) -> Iterator[Picture]:
         """`many` with controls as `checked` gives them. Its OutputError has the picture's number."""
         source = self.sides(controls.get("to", self.ways[0]))[0]
         opened = (self.opened(image, source) for image in pictures)
-        pairs = ((picture, self.given(picture)) for picture in opened)
+        pairs = ((picture, self.given(picture, controls)) for picture in opened)
         done = 0
         for _, alike in groupby(pairs, key=lambda pair: kind(pair[1])):
             first = next(alike)
@@ -209,8 +215,8 @@ class Translator:
                     outputs = [self.in_tiles(seen[0], controls)] if in_tiles else self.together(seen, controls)
                 except OutputError as error:
                     raise OutputError(error.reason, number=done + error.number) from None
-                for output, (picture, _) in zip(outputs, some, strict=True):
-                    yield self.task.finish(output, picture)
+                for output, (picture, shown) in zip(outputs, some, strict=True):
+                    yield self.task.finish(output, shown, picture)
                 done += len(some)
 
     def each(
@@ -229,13 +235,27 @@ class Translator:
 
     def together(self, seen: list[Picture], controls: Mapping[str, Any]) -> list[Picture]:
         """Pictures of one kind as one batch, before the task finishes them."""
-        source, target = self.sides(controls.get("to", self.ways[0]))
-        outputs = self.batch(torch.stack([prepare(one, source) for one in seen]), **{**controls, **self.things(seen)})
+        source, target = self.given_sides(controls.get("to", self.ways[0]))
+        x = torch.stack([prepare(one, source) for one in seen])
+        outputs = self.batch(x, **{**self.of_method(controls), **self.things(seen)})
         return [finished(output, target) for output in outputs.cpu()]
 
-    def given(self, picture: Picture) -> Picture:
+    def given(self, picture: Picture, controls: Mapping[str, Any]) -> Picture:
         """What the networks are given of a user's picture, by the task; a source of a pair is so already."""
-        return picture if picture.prepared else self.task.source(picture)
+        own = {name: value for name, value in controls.items() if name in self.task_controls}
+        return picture if picture.prepared else self.task.source(picture, **own)
+
+    def of_method(self, controls: Mapping[str, Any]) -> dict[str, Any]:
+        """The controls that are the method's: without the task's own."""
+        return {name: value for name, value in controls.items() if name not in self.task_controls}
+
+    def given_sides(self, to: To = "b") -> tuple[Side, Side]:
+        """`sides` with the channels that the networks have, where the task makes others of a user's pictures."""
+        source, target = self.sides(to)
+        channels = self.task.channels(source.channels, target.channels)
+        both = zip((source, target), channels, strict=True)
+        first, second = (side.model_copy(update={"channels": count}) for side, count in both)
+        return first, second
 
     def in_tiles(self, picture: Picture, controls: Mapping[str, Any]) -> Picture:
         """A large picture, as `given` makes it, with controls as `checked` gives them; before the task finishes it."""
@@ -264,7 +284,8 @@ class Translator:
         region: what it shows from top to bottom and from left to right, as `given` makes pictures. progress: hears of
         the share that is done.
         """
-        source, target = self.sides(controls.get("to", self.ways[0]))
+        source, target = self.given_sides(controls.get("to", self.ways[0]))
+        controls = self.of_method(controls)
         vertical, horizontal = (mirrored(size, self.method.size_multiple) for size in (height, width))
 
         def window(top: int, bottom: int, left: int, right: int) -> Picture:

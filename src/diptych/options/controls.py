@@ -102,13 +102,10 @@ class Control:
 
 
 def controls_of(function: Callable[..., Any]) -> dict[str, Control]:
-    """The controls that `function` has, its parameters but for `self` and `x`, in order. Raises ConfigError."""
-    parameters = inspect.signature(function, eval_str=True).parameters
-    return {
-        name: control(name, parameter.annotation, parameter.default)
-        for name, parameter in parameters.items()
-        if name not in ("self", "x")
-    }
+    """The controls that `function` has: its parameters behind the first, which is the picture. Raises ConfigError."""
+    parameters = inspect.signature(function, eval_str=True).parameters.values()
+    _, *others = (parameter for parameter in parameters if parameter.name != "self")
+    return {one.name: control(one.name, one.annotation, one.default) for one in others}
 
 
 def answer(controls: Mapping[str, Control], given: Mapping[str, Any], number: int) -> dict[str, Any]:

@@ -29,8 +29,15 @@ USUAL = {
 Sections = Mapping[str, Callable[..., Any]]
 
 
-def schema(function: Callable[..., Any], *, without: tuple[str, ...] = ()) -> type[BaseModel]:
-    """A pydantic model with one field for each parameter of `function` (a class: of its `__init__`)."""
+def schema(*functions: Callable[..., Any], without: tuple[str, ...] = ()) -> type[BaseModel]:
+    """A pydantic model with one field for each parameter of `functions` (of a class: of its `__init__`)."""
+    fields = {name: field for function in functions for name, field in fields_of(function, without).items()}
+    config = ConfigDict(extra="forbid", protected_namespaces=(), allow_inf_nan=False, arbitrary_types_allowed=True)
+    return create_model(functions[0].__name__, __config__=config, **fields)
+
+
+def fields_of(function: Callable[..., Any], without: tuple[str, ...]) -> dict[str, Any]:
+    """The type and the default, `...` where there is none, of each parameter."""
     origin = inspect.unwrap(function)
     annotated = origin.__init__ if inspect.isclass(origin) else origin
     hints = get_type_hints(annotated, include_extras=True)
@@ -39,12 +46,10 @@ def schema(function: Callable[..., Any], *, without: tuple[str, ...] = ()) -> ty
         for name, parameter in inspect.signature(function).parameters.items()
         if name not in without and parameter.kind is not parameter.VAR_KEYWORD
     }
-    fields: dict[str, Any] = {
+    return {
         name: (hints[name], ... if parameter.default is parameter.empty else parameter.default)
         for name, parameter in parameters.items()
     }
-    config = ConfigDict(extra="forbid", protected_namespaces=(), allow_inf_nan=False, arbitrary_types_allowed=True)
-    return create_model(function.__name__, __config__=config, **fields)
 
 
 def with_defaults(function: Callable[..., Any], changed: Mapping[str, Any]) -> Callable[..., Any]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.random import Generator
 
 from diptych import images
 from diptych.images import Picture
+from diptych.tasks.task import Sample
 
 
 class Pairs:
@@ -17,14 +19,18 @@ class Pairs:
     """
 
     alone = False
+    scale = 1
 
-    def pair(self, a: Picture, b: Picture) -> tuple[Picture, Picture]:
-        return a, b
+    def channels(self, source: int, target: int) -> tuple[int, int]:
+        return source, target
+
+    def pair(self, sample: Sample, rng: Generator) -> tuple[Picture, Picture]:
+        return sample["source"], sample["target"]
 
     def source(self, image: Picture) -> Picture:
         return image
 
-    def finish(self, output: Picture, image: Picture) -> Picture:
+    def finish(self, output: Picture, source: Picture, image: Picture) -> Picture:
         alpha = None
         if image.alpha is not None and not output.ids:  # a map of ids has none
             alpha = images.convert(image.alpha, output.array.dtype)

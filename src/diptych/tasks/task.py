@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from numpy.random import Generator
 
 from diptych.images import Picture
+
+Sample = Mapping[str, Picture]
+"""What was read for one pair, cropped and mirrored alike: source and target, and what belongs to them by its name."""
 
 
 class Task(Protocol):
     """Says what a pair is. Any method that learns from pairs then learns any task."""
 
     alone: bool
-    """Whether single photos are enough: `pair` is then given the same one twice."""
+    """Whether single photos are enough: the source and the target of a sample are then the same one."""
 
-    def pair(self, a: Picture, b: Picture) -> tuple[Picture, Picture]:
-        """Source and target for training, from the pictures that are read."""
+    scale: int
+    """How many times longer the sides of a result are than those of the user's picture."""
 
-    def source(self, image: Picture) -> Picture:
-        """What the method is given, from a user's picture, or from a part of one that is translated in parts."""
+    def channels(self, source: int, target: int) -> tuple[int, int]:
+        """Those of the pictures that `pair` makes, from those of the pictures in the data."""
 
-    def finish(self, output: Picture, image: Picture) -> Picture:
-        """What the user gets, from the method's output and the user's own picture, or from the same rows of both."""
+    def pair(self, sample: Sample, rng: Generator) -> tuple[Picture, Picture]:
+        """Source and target, of one size, for training and for evaluation; what is left to chance is drawn from `rng`.
+
+        A training asks each time that the pair comes round, and an evaluation in the same way every time.
+        """
+
+    def source(self, image: Picture, **controls: Any) -> Picture:
+        """What the method is given, from a user's picture, or from a part of one that is translated in parts.
+
+        Its keyword arguments are controls, as those of a method's `translate`.
+        """
+
+    def finish(self, output: Picture, source: Picture, image: Picture) -> Picture:
+        """What the user gets: from the method's output, what it was given, and the user's own picture, or from the same
+        rows of them."""

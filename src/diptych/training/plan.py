@@ -138,7 +138,7 @@ class Plan:
     def count_bytes(self, each: int, larger: int) -> int:
         """Bytes for so many pictures in a process, with sides so many times as long as they are."""
         height, width = self.data.augment.size
-        sides = zip(self.inputs, self.data.channels, strict=True)
+        sides = zip(self.inputs, self.data.given_channels, strict=True)
         shapes = {side: (each, channels, larger * height, larger * width) for side, channels in sides}
         return training_bytes(self.blank, shapes, speed=self.recipe.speed, stabilizers=self.recipe.stabilizers)
 
@@ -268,7 +268,7 @@ def labels(recipe: Recipe) -> str | None:
 
 def complete(recipe: Recipe, data: Data, inputs: tuple[str, ...]) -> Recipe:
     """Fill in what depends on the method, on the data and on what is installed."""
-    found = dict(zip(channel_options(find(recipe.name)), data.channels, strict=True))
+    found = dict(zip(channel_options(find(recipe.name)), data.given_channels, strict=True))
     wrong = [f"method.{name} = {asked}, the data's are {found[name]}" for name, asked in recipe.channels.items()
              if asked != found[name]]  # fmt: skip
     if wrong:

@@ -52,7 +52,7 @@ class Stabilizers:
     def check(self, method: Method) -> None:
         """Raises ConfigError where `method` does not have what the options act on."""
         faults, groups = [], method.groups()
-        judging = [f"steady.{name}" for name in ("diffaugment", "spectral_norm", "r1") if name in self.asked()]
+        judging = [f"stabilizers.{name}" for name in ("diffaugment", "spectral_norm", "r1") if name in self.asked()]
         if judging and not discriminators(method):
             faults.append(
                 f"{', '.join(judging)}: {type(method).__name__} has no discriminators that this could act on; leave it "

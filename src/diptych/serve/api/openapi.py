@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from diptych import tasks
 from diptych.images import FORMATS
 from diptych.images.legend import Class
 from diptych.model.card import Side
@@ -48,6 +49,7 @@ def model(name: str, served: Served, *, answers_differ: bool = True) -> dict[str
         "domains": [card.source.name, card.target.name],
         "source": domain(card.source),
         "target": domain(card.target),
+        "scale": tasks.find(card.task).scale,
         "answers_differ": answers_differ,
         "preview": preview,
         "licence": card.licence,
