@@ -18,8 +18,8 @@ from timing import machine, median, pictures, row
 from torch import Tensor
 
 from diptych.methods import find
-from diptych.methods.method import inputs
-from diptych.model.card import Card, Side
+from diptych.methods.method import directions, inputs
+from diptych.model.card import Card, Domain, between
 from diptych.model.translator import Translator
 from diptych.options.recipes import assignments
 from diptych.runtime.speed import PLAIN, Speed
@@ -38,10 +38,9 @@ def translator(name: str, options: dict[str, Any], speed: Speed) -> Translator:
     """A translator with random weights."""
     torch.manual_seed(0)
     method = find(name)
-    source, target = (
-        Side(name=side, channels=options.get(f"{side}_channels", channels_of(method, side))) for side in inputs(method)
-    )
-    card = Card(method=name, options=options, source=source, target=target)
+    channels = {one: options.get(f"{one}_channels", channels_of(method, one)) for one in inputs(method)}
+    domains = {one: Domain(name=one, channels=count) for one, count in channels.items()}
+    card = Card(method=name, options=options, **between(domains, directions(method)))
     return Translator(method(**options), card, speed=speed, device="cpu")
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from diptych import images
 from diptych.images import Picture
-from diptych.model.card import Card, Side
+from diptych.model.card import Card, Domain
 from diptych.provenance import SEALABLE, Sealer, verify
 from diptych.provenance.mark import embed, extract
 
@@ -71,7 +71,7 @@ def marks_read(photos: list[np.ndarray], version: str) -> None:
 
 
 def main() -> None:
-    sides = {"source": Side(name="horses", channels=3), "target": Side(name="zebras", channels=3)}
+    sides = {"source": Domain(name="horses", channels=3), "target": Domain(name="zebras", channels=3)}
     sealer = Sealer(Card(method="cyclegan", options={}, **sides), "0123456789ab", model="horse2zebra")
     print("| format | kB more | ms more | intact |\n|---|---|---|---|")
     for format in sorted(set(SEALABLE) - {"MP4", "MOV"}):

@@ -34,7 +34,7 @@ from diptych.methods import find
 from diptych.methods.cyclegan import CycleGAN
 from diptych.methods.method import inputs
 from diptych.methods.spade import SPADE
-from diptych.model.card import Card, Side
+from diptych.model.card import Card, Domain
 from diptych.model.translator import Translator
 from diptych.runtime.speed import Speed
 from diptych.tiling import Tiling
@@ -46,7 +46,7 @@ def resnet(*, bf16: bool) -> Translator:
     for module in method.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             nn.init.kaiming_normal_(module.weight)
-    card = Card(method="cyclegan", options={}, source=Side(name="a", channels=3), target=Side(name="b", channels=3))
+    card = Card(method="cyclegan", options={}, source=Domain(name="a", channels=3), target=Domain(name="b", channels=3))
     speed = Speed(bf16=bf16)
     speed.start()
     return Translator(method, card, speed=speed, device="cpu")

@@ -14,7 +14,7 @@ from diptych.evaluation.command import evaluate_folder
 from diptych.methods.method import Method
 from diptych.metrics import sets
 from diptych.metrics.sets import frame, grid
-from diptych.model.card import Card, Side
+from diptych.model.card import Card, Domain
 from diptych.model.translator import Translator
 
 LEVEL = 2 / 255
@@ -195,7 +195,7 @@ def test_pairs_are_evaluated_for_artefacts_and_the_page_says_what_was_found(tmp_
             array = ((picture + 1) * 127.5).round().permute(1, 2, 0).numpy().astype("uint8")
             for side in ("day", "night"):
                 save(tmp_path / "data" / split / side / f"{k}.png", array)
-    sides = {side: Side(name=name, channels=3) for side, name in (("source", "day"), ("target", "night"))}
+    sides = {side: Domain(name=name, channels=3) for side, name in (("source", "day"), ("target", "night"))}
     translator = Translator(Tiled(), Card(method="tiled", options={}, ways=["b"], **sides), device="cpu")
     result, page = evaluate_folder(translator, str(tmp_path / "data"), out=tmp_path / "out")
     assert list(result.metrics)[-2:] == ["grid", "frame"]

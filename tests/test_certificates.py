@@ -18,12 +18,12 @@ from pictures import noise
 
 from diptych import images
 from diptych.errors import ConfigError, StorageError
-from diptych.model.card import Card, Side
+from diptych.model.card import Card, Domain
 from diptych.provenance import Sealer, verify
 from diptych.provenance.certificate import own_authorities, own_certificate, own_path, write_private
 from diptych.provenance.making import as_pem, begun, make, name, usage
 
-CARD = Card(method="pix2pix", options={}, source=Side(name="maps", channels=3), target=Side(name="day", channels=3))
+CARD = Card(method="pix2pix", options={}, source=Domain(name="maps", channels=3), target=Domain(name="day", channels=3))
 VERSION = "0123456789ab"
 
 

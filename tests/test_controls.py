@@ -8,12 +8,12 @@ from small import SMALL
 from diptych.errors import ConfigError
 from diptych.methods import find, names
 from diptych.methods.method import Method
-from diptych.model.card import Card, Side
+from diptych.model.card import Card, Domain
 from diptych.model.controls import Form, describe_controls
 
 
 def card(method: str, ways: str = "b") -> Card:
-    sides = {"source": Side(name="day", channels=3), "target": Side(name="night", channels=3)}
+    sides = {"source": Domain(name="day", channels=3), "target": Domain(name="night", channels=3)}
     return Card(method=method, options={}, ways=list(ways), **sides)
 
 

@@ -18,7 +18,7 @@ from diptych.convert import convert, export, junyanz
 from diptych.convert.opening import read
 from diptych.errors import ConfigError, ModelError
 from diptych.methods.pix2pix import Pix2Pix
-from diptych.model.card import Card, Side
+from diptych.model.card import Card, Domain
 from diptych.model.folder import TRAINING, load_method
 from diptych.model.translator import Translator
 from diptych.nn.blocks import Dropout
@@ -236,7 +236,7 @@ def test_networks_that_do_not_belong_together_are_refused(tmp_path: Path, names:
 
 def test_a_network_that_would_be_read_as_another_is_not_written(tmp_path: Path) -> None:
     options = {"generator": "unet_64", "width": 1, "norm": "none"}
-    sides = {"source": Side(name="a", channels=3), "target": Side(name="b", channels=3)}
+    sides = {"source": Domain(name="a", channels=3), "target": Domain(name="b", channels=3)}
     model = Translator(Pix2Pix(**options), Card(method="pix2pix", options=options, **sides)).save(tmp_path / "model")
     with pytest.raises(ModelError, match="no norms"):
         export(model, "junyanz", tmp_path / "out.pth")

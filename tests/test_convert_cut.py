@@ -16,7 +16,7 @@ from diptych.convert import cut as layout
 from diptych.errors import ModelError
 from diptych.methods.cut import CUT
 from diptych.methods.fastcut import FastCUT
-from diptych.model.card import Card, Side
+from diptych.model.card import Card, Domain
 from diptych.model.folder import TRAINING, load_method
 from diptych.model.translator import Translator
 from diptych.nn.contrastive import PatchHeads
@@ -116,7 +116,7 @@ def test_a_generator_alone_translates_as_theirs_does_and_comes_back_alone(tmp_pa
     model = convert(saved(tmp_path, G="g"), tmp_path / "model")
     assert not (model / TRAINING).exists()
     translator = Translator.load(model, device="cpu")
-    assert (translator.card.method, translator.card.ways) == ("cut", ["b"])
+    assert (translator.card.method, translator.card.targets) == ("cut", ["b"])
     x = torch.rand(1, 3, 16, 24) * 2 - 1
     with torch.no_grad():
         torch.testing.assert_close(translator.batch(x), layout.network(state("g"))(x))
@@ -136,7 +136,7 @@ def test_heads_make_a_generator_without_antialiasing_cuts(tmp_path: Path) -> Non
 
 def test_a_fastcut_of_ours_is_written_and_comes_back_as_a_cut(tmp_path: Path) -> None:
     options: dict[str, Any] = {"blocks": 5, "width": 2, "discriminator_width": 2, "heads": 6}
-    sides = {"source": Side(name="a", channels=3), "target": Side(name="b", channels=3)}
+    sides = {"source": Domain(name="a", channels=3), "target": Domain(name="b", channels=3)}
     card, method = Card(method="fastcut", options=options, ways=["b"], **sides), FastCUT(**options)
     weights = {name: tensor.clone() for name, tensor in method.state_dict().items()}
     model = Translator(method, card, device="cpu").save(tmp_path / "model", everything=True)

@@ -17,7 +17,7 @@ from diptych.convert import convert, export, junyanz
 from diptych.convert.opening import read
 from diptych.errors import ConfigError, ModelError
 from diptych.methods.cyclegan import CycleGAN
-from diptych.model.card import Card, Side
+from diptych.model.card import Card, Domain
 from diptych.model.folder import TRAINING, load_method
 from diptych.model.translator import Translator
 from diptych.nn.discriminators import PatchGAN, PixelGAN
@@ -44,7 +44,7 @@ def test_four_networks_become_a_cyclegan_and_come_back_bit_for_bit(tmp_path: Pat
     model = convert(files[::order], tmp_path / "model")
     translator = Translator.load(model, device="cpu")
     card = translator.card
-    assert (card.method, card.ways) == ("cyclegan", ["b", "a"])
+    assert (card.method, card.directions) == ("cyclegan", [("a", "b"), ("b", "a")])
     assert (card.source.channels, card.target.channels) == (3, 1)
     assert card.options | {"blocks": 2, "width": 2, "norm": "instance", "dropout": False} == card.options
 
@@ -73,10 +73,10 @@ def test_a_half_is_imported_and_says_which_way_it_works(tmp_path: Path, names: l
     files = cyclegan(tmp_path, *names)
     model = convert(files, tmp_path / "model")
     translator = Translator.load(model, device="cpu")
-    assert translator.card.ways == ways
+    assert translator.card.targets == ways
     assert {name for name, _ in translator.method.named_children()} == {{"b": "ab", "a": "ba"}[way] for way in ways}
     for way in ways:
-        channels = translator.sides("a" if way == "a" else "b")[0].channels
+        channels = translator.ends(way)[0].channels
         assert translator(np.zeros((9, 12, channels), dtype=np.uint8), to=way).array.shape[:2] == (9, 12)
     for way in {"a", "b"} - set(ways):
         with pytest.raises(ConfigError, match="one way only"):
@@ -146,7 +146,7 @@ def test_a_malicious_file_among_good_ones_is_refused_and_runs_nothing(tmp_path: 
 @pytest.mark.parametrize(("option", "message"), [({"attention": True}, "mask"), ({"norm": "none"}, "no norms")])
 def test_a_cyclegan_that_theirs_cannot_be_is_not_written(tmp_path: Path, option: dict[str, Any], message: str) -> None:
     options = {"blocks": 1, "width": 2, "discriminator_width": 2} | option
-    sides = {"source": Side(name="a", channels=3), "target": Side(name="b", channels=3)}
+    sides = {"source": Domain(name="a", channels=3), "target": Domain(name="b", channels=3)}
     card = Card(method="cyclegan", options=options, ways=["b", "a"], **sides)
     model = Translator(CycleGAN(**options), card, device="cpu").save(tmp_path / "model", everything=True)
     with pytest.raises(ModelError, match=message):
@@ -174,5 +174,5 @@ def test_imported_domains_get_the_names_that_are_given(tmp_path: Path) -> None:
     said = diptych("convert", *files, "--names", "horses,zebras", "--out", tmp_path / "model")
     assert said.code == 0, said.err
     assert "*horses* pictures" in said.out
-    assert Translator.load(tmp_path / "model").towards("horses") == "a"
+    assert Translator.load(tmp_path / "model").directions == [("horses", "zebras"), ("zebras", "horses")]
     assert diptych("convert", *files, "--names", "horses", "--out", tmp_path / "other").code == 2

@@ -20,7 +20,7 @@ from diptych.images import Picture
 from diptych.images.metadata import Metadata, Tag
 from diptych.inference.tiff import translate_large
 from diptych.methods import find
-from diptych.model.card import Side
+from diptych.model.card import Domain
 from diptych.model.translator import Translator
 from diptych.provenance import Sealer, verify
 from diptych.serve.engine.worker import Batch, Translation
@@ -182,7 +182,7 @@ def test_a_large_result_says_which_of_its_samples_are_alpha(
     array, alpha = noise(40, 50, channels, dtype), noise(40, 50, 1, dtype, seed=1)[..., 0] if clear else None
     made = bundle(Same, {"source_channels": channels, "target_channels": channels})
     high = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}[dtype]
-    side = Side(name="a", channels=channels, dtype=dtype, high=high)
+    side = Domain(name="a", channels=channels, dtype=dtype, high=high)
     made = Translator(made.method, made.card.model_copy(update={"source": side, "target": side}), device="cpu")
     made.tiling = Tiling("exact", size=32, halo=16, blend=8)
     images.write(tmp_path / "a.tif", array, alpha=alpha)
@@ -205,7 +205,7 @@ class Inverse(Same):
 
 def inverse(dtype: str, low: float, high: float, channels: int) -> Translator:
     made = bundle(Inverse, {"source_channels": channels, "target_channels": channels})
-    side = Side(name="a", channels=channels, dtype=dtype, low=low, high=high)
+    side = Domain(name="a", channels=channels, dtype=dtype, low=low, high=high)
     return Translator(made.method, made.card.model_copy(update={"source": side, "target": side}), device="cpu")
 
 

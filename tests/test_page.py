@@ -17,7 +17,7 @@ from small import SMALL
 from diptych import images
 from diptych.images import Picture
 from diptych.methods import find
-from diptych.model.card import Card, Side
+from diptych.model.card import Card, Domain
 from diptych.model.translator import Translator
 from diptych.provenance import read_settings, verify
 
@@ -39,7 +39,7 @@ def scans(folder: Path) -> Path:
     """A model of measurements of 16 bits in one channel, with an example."""
     options = {**SMALL["pix2pix"], "source_channels": 1, "target_channels": 1}
     side = {"channels": 1, "dtype": "uint16", "high": 4095.0}
-    sides = {"source": Side(name="ct", **side), "target": Side(name="mri", **side)}
+    sides = {"source": Domain(name="ct", **side), "target": Domain(name="mri", **side)}
     card = Card(method="pix2pix", options=options, licence="CC0", **sides)
     ramp = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64, 1)
     return Translator(find("pix2pix")(**options), card, device="cpu").save(folder, examples=[Picture(ramp)])

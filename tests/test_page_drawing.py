@@ -17,7 +17,7 @@ from diptych import images
 from diptych.images import Picture
 from diptych.images.legend import Legend
 from diptych.methods import find
-from diptych.model.card import Card, Side
+from diptych.model.card import Card, Domain
 from diptych.model.translator import Translator
 from diptych.testing import bundle
 
@@ -33,8 +33,8 @@ def painter(folder: Path, legend: Legend = LEGEND, examples: tuple[np.ndarray, .
     torch.manual_seed(0)
     options = {**SMALL["spade"], "source_channels": legend.planes}
     sides = {
-        "source": Side(name="labels", channels=legend.planes, legend=legend),
-        "target": Side(name="photos", channels=3),
+        "source": Domain(name="labels", channels=legend.planes, legend=legend),
+        "target": Domain(name="photos", channels=3),
     }
     translator = Translator(find("spade")(**options), Card(method="spade", options=options, **sides), device="cpu")
     maps = [Picture(ids[..., None].astype(np.uint8), palette=legend.palette) for ids in examples]
@@ -77,7 +77,7 @@ def lines(place: Path) -> list[Path]:
     translator = bundle(find("pix2pix"), {**SMALL["pix2pix"], "source_channels": 1})
     folders = []
     for name in ("lines", "thermal"):
-        side = Side(name=name, channels=1)
+        side = Domain(name=name, channels=1)
         translator.card = translator.card.model_copy(update={"source": side})
         folders.append(translator.save(place / name))
     return folders

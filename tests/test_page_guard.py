@@ -16,7 +16,7 @@ from small import SMALL
 from diptych import images
 from diptych.images.legend import Legend
 from diptych.methods import find
-from diptych.model.card import Card, Side
+from diptych.model.card import Card, Domain
 from diptych.model.translator import Translator
 from diptych.serve.api.names import disposition, name_of_result, stem_of
 from diptych.serve.api.openapi import is_lines
@@ -32,7 +32,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(place: Path) -> Iterator[Server]:
     options = {**SMALL["spade"], "source_channels": 3}
-    sides = {"source": Side(name="labels", channels=3, legend=LEGEND), "target": Side(name="day", channels=3)}
+    sides = {"source": Domain(name="labels", channels=3, legend=LEGEND), "target": Domain(name="day", channels=3)}
     card = Card(method="spade", options=options, **sides)
     painter = Translator(find("spade")(**options), card, device="cpu").save(place / "painter")
     with serving(place / "server", model(place / "houses", "bicyclegan"), painter, "--limit-mb", 1) as client:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from diptych.errors import ConfigError, ModelError
 from diptych.methods.pix2pixhd import Pix2PixHD
-from diptych.model.card import Card, Side
+from diptych.model.card import Card, Domain
 from diptych.model.folder import begin_from
 from diptych.model.translator import Translator
 from diptych.nn.coarse_to_fine import CoarseToFine
@@ -52,7 +52,7 @@ def things(count: int = 1) -> Tensor:
 
 
 def saved(method: Pix2PixHD, folder: Path, **options: Any) -> Path:
-    sides = {"source": Side(name="labels", channels=36), "target": Side(name="photo", channels=3)}
+    sides = {"source": Domain(name="labels", channels=36), "target": Domain(name="photo", channels=3)}
     card = Card(method="pix2pixhd", options=SMALL["pix2pixhd"] | options, **sides)
     return Translator(method, card, device="cpu").save(folder, everything=True)
 
@@ -292,7 +292,7 @@ def test_without_an_encoder_there_is_no_style_and_nothing_to_draw(encoding: Pix2
 
 
 def test_a_model_with_an_encoder_translates_in_bfloat16_as_well(encoding: Pix2PixHD):
-    sides = {"source": Side(name="labels", channels=5), "target": Side(name="photo", channels=3)}
+    sides = {"source": Domain(name="labels", channels=5), "target": Domain(name="photo", channels=3)}
     card = Card(method="pix2pixhd", options=SMALL["pix2pixhd"] | ENCODER, **sides)
     answers = [Translator(encoding, card, speed=Speed(bf16=bf16), device="cpu") for bf16 in (False, True)]
     for controls in ({}, {"instances": things(2)}, {"style": picture(), "style_strength": 0.5}):

@@ -178,8 +178,9 @@ def test_that_a_gif_holds_few_colours_is_said(
 @pytest.fixture
 def sixteen() -> Translator:
     made = bundle(Same, {})
-    side = made.card.target.model_copy(update={"dtype": "uint16", "high": 65535.0})
-    return Translator(made.method, made.card.model_copy(update={"target": side}), device="cpu")
+    source, target = made.card.domains
+    domains = [source, target.model_copy(update={"dtype": "uint16", "high": 65535.0})]
+    return Translator(made.method, made.card.model_copy(update={"domains": domains}), device="cpu")
 
 
 # --- Files that are there --------------------------------------------------------------------------------------------

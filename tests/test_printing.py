@@ -32,7 +32,9 @@ def stated(folder: Path, words: dict[str, str], to: Path) -> Path:
     """A copy of a model with a card that a stranger has written."""
     shutil.copytree(folder, to)
     card = inspect_card(folder)
-    card = card.model_copy(update={**words, "target": card.target.model_copy(update={"name": words["author"]})})
+    source, target = card.source, card.target.model_copy(update={"name": words["author"]})
+    ends = {"domains": [source, target], "directions": [(source.name, target.name)]}
+    card = card.model_copy(update={**words, **ends})
     (to / CARD).write_text(card.model_dump_json(), "utf-8")
     (to / SUMS).write_text(manifest({path.name: path.read_bytes() for path in (to / CARD, to / WEIGHTS)}))
     return to

@@ -16,9 +16,11 @@ import pytest
 import torch
 from runs import NETWORKS
 
+from diptych import images
 from diptych.errors import ModelError, StorageError
 from diptych.methods import find
 from diptych.model import folder as module
+from diptych.model.card import Card, Domain, between
 from diptych.model.folder import CARD, TRAINING, WEIGHTS, begin_from, inspect_card, load_method, manifest
 from diptych.model.translator import Translator
 from diptych.storage.files import SUMS, UNFINISHED, HashingFile
@@ -283,4 +285,27 @@ def test_a_copied_folder_loads(folder: Path, tmp_path: Path) -> None:
 def test_a_task_that_is_not_built_in_is_not_imported_for_a_card(task: str, folder: Path) -> None:
     rewrite(folder, task=task)
     with pytest.raises(ModelError, match="task"):
+        Translator.load(folder)
+
+
+@pytest.mark.parametrize("to", ["zebras", "horses"])
+def test_a_folder_of_schema_2_is_read_and_gives_the_same_bytes(to: str) -> None:
+    here = Path(__file__).parent / "data" / "schema-2"
+    translator = Translator.load(here / "cyclegan", device="cpu")
+    assert translator.directions == [("horses", "zebras"), ("zebras", "horses")]
+    picture = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+    assert np.array_equal(translator(picture, to=to).array, images.read(here / f"to-{to}.png").array)
+
+
+def test_domains_of_one_name_are_one_or_get_names_of_their_own() -> None:
+    photo, deep = Domain(name="photo", channels=3), Domain(name="photo", channels=1, dtype="uint16", high=65535)
+    same, other = (between({"source": photo, "target": one}, [("source", "target")]) for one in (photo, deep))
+    assert (same["domains"], same["directions"]) == ([photo], [("photo", "photo")])
+    assert other["directions"] == [("photo", "photo (target)")]
+    assert Card(method="pix2pix", options={}, **other).target.channels == 1
+
+
+def test_a_card_whose_directions_lead_nowhere_is_refused(folder: Path) -> None:
+    rewrite(folder, directions=[["the source", "the moon"]])
+    with pytest.raises(ModelError, match="a direction names the domain the moon, and there are the source, the target"):
         Translator.load(folder)

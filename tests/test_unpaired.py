@@ -24,7 +24,7 @@ from diptych.methods.method import inputs
 from diptych.training.run import Run
 
 UNPAIRED = [name for name in names() if inputs(find(name)) == ("a", "b")]
-TWO_WAY = [name for name in UNPAIRED if find(name).ways]
+TWO_WAY = [name for name in UNPAIRED if find(name).directions]
 ONE_ENCODER = [name for name in UNPAIRED if name not in TWO_WAY or name == "vae"]
 """Methods of which one network sees pictures of both domains."""
 BRIEF = ["data.size=32", "train.images=4", "train.batch=2", "speed.bf16=false"]

@@ -26,7 +26,7 @@ from diptych.evaluation.sets import IDLE, INVERTED, evaluate_sets
 from diptych.images import Picture, read
 from diptych.methods.method import Method
 from diptych.metrics import lpips_squeeze, squeezenet
-from diptych.model.card import Card, Side
+from diptych.model.card import Card, Domain
 from diptych.model.translator import Translator
 from diptych.nn.perceptual import LPIPS, SqueezeNet
 from diptych.options.controls import Seed, To
@@ -60,7 +60,7 @@ class Darken(Method):
     """Works both ways: to b it darkens, to a it brightens; and it draws by chance."""
 
     keep = ("g",)
-    ways: ClassVar = {"b": ("g",), "a": ("g",)}
+    directions: ClassVar = {("a", "b"): ("g",), ("b", "a"): ("g",)}
 
     def __init__(self, *, a_channels: int = 3, b_channels: int = 3) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class Recorded(Darken):
 class Plain(Darken):
     """Works one way, and has one answer."""
 
-    ways: ClassVar = {}
+    directions: ClassVar = {}
 
     def translate(self, x: Tensor) -> Tensor:
         return x - 1.1
@@ -92,8 +92,8 @@ class Plain(Darken):
 
 def translator(method: type[Method] = Darken) -> Translator:
     card = Card(
-        method="darken", options={}, source=Side(name="day", channels=3), target=Side(name="night", channels=3),
-        ways=list(method.ways) or ["b"],
+        method="darken", options={}, source=Domain(name="day", channels=3), target=Domain(name="night", channels=3),
+        ways=["b", "a"] if method.directions else ["b"],
     )  # fmt: skip
     return Translator(method(), card, device="cpu")
 

@@ -22,7 +22,7 @@ from diptych.inference.video.reading import Clip, Sound
 from diptych.inference.video.steadying import Follower
 from diptych.inference.video.writing import Film, available
 from diptych.methods import find
-from diptych.model.card import Side
+from diptych.model.card import Domain
 from diptych.model.translator import Translator
 from diptych.provenance import Sealer, verify
 from diptych.testing import bundle
@@ -224,10 +224,10 @@ def test_a_video_is_not_written_over_itself_or_under_a_name_that_holds_none(tmp_
 
 
 @pytest.mark.parametrize(
-    "side", [Side(name="scans", channels=1, dtype="uint16", high=4095), Side(name="bands", channels=5)]
+    "side", [Domain(name="scans", channels=1, dtype="uint16", high=4095), Domain(name="bands", channels=5)]
 )
 @pytest.mark.parametrize("which", ["source", "target"])
-def test_a_model_of_other_pictures_is_refused(side: Side, which: str, tmp_path: Path) -> None:
+def test_a_model_of_other_pictures_is_refused(side: Domain, which: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=rf"the model's {side.name} are .* translate single pictures"):
         translate_video(unchanged(**{which: side}), tmp_path / "a.mp4", tmp_path / "b.mp4", controls={})
 

@@ -98,8 +98,7 @@ class Model:
 
     def __getattr__(self, name: str) -> Callable[..., Picture]:
         if match := re.fullmatch("translate_(.+)_to_(.+)", name):
-            for way in self.translator.ways:
-                source, target = (side.name for side in self.translator.sides(way))
+            for source, target in self.translator.directions:
                 if match.groups() == (word(source), word(target)):
                     return partial(self.translate, to=target)
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")

@@ -21,11 +21,12 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from diptych.images import Picture
-from diptych.methods.method import Method, inputs, parameters
-from diptych.model.card import Card, Side
+from diptych.methods.method import Method, directions, inputs, parameters
+from diptych.model.card import Card, Domain, between
 from diptych.model.controls import Form
 from diptych.model.folder import split_state
 from diptych.model.translator import Translator
+from diptych.options.controls import controls_of
 from diptych.options.schema import schema
 from diptych.runtime.speed import PLAIN, Speed
 from diptych.training.trainer import Trainer
@@ -44,13 +45,13 @@ def check_method(method: type[Method], **options: Any) -> None:
 
 
 def options_are_a_schema(method: type[Method], options: Options) -> None:
-    """Every option has a type and a default, and so has every control of `translate`; the ways agree with the parts."""
+    """Every option has a type and a default, and so has every control; the directions agree with the parts."""
     for function, without in ((method, ()), (method.translate, ("self", "x"))):
         fields = schema(function, without=without).model_fields
         missing = [name for name, field in fields.items() if field.is_required()]
         assert not missing, f"{method.__name__}: {', '.join(missing)} has no default"
-    assert {part for parts in method.ways.values() for part in parts} in (set(), set(method.keep))
-    assert bool(method.ways) == ("to" in inspect.signature(method.translate).parameters)
+    assert {part for parts in method.directions.values() for part in parts} in (set(), set(method.keep))
+    assert bool(method.directions) == any(one.kind == "domain" for one in controls_of(method.translate).values())
 
 
 def groups_hold_every_parameter_once(method: type[Method], options: Options) -> None:
@@ -152,9 +153,9 @@ def translation_keeps_size_and_is_pure(method: type[Method], options: Options) -
     """Any size comes back as it was; twice gives the same bits; neither the model nor the global chance is touched."""
     translator = bundle(method, options)
     before = copy.deepcopy(translator.method.state_dict())
-    for (height, width), to in product(((SIZE, SIZE), (37, 51), (5, 70)), translator.ways):
-        source, target = translator.sides(to)
-        way = {"to": to} if translator.two_way else {}
+    for (height, width), (_, to) in product(((SIZE, SIZE), (37, 51), (5, 70)), translator.directions):
+        source, target = translator.ends(to)
+        way = translator.checked({"to": to})
         pictures = torch.rand(2, source.channels, height, width) * 2 - 1
         chance = torch.get_rng_state()
         first, second = translator.batch(pictures, **way), translator.batch(pictures, **way)
@@ -213,7 +214,7 @@ def every_control_can_be_shown_and_used(method: type[Method], options: Options) 
     for one in form.controls:
         value = one.default
         if one.name in translator.examples:
-            channels = translator.sides(translator.towards())[1].channels
+            channels = translator.ends()[1].channels
             value = Picture(np.full((SIZE, SIZE, channels), 128, np.uint8))
         elif one.kind in ("seed", "strength", "text", "choice") and value is not None:
             value = form.read({one.name: str(value)})[one.name]
@@ -286,8 +287,8 @@ def bundle(method: type[Method], options: Options) -> Translator:
     torch.manual_seed(0)
     module = method.__module__.rpartition(".")
     name = module[2] if module[0] == "diptych.methods" else method.__module__
-    source, target = (Side(name=f"the {side}", channels=channels_of(method, side)) for side in inputs(method))
-    card = Card(method=name, options=options, source=source, target=target, ways=list(method.ways) or ["b"])
+    domains = {one: Domain(name=f"the {one}", channels=channels_of(method, one)) for one in inputs(method)}
+    card = Card(method=name, options=options, **between(domains, directions(method)))
     return Translator(method(**options), card, device="cpu")
 
 

@@ -93,7 +93,7 @@ def convert(
             files, out, legend=read_legend(legend) if legend else None, names=(called[0], called[1]) if called else None
         )
         card = inspect_card(place)
-        print(f"translator: {printable(place)}\n{card.method}: {printable(card.directions())}")
+        print(f"translator: {printable(place)}\n{card.method}: {printable(card.turns())}")
         if card.source.legend and not legend:
             print(
                 f"the files do not say what their {card.source.channels} planes mean: each is taken for a class, from "

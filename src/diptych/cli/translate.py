@@ -111,7 +111,7 @@ def translate(
             sealer=sealer, overwrite=overwrite,
         )  # fmt: skip
         return
-    target = translator.sides(translator.towards(controls.get("to")))[1]
+    target = translator.ends(controls.get("to"))[1]
     channels, ids = (1, True) if target.legend else (target.channels, False)
 
     def fits(suffix: str, alpha: bool) -> bool:

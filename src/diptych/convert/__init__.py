@@ -16,8 +16,8 @@ from diptych.convert import bicyclegan, cut, junyanz, munit, pix2pixhd, spade, s
 from diptych.convert.opening import SUFFIXES, Content, networks
 from diptych.errors import ConfigError, ModelError
 from diptych.images.legend import Legend
-from diptych.methods.method import Method, inputs
-from diptych.model.card import Card, Side
+from diptych.methods.method import Method, directions, inputs
+from diptych.model.card import Card, Domain, between
 from diptych.model.folder import CARD, TRAINING, WEIGHTS, inspect_card, load_method, resolve, split_state
 from diptych.model.translator import Translator
 from diptych.storage.files import atomic
@@ -79,12 +79,15 @@ def convert(
         raise ModelError(f"{out} exists, and nothing is overwritten: choose another --out, or remove it")
     method, options, absent = assemble(opened(files))
     source, target = inputs(method)
+    domains = {
+        name: side(method, name, options, legend, called=names and names[number])
+        for number, name in enumerate((source, target))
+    }
+    there = [way for way in directions(method) if not set(method.directions.get(way, ())) & set(absent)]
     card = Card(
         method=type(method).__module__.rpartition(".")[2],
         options=options,
-        source=side(method, source, options, legend, called=names and names[0]),
-        target=side(method, target, options, legend, called=names and names[1]),
-        ways=[way for way, parts in method.ways.items() if not set(parts) & set(absent)] or ["b"],
+        **between(domains, there or [(source, target)]),
         data={"imported from": ", ".join(Path(file).name for file in files)},
     )
     return Translator(method, card, device="cpu").save(out, everything=bool(split_state(method)[1]))
@@ -92,16 +95,16 @@ def convert(
 
 def side(
     method: Method, name: str, options: Mapping[str, Any], legend: Legend | None, *, called: str | None = None
-) -> Side:
+) -> Domain:
     """One side of an imported method. Raises ModelError for a legend with other classes than its label maps have."""
     planes = options[f"{name}_channels"]
     if name not in method.labels:
-        return Side(name=called or name, channels=planes)
+        return Domain(name=called or name, channels=planes)
     legend = legend or Legend.numbered(range(planes))
     legend = legend.model_copy(update={"edges": planes == len(legend.known) + 1})
     if legend.planes != planes:
         raise ModelError(f"the legend has {len(legend.known)} classes, the files' label maps have {planes} planes")
-    return Side(name=called or name, channels=planes, legend=legend)
+    return Domain(name=called or name, channels=planes, legend=legend)
 
 
 def opened(files: Iterable[str | PathLike[str]]) -> dict[Path, Content]:

@@ -20,13 +20,13 @@ from diptych.evaluation.report import write_report
 from diptych.evaluation.sets import ARTEFACTS, OUTPUT, REAL, Seen, compared, evaluate_sets
 from diptych.images import LIMIT_MP, Picture
 from diptych.metrics.sets import find as find_sets
-from diptych.model.card import Side
+from diptych.model.card import Domain
 from diptych.model.translator import Translator
 
 COLOURS_FROM = 500
 """Training targets that the colour transfer is taken from, at most: the first by name."""
 
-Sides = tuple[Side, Side]
+Sides = tuple[Domain, Domain]
 
 
 def open_for(
@@ -47,9 +47,9 @@ def open_for(
     one that is recognised, or that of the training pictures where it tells pairs. Raises DataError or ConfigError
     where no way leads there.
     """
-    letter = translator.towards(to)
-    source, target = sides = translator.sides(letter)
-    by_role = ["a2b", "b2a"] if letter == "b" else ["b2a", "a2b"]
+    source, target = sides = translator.ends(to)
+    turned = (target.name, source.name) == translator.directions[0] != (source.name, target.name)
+    by_role = ["b2a", "a2b"] if turned else ["a2b", "b2a"]
     ways = [direction] if direction else [f"{source.name}2{target.name}", *by_role]
     trained_on = translator.card.data.get("kind", "auto")
     pairs = trained_on in ("side by side", "two folders", "one folder")
@@ -60,7 +60,7 @@ def open_for(
         for way in ways:
             options: dict[str, Any] = {"direction": way, "kind": layout, "limit_mp": limit_mp, **maps}
             options["task"] = translator.card.task
-            options["ranges"] = set_ranges(translator, letter)
+            options["ranges"] = set_ranges(translator, turned)
             options["snap_colours"] = bool(maps) and translator.snap_colours
             options["instances"] = translator.card.data.get("instances") if maps else None
             try:
@@ -76,11 +76,11 @@ def open_for(
     return max(opened, key=lambda data: agreement(data, sides, pairs))
 
 
-def set_ranges(translator: Translator, letter: str) -> dict[str, list[float]]:
-    """The ranges that were asked for in training, by role, on the way to the domain `letter`."""
+def set_ranges(translator: Translator, turned: bool) -> dict[str, list[float]]:
+    """The ranges that were asked for in training, by role, on the usual way or turned round."""
     other = {"source": "target", "target": "source"}
     ranges = translator.card.data.get("ranges", {})
-    return {role if letter == "b" else other[role]: span for role, span in ranges.items() if role in other}
+    return {other[role] if turned else role: span for role, span in ranges.items() if role in other}
 
 
 def label_maps(sides: Sides) -> dict[str, Any]:
@@ -130,15 +130,15 @@ def evaluate_folder(
     has neither this way nor several answers, or when there are no pairs of photos for the metrics.
     """
     if samples > 1:
-        translator.check_several({})
-        if translator.sides(translator.towards(to))[1].legend:
+        if translator.ends(to)[1].legend:
             raise ConfigError(f"label maps are scored one to a picture: leave out samples={samples}")
+        translator.check_several({})
     if to and direction:
         raise ConfigError(f"to={to} and direction={direction} both say which way: give one of them")
     data = open_for(translator, folder, a=a, b=b, to=to, direction=direction, kind=kind, limit_mp=limit_mp)
     data.shown = None if size is None else parse_size(size)
     to = to or implied(translator, data)
-    sides = translator.sides(translator.towards(to))
+    sides = translator.ends(to)
     check(data, split, sides)
     if metrics and (data.legends[1] or not data.items(split)):
         raise ConfigError(f"{', '.join(metrics)}: such scores compare photos in pairs, and the {split} split has none")
@@ -164,7 +164,7 @@ def implied(translator: Translator, data: Data) -> str | None:
 
     Raises ConfigError when the model does not go that way.
     """
-    names = tuple(side.name for side in translator.sides(translator.towards()))
+    names = tuple(side.name for side in translator.ends())
     if data.names != names[::-1] or data.names == names:
         return None
     if not translator.two_way:

@@ -200,7 +200,7 @@ def answered(
     translator: Translate, named: Iterable[Named], controls: Controls | None, answers: int, batch: int
 ) -> Iterator[tuple[Named, list[Picture]]]:
     """Each source with its answers: one, or several by the seed."""
-    known: Mapping[str, Control] = getattr(translator, "controls", {})
+    known: Mapping[str, Control] = getattr(translator, "controls", {"seed": Control("seed", "seed", 0)})
     several = [answer(known, controls or {}, number) for number in range(answers)] if answers > 1 else [controls or {}]
     remaining = iter(named)
     while some := list(islice(remaining, batch)):

@@ -62,14 +62,14 @@ def export_model(translator: Translator, runtime: str, place: Path, controls: Ma
     if place.suffix.lower() != form.suffix:
         raise ConfigError(f"{place}: a file for {runtime} ends in {form.suffix}")
     given, known = translator.of_method(translator.checked(controls)), translator.controls
-    to = given.get("to", translator.ways[0])
+    to = translator.ends(controls.get("to"))[1].name
     method = copy.deepcopy(translator.method).cpu()
     method.fold_weights()
     weight = sum(tensor.nbytes for tensor in method.state_dict().values())
     if weight > LARGEST:
         raise ModelError(f"the model has {size(weight)} of weights, and one file holds {size(LARGEST)}")
     given = {name: value.cpu() if isinstance(value, torch.Tensor) else value for name, value in given.items()}
-    channels = translator.given_sides(to)[0].channels
+    channels = translator.given_ends(to)[0].channels
     program = trace(method, given, sizes_for(method.size_multiple), channels)
     card = one_way(translator.card, to)
     pictures = {name: tuple(value.shape) for name, value in given.items() if isinstance(value, torch.Tensor)}

@@ -43,7 +43,7 @@ def pack(
         raise ConfigError(f"{len(examples)} examples: give at most {len(model_folder.EXAMPLES)}")
     folder = model_folder.resolve(model)
     translator = Translator.load(folder, device="cpu")
-    source = translator.sides(translator.ways[0])[0]
+    source = translator.ends()[0]
     shown = [translator.opened(path, source) for path in examples or model_folder.examples(folder)]
     card = translator.card.model_copy(update={"scores": dict(scores)} if scores is not None else {})
     if half:
@@ -77,7 +77,7 @@ def difference(translator: Translator, rounded: Translator, pictures: Sequence[P
 
 def one_of(translator: Translator, picture: Picture) -> Tensor:
     """A picture as a batch of one."""
-    source = translator.given_sides(translator.ways[0])[0]
+    source = translator.given_ends()[0]
     given = translator.given(picture, translator.checked({}))
     return mirror_pad(prepare(given, source)[None], translator.method.size_multiple)
 

@@ -21,7 +21,7 @@ from diptych.methods.method import Method
 from diptych.model.card import Card
 from diptych.model.folder import build, read_card
 from diptych.model.translator import Translator
-from diptych.options.controls import To, controls_of
+from diptych.options.controls import controls_of
 from diptych.runtime.precision import words
 from diptych.runtime.speed import PLAIN
 from diptych.tiling import Tiling
@@ -87,9 +87,10 @@ def with_seed_alone(method: Method, translate: Callable[..., Tensor] | None = No
     return method
 
 
-def one_way(card: Card, to: To | None = None) -> Card:
-    """A card of the way that is exported: `to`, or that to the target, where there is one."""
-    return card.model_copy(update={"ways": [to or ("b" if "b" in card.ways else card.ways[0])]})
+def one_way(card: Card, to: str | None = None) -> Card:
+    """A card of the direction that is exported: to the domain `to`, or the usual one."""
+    source, target = card.ends(to)
+    return card.model_copy(update={"directions": [(source.name, target.name)]})
 
 
 def open_exported(path: Path, *, bf16: bool = False, snap_colours: bool = False) -> Translator:

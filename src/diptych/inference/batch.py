@@ -14,7 +14,7 @@ from diptych import images
 from diptych.errors import ConfigError, DataError, DiptychError
 from diptych.images import Picture
 from diptych.inference.destinations import Job
-from diptych.model.card import Side
+from diptych.model.card import Domain
 from diptych.model.translator import Translator
 from diptych.options.controls import answer
 from diptych.storage.files import write_bytes
@@ -68,7 +68,7 @@ def translate_files(
         report(result)
 
     with ThreadPoolExecutor(threads) as writers:
-        source = translator.sides(controls.get("to", translator.ways[0]))[0]
+        source = translator.ends(controls.get("to"))[0]
         look = partial(read, translator, side=source, instances=instances, limit_mp=limit_mp)
         opened = ahead(look, jobs, threads=threads)
         writing: deque[Future[Result]] = deque()
@@ -84,7 +84,7 @@ def translate_files(
 
 
 def read(
-    translator: Translator, job: Job, *, side: Side, instances: Path | None, limit_mp: float
+    translator: Translator, job: Job, *, side: Domain, instances: Path | None, limit_mp: float
 ) -> tuple[Job, Picture | str]:
     """The picture of a job, as one of `side`, or what is wrong with it."""
     try:

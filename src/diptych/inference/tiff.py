@@ -17,7 +17,7 @@ from diptych.errors import ConfigError, DataError, OutputError, need
 from diptych.images import Picture
 from diptych.images.colour import CONVERTED
 from diptych.images.metadata import Tag, add_tags, tiff_tags
-from diptych.model.card import Side
+from diptych.model.card import Domain
 from diptych.model.preparing import bounded, note_outside, outside
 from diptych.model.translator import Translator
 from diptych.provenance import Sealer
@@ -69,7 +69,7 @@ def translate_large(
     raw, new = unfinished(target.with_suffix(".raw")), unfinished(target)
     try:
         image = vips.Image.new_from_file(str(source), access="random", fail_on="error").autorot()
-        side, target_side = translator.sides(controls.get("to", translator.ways[0]))
+        side, target_side = translator.ends(controls.get("to"))
         read = reader(image, translator, side, source)
         notes = () if side.legend else images.header(source).notes
         notes += within_range(read, image.height, image.width, side, source)
@@ -101,7 +101,7 @@ def translate_large(
     return notes
 
 
-def reader(image: Any, translator: Translator, side: Side, source: Path) -> Read:
+def reader(image: Any, translator: Translator, side: Domain, source: Path) -> Read:
     """What a picture shows, region by region, as the translator wants it. Raises DataError for types it cannot hold."""
     if image.format not in TYPES:
         raise DataError(f"{source}: holds values of type {image.format}: uchar, ushort and float can be read in parts")
@@ -116,7 +116,7 @@ def reader(image: Any, translator: Translator, side: Side, source: Path) -> Read
     return region
 
 
-def within_range(read: Read, height: int, width: int, side: Side, source: Path) -> tuple[str, ...]:
+def within_range(read: Read, height: int, width: int, side: Domain, source: Path) -> tuple[str, ...]:
     """A note where values lie outside the range that the model knows; that of all numbers of a type is known as such.
 
     The file is read once more for it. Raises DataError where most of its pixels do.

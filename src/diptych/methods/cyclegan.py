@@ -44,7 +44,7 @@ class CycleGAN(Method):
     """
 
     keep = ("ab", "ba")
-    ways: ClassVar[Mapping[To, tuple[str, ...]]] = {"b": ("ab",), "a": ("ba",)}
+    directions: ClassVar[Mapping[tuple[str, str], tuple[str, ...]]] = {("a", "b"): ("ab",), ("b", "a"): ("ba",)}
     discriminators = ("d_a", "d_b")
     size_multiple = 4
 

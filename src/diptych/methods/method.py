@@ -13,8 +13,6 @@ from typing import Annotated, Any, ClassVar, Literal, get_type_hints
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
-from diptych.options.controls import To
-
 Count = Annotated[int, Gt(0)]
 """The type of an option that counts channels, layers, samples."""
 Weight = Annotated[float, Ge(0)]
@@ -69,8 +67,9 @@ class Method(nn.Module):
     keep: tuple[str, ...]
     """Names of the parts that `translate` needs, with the options given: they are averaged, bundled and exported."""
 
-    ways: ClassVar[Mapping[To, tuple[str, ...]]] = {}
-    """Of a method that works both ways: the parts that each needs, by the domain translated to."""
+    directions: ClassVar[Mapping[tuple[str, str], tuple[str, ...]]] = {}
+    """Of a method that translates in several directions: the parts that each needs, by the names of the inputs that it
+    goes from and to, the usual one first. By default there is one, from the first input to the second."""
 
     discriminators: ClassVar[tuple[str, ...]] = ()
     """Names of the parts that are discriminators: what steadies a training acts on them."""
@@ -136,6 +135,17 @@ def inputs(method: type[Method] | Method) -> tuple[str, ...]:
     """The names of what a method learns from, in order: `source, target`, or `a, b`."""
     parameters = inspect.signature(method.steps).parameters.values()
     return tuple(p.name for p in parameters if p.name != "self" and p.default is p.empty)
+
+
+def directions(method: type[Method] | Method) -> list[tuple[str, str]]:
+    """From which input to which other a method translates, the usual direction first."""
+    source, target, *_ = (*inputs(method), "", "")
+    return list(method.directions) or [(source, target)]
+
+
+def domains(method: type[Method] | Method) -> list[str]:
+    """What a method calls the domains that it translates between, in order."""
+    return list(dict.fromkeys(name for direction in directions(method) for name in direction))
 
 
 def optional_inputs(method: type[Method] | Method) -> tuple[str, ...]:

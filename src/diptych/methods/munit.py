@@ -66,7 +66,7 @@ class MUNIT(Method):
     """
 
     keep = ("a", "b")
-    ways: ClassVar[Mapping[To, tuple[str, ...]]] = {"b": ("a", "b"), "a": ("a", "b")}
+    directions: ClassVar[Mapping[tuple[str, str], tuple[str, ...]]] = {("a", "b"): ("a", "b"), ("b", "a"): ("a", "b")}
     discriminators = ("d_a", "d_b")
     pretrained: ClassVar[Mapping[str, str]] = {"perceptual_network": "vgg16"}
     schedule = "halving"

@@ -51,7 +51,10 @@ class VAE(Method):
     """
 
     keep = ("autoencoder",)
-    ways: ClassVar[Mapping[To, tuple[str, ...]]] = {"b": ("autoencoder",), "a": ("autoencoder",)}
+    directions: ClassVar[Mapping[tuple[str, str], tuple[str, ...]]] = {
+        ("a", "b"): ("autoencoder",),
+        ("b", "a"): ("autoencoder",),
+    }
     schedule = "cosine"
     length: ClassVar[Mapping[str, int]] = {"epochs": 200}
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from diptych import __version__
-from diptych.errors import printable
+from diptych.errors import ConfigError, printable
 from diptych.images.legend import Legend
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 NOT_STATED = "not stated"
 
 WORDS = {
@@ -25,8 +26,8 @@ WORDS = {
 """What only a person can say of a model, and what each is about."""
 
 
-class Side(BaseModel):
-    """The pictures on one side: their domain's name, channels, type and range of values.
+class Domain(BaseModel):
+    """Pictures of one kind: what they are called, their channels, and the type and range of their values.
 
     legend: of label maps what their numbers mean; their channels are the planes that the networks are given.
     """
@@ -50,9 +51,8 @@ class Card(BaseModel):
     made_with: str = f"diptych {__version__}"
     method: str
     options: dict[str, Any]
-    source: Side
-    target: Side
-    ways: list[Literal["a", "b"]] = ["b"]  # the domains it translates to; a: the source, b: the target
+    domains: list[Domain] = Field(min_length=1)  # in the order in which the method learns from them
+    directions: list[tuple[str, str]] = Field(min_length=1)  # from and to, by name; the usual one first
     task: str = "pairs"
     images_seen: int = 0
     stored: str = ""  # what was done to the weights to store them, and what that changes
@@ -64,6 +64,56 @@ class Card(BaseModel):
     intended_use: str = NOT_STATED
     excluded_use: str = NOT_STATED
     limits: str = NOT_STATED
+
+    @model_validator(mode="before")
+    @classmethod
+    def by_name(cls, given: Any) -> Any:
+        """Domains by name where two ends are given, `source` and `target` and perhaps `ways`, as up to schema 3."""
+        if not isinstance(given, dict) or not {"source", "target"} <= given.keys():
+            return given
+        rest = {name: value for name, value in given.items() if name not in ("source", "target", "ways")}
+        both = {letter: Domain.model_validate(given[end]) for letter, end in (("a", "source"), ("b", "target"))}
+        known = {"b": ("a", "b"), "a": ("b", "a")}
+        ways = [known[way] for way in sorted(given.get("ways", ["b"]), reverse=True)]
+        return {**rest, **between(both, ways)}
+
+    @model_validator(mode="after")
+    def check(self) -> Card:
+        names = [domain.name for domain in self.domains]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"two domains are called {twice[0]}")
+        if unknown := [end for direction in self.directions for end in direction if end not in names]:
+            raise ValueError(f"a direction names the domain {unknown[0]}, and there are {', '.join(names)}")
+        return self
+
+    @property
+    def targets(self) -> list[str]:
+        """The domains that it translates to, the usual one first."""
+        return list(dict.fromkeys(target for _, target in self.directions))
+
+    def ends(self, to: str | None = None) -> tuple[Domain, Domain]:
+        """The domains that it translates from and to, on the way to the one of this name; else on the usual way.
+
+        Raises ConfigError, which names those there are, for a domain that cannot be translated to.
+        """
+        wanted = self.targets[0] if to is None else to
+        found = next((direction for direction in self.directions if direction[1] == wanted), None)
+        if found is None:
+            known = " or ".join(f"to={name}" for name in self.targets)
+            why = "" if len(self.targets) > 1 else f" (it works one way only: to {self.targets[0]})"
+            raise ConfigError(f"the model does not translate to {to!r}{why}: use {known}")
+        by_name = {domain.name: domain for domain in self.domains}
+        return by_name[found[0]], by_name[found[1]]
+
+    @property
+    def source(self) -> Domain:
+        """What it usually translates from."""
+        return self.ends()[0]
+
+    @property
+    def target(self) -> Domain:
+        """What it usually translates to."""
+        return self.ends()[1]
 
     def words(self) -> dict[str, str]:
         """What a person has stated."""
@@ -78,7 +128,7 @@ class Card(BaseModel):
         data = "\n".join(printable(f"- {name}: {value}") for name, value in self.data.items())
         return f"""# {self.title()}
 
-Turns {self.directions()}. {seen} {printable(self.made_with)}.{stored}
+Turns {self.turns()}. {seen} {printable(self.made_with)}.{stored}
 
 ## Use
 
@@ -109,25 +159,37 @@ Turns {self.directions()}. {seen} {printable(self.made_with)}.{stored}
 """
 
     def title(self) -> str:
-        arrow = {"b": "to", "a": "from"}.get("".join(self.ways), "and")
-        return printable(f"{self.source.name} {arrow} {self.target.name}, by {self.method}")
+        both = " and ".join(domain.name for domain in self.domains)
+        name = both if len(self.directions) > 1 else " to ".join(self.directions[0])
+        return printable(f"{name}, by {self.method}")
 
-    def directions(self) -> str:
-        """What becomes what, in words."""
-        source, target = describe(self.source), describe(self.target)
-        words = {"b": f"{source} into {target}", "a": f"{target} into {source}"}
-        return ", and ".join(words[way] for way in sorted(self.ways, reverse=True))
+    def turns(self) -> str:
+        """What becomes of what, in words."""
+        known = {domain.name: describe(domain) for domain in self.domains}
+        return ", and ".join(f"{known[source]} into {known[target]}" for source, target in self.directions)
 
     def choice(self) -> str:
-        """The option that says which way, where there are two."""
-        return f" --to {shlex.quote(printable(self.target.name))}" if len(self.ways) > 1 else ""
+        """The option that says which way, where there are several."""
+        return f" --to {shlex.quote(printable(self.targets[0]))}" if len(self.directions) > 1 else ""
 
 
-def describe(side: Side) -> str:
-    if side.legend:
-        return f"*{printable(side.name)}* label maps ({len(side.legend.known)} classes)"
-    channels = "one channel" if side.channels == 1 else f"{side.channels} channels"
-    return f"*{printable(side.name)}* pictures ({channels}, {side.dtype}, values {side.low:g} to {side.high:g})"
+def between(domains: Mapping[str, Domain], ways: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """`domains` and `directions` of a card, from the domains by what a method calls them, and from its ways between
+    these. Of one name there is one domain; where another is otherwise, it gets a name of its own."""
+    named: dict[str, Domain] = {}
+    known: dict[str, str] = {}
+    for own, domain in domains.items():
+        if named.get(domain.name, domain) != domain:
+            domain = domain.model_copy(update={"name": f"{domain.name} ({own})"})
+        named[domain.name], known[own] = domain, domain.name
+    return {"domains": list(named.values()), "directions": [(known[a], known[b]) for a, b in ways]}
+
+
+def describe(domain: Domain) -> str:
+    if domain.legend:
+        return f"*{printable(domain.name)}* label maps ({len(domain.legend.known)} classes)"
+    channels = "one channel" if domain.channels == 1 else f"{domain.channels} channels"
+    return f"*{printable(domain.name)}* pictures ({channels}, {domain.dtype}, values {domain.low:g} to {domain.high:g})"
 
 
 def score_table(scores: dict[str, Any]) -> str:

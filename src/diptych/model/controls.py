@@ -20,16 +20,13 @@ def describe_controls(method: Method, card: Card) -> list[Control]:
     Domains go by their names, and are no choice where there is one way. A method that draws nothing by chance has one
     look: no seed, and no example of another. The method may be without weights, as `model_folder.build` makes it.
     """
-    names = {"a": card.source.name, "b": card.target.name}
-    ways = tuple(names[way] for way in card.ways)
     meaningless = set() if method.stochastic else {"seed", "picture", "strength"}
-    if len(ways) < 2:
+    if len(card.targets) < 2:
         meaningless.add("domain")
     if card.source.legend is None:
         meaningless.add("instances")
-    default = card.target.name if "b" in card.ways else ways[0]
     return [
-        replace(one, default=default, choices=ways) if one.kind == "domain" else one
+        replace(one, default=card.targets[0], choices=tuple(card.targets)) if one.kind == "domain" else one
         for one in (controls_of(method.translate) | controls_of(tasks.find(card.task).source)).values()
         if one.kind not in meaningless
     ]
@@ -44,7 +41,7 @@ class Form:
     def __init__(self, method: Method, card: Card) -> None:
         self.controls = describe_controls(method, card)
         self.schema = schema(method.translate, tasks.find(card.task).source, without=("self", "x", "to", "image"))
-        self.ways, self.letters = [{"a": card.source.name, "b": card.target.name}[way] for way in card.ways], card.ways
+        self.targets = card.targets
 
     def read(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Controls as words of a form made to their types, files as they are; bounds are checked.
@@ -64,8 +61,8 @@ class Form:
                 del read[name]
         completed, faults = complete(self.schema, read)
         faults = sorted(unread) + faults
-        if given.get("to") is not None and given["to"] not in (*self.ways, *self.letters):
-            faults.append(f"to = {given['to']!r}: the model translates to {' or '.join(self.ways)}")
+        if given.get("to") is not None and given["to"] not in self.targets:
+            faults.append(f"to = {given['to']!r}: the model translates to {' or '.join(self.targets)}")
         if faults:
             raise ConfigError("\n".join(faults))
         return {**{name: completed[name] for name in read}, **{n: v for n, v in given.items() if n not in read}}

@@ -22,7 +22,7 @@ from diptych import images, tasks
 from diptych.errors import ConfigError, ModelError
 from diptych.images import Picture
 from diptych.methods import find, names
-from diptych.methods.method import Method
+from diptych.methods.method import Method, domains
 from diptych.model import ready
 from diptych.model.card import NOT_STATED, SCHEMA_VERSION, WORDS, Card
 from diptych.options import plugins
@@ -128,10 +128,12 @@ def stated(folder: Path) -> dict[str, str]:
 
 
 def load(folder: str | PathLike[str]) -> tuple[Method, Card, str]:
-    """The method in a folder, without the parts that its ways of translation do not need, its card, and its version."""
+    """The method in a folder, without the parts that its directions do not need, its card, and its version."""
     folder, files, card = opened(folder)
     method = build(card, folder / CARD)
-    needed = {part for way in card.ways for part in method.ways.get(way, method.keep)}
+    own = dict(zip((domain.name for domain in card.domains), domains(method), strict=False))
+    ways = [(own.get(source, ""), own.get(target, "")) for source, target in card.directions]
+    needed = {part for way in ways for part in method.directions.get(way, method.keep)}
     for name in [name for name, _ in method.named_children() if name not in needed]:
         delattr(method, name)
     fill(method, parse_weights(folder / WEIGHTS, files[WEIGHTS]), folder / WEIGHTS)

@@ -15,7 +15,7 @@ from diptych import images
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
 from diptych.images.legend import from_planes, to_planes
-from diptych.model.card import Side
+from diptych.model.card import Domain
 
 Image = Any
 """A picture, an array `H W` or `H W C`, a file's path, or a Pillow image."""
@@ -25,7 +25,7 @@ MOST_OUTSIDE = 0.5
 """The share of pixels outside a model's range above which a picture is not what the model is for."""
 
 
-def prepare(picture: Picture, side: Side) -> Tensor:
+def prepare(picture: Picture, side: Domain) -> Tensor:
     """A picture as the networks want those of `side`: `C H W` in [-1, 1]; grey and colour made to match, ids planes."""
     if side.legend:
         return to_planes(picture.array, side.legend, picture.things)
@@ -49,14 +49,14 @@ def cut_off(array: np.ndarray, low: float, high: float) -> np.ndarray:
     return array.clip(array.dtype.type(low), array.dtype.type(high))
 
 
-def finished(output: Tensor, side: Side) -> Picture:
+def finished(output: Tensor, side: Domain) -> Picture:
     """What the networks gave, `C H W` in [-1, 1], with the type and range of the pictures of `side`."""
     if side.legend:
         return from_planes(output, side.legend)
     return Picture(images.from_unit(output, side.dtype, side.low, side.high))
 
 
-def within_range(picture: Picture, side: Side, most: float = MOST_OUTSIDE) -> Picture:
+def within_range(picture: Picture, side: Domain, most: float = MOST_OUTSIDE) -> Picture:
     """The picture, with a note where it has values outside the range that the model knows.
 
     Raises DataError where a larger share than `most` of its pixels does.
@@ -65,12 +65,12 @@ def within_range(picture: Picture, side: Side, most: float = MOST_OUTSIDE) -> Pi
     return picture if not note or note in picture.notes else replace(picture, notes=(*picture.notes, note))
 
 
-def bounded(side: Side) -> bool:
+def bounded(side: Domain) -> bool:
     """Whether its type has numbers outside its range."""
     return side.legend is None and (side.dtype == "float32" or (side.low, side.high) != images.value_range(side.dtype))
 
 
-def outside(picture: Picture, side: Side) -> int:
+def outside(picture: Picture, side: Domain) -> int:
     """How many pixels that hold data have a value outside the range of `side`. Other dtypes have their own range."""
     array = picture.array
     if array.dtype != side.dtype or not bounded(side):
@@ -81,7 +81,7 @@ def outside(picture: Picture, side: Side) -> int:
     return int((wrong if empty is None else wrong & ~empty).sum())
 
 
-def note_outside(count: int, pixels: int, side: Side, most: float = MOST_OUTSIDE) -> str:
+def note_outside(count: int, pixels: int, side: Domain, most: float = MOST_OUTSIDE) -> str:
     """A note that so many of the pixels lie outside the range of `side`. Raises DataError for more than `most`."""
     share, known = count / pixels, f"outside the model's range, {side.low:g} to {side.high:g}"
     if share > most:

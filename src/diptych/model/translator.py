@@ -19,9 +19,9 @@ from torch import Tensor
 from diptych import tasks
 from diptych.errors import ConfigError, DataError, DiptychError, OutputError
 from diptych.images import Picture
-from diptych.methods.method import Method
+from diptych.methods.method import Method, domains
 from diptych.model import folder as model_folder
-from diptych.model.card import Card, Side
+from diptych.model.card import Card, Domain
 from diptych.model.preparing import (
     MOST_OUTSIDE,
     Image,
@@ -34,7 +34,7 @@ from diptych.model.preparing import (
     prepare,
     within_range,
 )
-from diptych.options.controls import Control, To, answer, controls_of
+from diptych.options.controls import Control, answer, controls_of
 from diptych.options.schema import complete, schema
 from diptych.runtime.device import choose_device
 from diptych.runtime.memory import Malloc, resident
@@ -82,13 +82,19 @@ class Translator:
         return self.speed.for_use(self.method)
 
     @property
-    def ways(self) -> tuple[To, ...]:
-        """The domains it translates to: a, the card's source, b, its target."""
-        return tuple(self.card.ways)
+    def directions(self) -> list[tuple[str, str]]:
+        """The domains that it translates from and to, by name, the usual direction first."""
+        return self.card.directions
 
     @property
     def two_way(self) -> bool:
-        return len(self.ways) == 2
+        """Whether it translates to more domains than one."""
+        return len(self.card.targets) > 1
+
+    @cached_property
+    def own_names(self) -> dict[str, str]:
+        """What the method calls its domains, by their names."""
+        return dict(zip((domain.name for domain in self.card.domains), domains(self.method), strict=False))
 
     @property
     def answers(self) -> bool:
@@ -113,29 +119,15 @@ class Translator:
     @cached_property
     def schema(self) -> type[BaseModel]:
         """What the controls are checked against. It takes a while to make."""
-        return schema(type(self.method).translate, self.task.source, without=("self", "x", "image"))
+        return schema(type(self.method).translate, self.task.source, without=("self", "x", "image", "to"))
 
-    def towards(self, to: str | None = None) -> To:
-        """The letter of the domain called `to`; by default that of the target, or the one way there is.
+    def ends(self, to: str | None = None) -> tuple[Domain, Domain]:
+        """The pictures that go in and come out, on the way to the domain `to`, by its name or what the method calls it.
 
-        Raises ConfigError, which names those there are, for a domain that cannot be translated to.
+        By default on the usual way. Raises ConfigError, which names those there are, where it does not lead.
         """
-        sides: dict[To, Side] = {"a": self.card.source, "b": self.card.target}
-        if to is None:
-            return "b" if "b" in self.ways else self.ways[0]
-        for letter in self.ways:
-            if to == sides[letter].name:
-                return letter
-        if to in self.ways:
-            return "a" if to == "a" else "b"
-        known = " or ".join(f"to={sides[letter].name}" for letter in self.ways)
-        why = "" if self.two_way else f" (it works one way only: to {sides[self.ways[0]].name})"
-        raise ConfigError(f"the model does not translate to {to!r}{why}: use {known}")
-
-    def sides(self, to: To = "b") -> tuple[Side, Side]:
-        """The pictures that go in and come out on the way to the domain `to`."""
-        card = self.card
-        return (card.source, card.target) if to == "b" else (card.target, card.source)
+        named = {own: name for name, own in self.own_names.items()}
+        return self.card.ends(to if to is None or to in self.own_names else named.get(to, to))
 
     def __call__(
         self, image: Image, *, to: str | None = None, instances: Image | None = None, **controls: Any
@@ -192,16 +184,16 @@ class Translator:
 
     def differ(self, controls: Mapping[str, Any]) -> bool:
         """Whether two answers to a picture of noise, with controls as `checked` gives them, are apart."""
-        source, _ = self.given_sides(controls.get("to", self.ways[0]))
+        source, _ = self.given_ends(controls.get("to"))
         side = max(64, self.method.size_multiple)
         noise = torch.rand(1, source.channels, side, side, generator=torch.Generator().manual_seed(0)) * 2 - 1
         given = (answer(self.controls, controls, number) for number in (0, 1))
-        one, other = (self.batch(noise, **self.of_method(each)) for each in given)
+        one, other = (self.batch(noise, **each) for each in given)
         return not torch.equal(one, other)
 
     def stream(self, pictures: Iterable[Image], controls: Mapping[str, Any], *, batch: int = 8) -> Iterator[Picture]:
         """`many` with controls as `checked` gives them. Its OutputError has the picture's number."""
-        source = self.sides(controls.get("to", self.ways[0]))[0]
+        source = self.ends(controls.get("to"))[0]
         opened = (self.opened(image, source) for image in pictures)
         pairs = ((picture, self.given(picture, controls)) for picture in opened)
         done = 0
@@ -235,9 +227,9 @@ class Translator:
 
     def together(self, seen: list[Picture], controls: Mapping[str, Any]) -> list[Picture]:
         """Pictures of one kind as one batch, before the task finishes them."""
-        source, target = self.given_sides(controls.get("to", self.ways[0]))
+        source, target = self.given_ends(controls.get("to"))
         x = torch.stack([prepare(one, source) for one in seen])
-        outputs = self.batch(x, **{**self.of_method(controls), **self.things(seen)})
+        outputs = self.batch(x, **{**controls, **self.things(seen)})
         return [finished(output, target) for output in outputs.cpu()]
 
     def given(self, picture: Picture, controls: Mapping[str, Any]) -> Picture:
@@ -246,15 +238,18 @@ class Translator:
         return picture if picture.prepared else self.task.source(picture, **own)
 
     def of_method(self, controls: Mapping[str, Any]) -> dict[str, Any]:
-        """The controls that are the method's: without the task's own."""
-        return {name: value for name, value in controls.items() if name not in self.task_controls}
+        """The controls that are the method's, without the task's own; domains as it calls them."""
+        own = {name: value for name, value in controls.items() if name not in self.task_controls}
+        for name in own.keys() & {name for name, one in self.controls.items() if one.kind == "domain"}:
+            own[name] = self.own_names.get(own[name], own[name])
+        return own
 
-    def given_sides(self, to: To = "b") -> tuple[Side, Side]:
-        """`sides` with the channels that the networks have, where the task makes others of a user's pictures."""
-        source, target = self.sides(to)
+    def given_ends(self, to: str | None = None) -> tuple[Domain, Domain]:
+        """`ends` with the channels that the networks have, where the task makes others of a user's pictures."""
+        source, target = self.ends(to)
         channels = self.task.channels(source.channels, target.channels)
         both = zip((source, target), channels, strict=True)
-        first, second = (side.model_copy(update={"channels": count}) for side, count in both)
+        first, second = (domain.model_copy(update={"channels": count}) for domain, count in both)
         return first, second
 
     def in_tiles(self, picture: Picture, controls: Mapping[str, Any]) -> Picture:
@@ -284,7 +279,7 @@ class Translator:
         region: what it shows from top to bottom and from left to right, as `given` makes pictures. progress: hears of
         the share that is done.
         """
-        source, target = self.given_sides(controls.get("to", self.ways[0]))
+        source, target = self.given_ends(controls.get("to"))
         controls = self.of_method(controls)
         vertical, horizontal = (mirrored(size, self.method.size_multiple) for size in (height, width))
 
@@ -329,7 +324,7 @@ class Translator:
                 self.refuse_unsound(rows[None])
                 yield finished(rows, target)
 
-    def opened(self, image: Image, side: Side, name: str = "") -> Picture:
+    def opened(self, image: Image, side: Domain, name: str = "") -> Picture:
         """An image as a picture of `side`: of label maps their ids. Raises DataError or ConfigError.
 
         name: for messages, of an image that is no path.
@@ -373,10 +368,11 @@ class Translator:
         return {name: torch.from_numpy(np.stack(maps).astype(np.int64)).movedim(-1, -3) for name in wanted}
 
     def batch(self, pictures: Tensor, **controls: Any) -> Tensor:
-        """Translate a batch `B C H W` in [-1, 1], of any height and width; controls as the method has them.
+        """Translate a batch `B C H W` in [-1, 1], of any height and width; controls as `checked` gives them.
 
         Raises OutputError where the network gives NaN or infinity: it waits for the device once.
         """
+        controls = self.of_method(controls)
         height, width = pictures.shape[-2:]
         padded = mirror_pad(pictures.to(self.device), self.method.size_multiple)
         for name in [name for name, one in self.controls.items() if one.kind == "instances"]:
@@ -401,15 +397,12 @@ class Translator:
         raise OutputError(f"the network gives NaN or infinity, and no picture ({model}): {remedy}", number=number)
 
     def checked(self, controls: Mapping[str, Any]) -> dict[str, Any]:
-        """The controls as the method has them: completed, domains as letters, example pictures as tensors.
+        """The controls as the method has them: completed, domains by name, example pictures as tensors.
 
         `to` may be given for every model. Raises ConfigError that names all that is wrong.
         """
         given, known = dict(controls), self.controls
-        to = self.towards(given.pop("to", None))
-        if "to" in known:
-            given["to"] = to
-        side = self.sides(to)[1]
+        side = self.ends(given.pop("to", None))[1]
         for name in [name for name in self.examples if given.get(name) is not None]:
             if not isinstance(given[name], Tensor):
                 example = prepare(self.opened(given[name], side), side)
@@ -418,7 +411,7 @@ class Translator:
         completed, faults = complete(self.schema, given)
         if faults:
             raise ConfigError("\n".join(faults))
-        return completed
+        return completed | {name: side.name for name, one in known.items() if one.kind == "domain"}
 
     def save(
         self,

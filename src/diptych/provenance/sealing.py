@@ -52,7 +52,6 @@ class Sealer:
         self, card: Card, version: str, *, model: str = "", certificate_path: Path | None = None, mark: bool = False
     ) -> None:
         self.about = {"model": model or card.title(), "version": version or "not saved", "method": card.method}
-        self.domains = {"a": card.source.name, "b": card.target.name}
         self.certificate_path, self.version, self.mark = certificate_path, version or "0", mark
         self.open()
 
@@ -124,8 +123,6 @@ class Sealer:
         """What is said of one result."""
         about: dict[str, Any] = {**self.about, "made_with": f"diptych {__version__}"}
         about["controls"] = {name: plain(value) for name, value in controls.items() if value is not None}
-        if (to := about["controls"].get("to")) in self.domains:
-            about["controls"]["to"] = self.domains[to]
         return about if source is None else {**about, "source_sha256": hashlib.sha256(source).hexdigest()}
 
     def sign(self, media_type: str, unsigned: Any, signed: Any, about: Mapping[str, Any]) -> None:

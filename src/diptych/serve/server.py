@@ -119,7 +119,7 @@ def listening(listener: socket.socket, engine: Engine, rules: Rules, *, page: bo
     host, port = listener.getsockname()[:2]
     for name, served in engine.served.items():
         current, card = served.current, served.current.card
-        print(printable(f"{name}, version {current.version}: {card.directions()}; licence: {card.licence}"))
+        print(printable(f"{name}, version {current.version}: {card.turns()}; licence: {card.licence}"))
     plan = engine.plan
     print(
         f"{engine.pool.size} worker(s), acceleration {plan.acceleration}, {'a' if rules.token else 'no'} token needed"

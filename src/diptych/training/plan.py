@@ -195,7 +195,7 @@ class Plan:
 
     @property
     def arrow(self) -> str:
-        return "and" if find(self.recipe.name).ways else "to"
+        return "and" if find(self.recipe.name).directions else "to"
 
     def counts(self) -> str:
         """How many pictures there are to learn from, in words."""

@@ -14,12 +14,11 @@ import numpy as np
 from diptych import images, metrics
 from diptych.data.dataset import PAIRS, Data
 from diptych.images import Picture
-from diptych.methods.method import inputs
+from diptych.methods.method import directions, inputs
 from diptych.metrics.interval import bootstrap
-from diptych.model.card import Card, Side
+from diptych.model.card import Card, Domain, between
 from diptych.model.folder import EXAMPLES, build, fill
 from diptych.model.translator import Translator
-from diptych.options.controls import To
 from diptych.training.recipe import Recipe
 from diptych.training.stabilizers import plain_state
 from diptych.training.trainer import Trainer
@@ -34,16 +33,17 @@ def translator(trainer: Trainer, recipe: Recipe, data: Data, scores: dict[str, A
     """The weights as they are (averaged, where there is an average), shared with the trainer: nothing is copied."""
     method_inputs = inputs(trainer.method)
     sides = [
-        Side.model_validate(
+        Domain.model_validate(
             {"name": name, "channels": channels, "dtype": dtype, "low": low, "high": high, "legend": legend}
         )
         for name, channels, dtype, (low, high), legend in zip(
             data.names, data.channels, data.dtype, data.range, data.legends, strict=True
         )
     ]
+    named = dict(zip(method_inputs, sides, strict=True))
     card = Card(
-        method=recipe.name, options=recipe.method, source=sides[0], target=sides[1],
-        ways=list(trainer.method.ways) or ["b"], task=recipe.data["task"],
+        method=recipe.name, options=recipe.method, **between(named, directions(trainer.method)),
+        task=recipe.data["task"],
         images_seen=trainer.images_seen,
         data={"fingerprint": data.fingerprint, **learned_from(method_inputs, data), "kind": data.folder.kind,
               **({"instances": recipe.data["instances"]} if recipe.data["instances"] else {}),
@@ -82,7 +82,7 @@ def preview(translator: Translator, data: Data) -> np.ndarray:
         shown = list(islice(data.pairs(split), SHOWN))
         outputs = translator.many([source for _, source, _ in shown])
         return images.grid([[s.visible, o.visible, t.visible] for (_, s, t), o in zip(shown, outputs, strict=True)])
-    columns = [list(rows(translator, data, letter)) for letter in translator.ways]
+    columns = [list(rows(translator, data, *direction)) for direction in translator.directions]
     return images.grid([list(chain(*row)) for row in zip(*columns, strict=False)])
 
 
@@ -95,13 +95,13 @@ def examples(data: Data) -> list[Picture]:
     return [picture for _, picture in islice(data.pictures(split, 0), len(EXAMPLES))]
 
 
-def rows(translator: Translator, data: Data, to: To) -> Iterator[Row]:
+def rows(translator: Translator, data: Data, source: str, to: str) -> Iterator[Row]:
     """A few pictures of one domain, each with its output in the domain `to`."""
-    side = 0 if to == "b" else 1
+    side = data.names.index(source)
     split = "test" if data.singles("test")[side] else "train"
     sources = [picture for _, picture in islice(data.pictures(split, side), SHOWN)]
-    for source, output in zip(sources, translator.many(sources, to=to), strict=True):
-        yield [source.visible, output.visible]
+    for picture, output in zip(sources, translator.many(sources, to=to), strict=True):
+        yield [picture.visible, output.visible]
 
 
 def score(translator: Translator, data: Data, metric: str, *, within: float = inf) -> dict[str, Any] | None:

@@ -164,7 +164,7 @@ def add_translation(app: FastAPI, engine: Engine, history: History) -> None:
         answer = await unless_gone(request, engine.translate(name, image, controls, format=format, deadline=deadline))
         spent = ", ".join(f"{stage};dur={1e3 * seconds:.1f}" for stage, seconds in answer.seconds.items())
         tell(request.scope, version=answer.version, stages=rounded(answer.seconds))
-        result = name_of_result(called, served.current.target_of(controls.get("to")).name, answer.format)
+        result = name_of_result(called, served.current.ends(controls.get("to"))[1].name, answer.format)
         headers = {"X-Model-Version": answer.version, "Server-Timing": spent}
         headers["Content-Disposition"] = disposition(result)
         notes = answer.notes

@@ -13,7 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from diptych import tasks
 from diptych.images import FORMATS
 from diptych.images.legend import Class
-from diptych.model.card import Side
+from diptych.model.card import Domain
 from diptych.model.folder import examples
 from diptych.options.controls import Control
 from diptych.serve import errors
@@ -45,8 +45,9 @@ def model(name: str, served: Served, *, answers_differ: bool = True) -> dict[str
         "version": current.version,
         "previous_version": served.previous.version if served.previous else None,
         "method": card.method,
-        "turns": card.directions(),
-        "domains": [card.source.name, card.target.name],
+        "turns": card.turns(),
+        "domains": [domain.name for domain in card.domains],
+        "directions": card.directions,
         "source": domain(card.source),
         "target": domain(card.target),
         "scale": tasks.find(card.task).scale,
@@ -61,7 +62,7 @@ def model(name: str, served: Served, *, answers_differ: bool = True) -> dict[str
     }
 
 
-def domain(side: Side) -> dict[str, Any]:
+def domain(side: Domain) -> dict[str, Any]:
     """A domain, for who wants to show or draw its pictures.
 
     classes: of label maps, with the colours that stand for them. drawn_with: classes, or a pen; None: it is no drawing.
@@ -78,7 +79,7 @@ def domain(side: Side) -> dict[str, Any]:
     }
 
 
-def known(side: Side) -> tuple[Class, ...]:
+def known(side: Domain) -> tuple[Class, ...]:
     return side.legend.known if side.legend else ()
 
 
@@ -115,7 +116,7 @@ def describe(app: FastAPI, engine: Engine) -> dict[str, Any]:
         own = copy.deepcopy(general)
         own["post"].pop("parameters", None)
         own["post"]["operationId"] = f"translate_{name}"
-        own["post"]["summary"] = f"Translate a picture: {served.current.card.directions()}"
+        own["post"]["summary"] = f"Translate a picture: {served.current.card.turns()}"
         own["post"]["requestBody"] = form({**translate_form(served)}, ["image"])
         paths[f"/v1/models/{name}/translate"] = own
     names = list(engine.served)

@@ -74,7 +74,8 @@ def read_order(engine: Engine, given: dict[str, str | bytes]) -> Order:
         raise BadControl(f"as: there are {', '.join(get_args(Form))}")
     legend = None
     if "model" in given:
-        legend = engine.find(read_model(given)).current.source_of(given.get("to")).legend
+        source, _ = engine.find(read_model(given)).current.ends(given.get("to"))
+        legend = source.legend
     return Order(int(side), wanted, legend)
 
 

@@ -15,7 +15,7 @@ from diptych.export.running import one_way, with_seed_alone
 from diptych.methods.method import Method
 from diptych.model import folder as model_folder
 from diptych.model import ready
-from diptych.model.card import Card, Side
+from diptych.model.card import Card, Domain
 from diptych.model.controls import Form
 from diptych.options.controls import Control
 from diptych.storage.files import atomic_folder
@@ -36,20 +36,9 @@ class Version:
         """What its users can ask for."""
         return Form(self.method, self.card)
 
-    def source_of(self, to: object = None) -> Side:
-        """The pictures that go in, on the way to the domain `to`: the one it usually translates to."""
-        return self.card.target if self.letter(to) == "a" else self.card.source
-
-    def target_of(self, to: object = None) -> Side:
-        """The pictures that come out."""
-        return self.card.source if self.letter(to) == "a" else self.card.target
-
-    def letter(self, to: object) -> str:
-        """Of the domain that `to` means, by its name or its letter."""
-        for name, way in zip(self.form.ways, self.card.ways, strict=True):
-            if to in (name, way):
-                return way
-        return "b" if "b" in self.card.ways else "a"
+    def ends(self, to: object = None) -> tuple[Domain, Domain]:
+        """The pictures that go in and come out on the way to the domain `to`; on the usual one where there is none."""
+        return self.card.ends(to if isinstance(to, str) and to in self.card.targets else None)
 
     @property
     def controls(self) -> list[Control]:

@@ -23,7 +23,7 @@ from diptych.errors import ConfigError, DataError, DiptychError, OutputError
 from diptych.export.acceleration import open_translator
 from diptych.images import Picture
 from diptych.model import folder as model_folder
-from diptych.model.card import Side
+from diptych.model.card import Domain
 from diptych.model.translator import Translator
 from diptych.options import plugins
 from diptych.options.controls import answer as answer_to
@@ -149,7 +149,7 @@ class Models:
             if self.plan.memory_mb and self.loaded and self.megabytes() >= self.plan.memory_mb:
                 break
             translator, sealer = self[name]
-            source, _ = translator.sides(translator.ways[0])
+            source, _ = translator.ends()
             black = np.zeros((WARM, WARM, 1 if source.legend else source.channels), source.dtype)
             for _ in range(3):
                 start = time.perf_counter()
@@ -161,7 +161,7 @@ class Models:
         return {"pace": pace, "spread": spread}
 
 
-def example_of(folder: Path, source: Side) -> Picture | None:
+def example_of(folder: Path, source: Domain) -> Picture | None:
     """A small picture that came with the model, if one did."""
     for path in model_folder.examples(folder)[:1]:
         with suppress(DataError):
@@ -175,7 +175,7 @@ def apart(translator: Translator, picture: Picture) -> float:
     """How far two answers of a model to a picture are apart in the mean, as a share of the range of its values."""
     if not translator.answers:
         return 0.0
-    source, target = translator.sides(translator.towards())
+    source, target = translator.ends()
     try:
         seen = translator.opened(picture, source)
         given = translator.checked({"to": None})
@@ -293,7 +293,7 @@ class Translation:
         given = dict(batch.controls)
         maps = [name for name, one in translator.controls.items() if one.kind == "instances"]
         things = next((given.pop(name) for name in maps if name in given), None)
-        self.source, self.target = translator.sides(translator.towards(given.get("to")))
+        self.source, self.target = translator.ends(given.get("to"))
         for name in translator.examples & given.keys():
             if given[name] is not None:
                 given[name] = self.example(given[name], f"the {name} picture", indices=self.target.legend is not None)
