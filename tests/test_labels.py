@@ -150,7 +150,7 @@ def test_a_label_map_given_to_a_model_is_checked_as_in_training(tmp_path: Path) 
     assert f"{wrong} has the id 8 at the pixel x=0, y=0" in said.err
     assert train(root, tmp_path / "back", direction="photo2label").code == 0
     back = Translator.load(tmp_path / "back")
-    with pytest.raises(ConfigError, match="leave instances out"):
+    with pytest.raises(ConfigError, match="instances is not an option"):
         back(root / "test" / "photo" / "0.png", instances=wrong)
 
 
@@ -194,10 +194,14 @@ def test_maps_of_instances_draw_borders_for_the_networks(tmp_path: Path) -> None
     given = diptych("translate", tmp_path / "run", label, "--instances", things.parent, "--out", tmp_path / "given.png")
     assert given.code == 0
     assert pixels(tmp_path / "bare.png") != pixels(tmp_path / "given.png")
-    wrong = save(tmp_path / "wrong.png", noise(8, 8))
-    said = diptych("translate", tmp_path / "run", label, "--instances", wrong, "--out", tmp_path / "out")
-    assert said.code == 2
-    assert "it needs the size of the label map" in said.err
+    wrong = {"a map of instances has one channel": noise(8, 8), "it needs the same size": noise(8, 8, 1)}
+    for fault, values in wrong.items():
+        file = save(tmp_path / "wrong.png", values)
+        said = diptych("translate", tmp_path / "run", label, "--instances", file, "--out", tmp_path / "out")
+        assert said.code == 2
+        assert fault in said.err
+    several = [tmp_path / "data" / "train" / "labels", "--instances", things, "--out", tmp_path / "several"]
+    assert "give a folder with one for each" in diptych("translate", tmp_path / "run", *several).err
 
 
 def test_an_evaluation_can_bring_all_pictures_to_the_size_of_the_training(tmp_path: Path) -> None:
@@ -306,7 +310,7 @@ def test_what_is_true_of_all_pictures_is_said_once(tmp_path: Path) -> None:
     assert "likewise of 5 more" in said.err
     said = diptych("translate", tmp_path / "run", labels, "--instances", labels / "0.png", "--out", tmp_path / "more")
     assert said.code == 2
-    assert "give a folder with one for each" in said.err
+    assert "instances is not an option" in said.err, "nothing asks for them here"
 
 
 def test_a_model_of_single_photos_is_scored_on_single_photos(tmp_path: Path) -> None:

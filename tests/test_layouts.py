@@ -175,7 +175,7 @@ def test_maps_of_instances_are_paired_by_the_same_rules(tmp_path: Path) -> None:
     data = open_data(
         folder=str(tmp_path), size=16, val=0, labels="label", direction="label2img", instances="inst", legend=None
     )
-    assert [item.instances.name for item in data.train] == [f"bern_{i}_instanceIds.png" for i in range(3)]  # type: ignore[union-attr]
+    assert [item.maps["instances"].name for item in data.train] == [f"bern_{i}_instanceIds.png" for i in range(3)]
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_the_seed_decides(data: Data) -> None:
 def test_spawned_workers_deliver_the_same_and_leave_the_global_generator_alone(data: Data) -> None:
     alone = stream(data, 6, batch=3)
     before = torch.random.get_rng_state()
-    dataset = PairedData(InfiniteSampler(data.train, data.read, data.augment, 5, cached(data)))
+    dataset = PairedData(InfiniteSampler(data.train, data.read, data.augment, 5, cached(data)), data.task)
     batches = [batch["source"] for batch in islice(loader(dataset, batch=3, workers=1), 6)]
     assert same(alone, batches)
     assert torch.equal(torch.random.get_rng_state(), before)

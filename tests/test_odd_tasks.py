@@ -114,3 +114,23 @@ def test_a_wrong_control_of_a_task_is_said(trained: tuple[str, Path], photos: Pa
     said = diptych(*given)
     assert said.code == 2
     assert ("give four numbers" if task == "odd.holes" else "box is not an option") in said.err
+
+
+def test_a_task_is_given_a_mask_by_every_way(trained: tuple[str, Path], photos: Path, tmp_path: Path) -> None:
+    task, run = trained
+    if task != "odd.holes":
+        return
+    source = images.read(photos / "0.png").array
+    hole = np.zeros((40, 48, 1), np.uint8)
+    hole[6:16, 4:12] = 255
+    check(task, source, Translator.load(run)(source, mask=hole).array)
+    place = save(tmp_path / "hole.png", hole)
+    given = ["translate", run, photos / "0.png", "--mask", place, "--plugin", task, "--out", tmp_path / "a.png"]
+    assert diptych(*given).code == 0
+    check(task, source, images.read(tmp_path / "a.png").array)
+    models = Models(Plan({"m": run / "model"}, provenance=False))
+    with ThreadPoolExecutor(1) as pool:
+        batch = Batch("m", [(photos / "0.png").read_bytes()] * 2, {"mask": place.read_bytes()}, None)
+        for served in answer(models, batch, pool):
+            assert isinstance(served, Done)
+            check(task, source, images.read(served.data).array)

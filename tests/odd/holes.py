@@ -10,6 +10,7 @@ from numpy.random import Generator
 
 from diptych.errors import ConfigError
 from diptych.images import Picture
+from diptych.options.controls import Mask
 from diptych.tasks.pairs import Pairs
 from diptych.tasks.task import Sample
 
@@ -27,8 +28,14 @@ class Holes(Pairs):
         return holed(target, left, top, width // 3, height // 3), target
 
     def source(
-        self, image: Picture, *, box: Annotated[str, "where the hole is: left,top,width,height"] = ""
+        self,
+        image: Picture,
+        *,
+        box: Annotated[str, "where the hole is: left,top,width,height"] = "",
+        mask: Annotated[Mask, "the hole, in white"] = None,
     ) -> Picture:
+        if mask is not None:
+            return cut(image, mask > 0)
         numbers = box.split(",") if box else ["0"] * 4
         if len(numbers) != 4 or not all(number.strip().isdecimal() for number in numbers):
             raise ConfigError(f"box = {box!r}: give four numbers, as in 8,8,16,16")
@@ -41,10 +48,16 @@ class Holes(Pairs):
 
 
 def holed(image: Picture, left: int, top: int, width: int, height: int) -> Picture:
-    """The picture without what is in the hole, and one channel more, which says where that is."""
-    hole = np.zeros((*image.array.shape[:2], 1), image.array.dtype)
-    hole[top : top + height, left : left + width] = 255
-    return replace(image, array=np.concatenate([np.where(hole > 0, 0, image.array), hole], axis=2))
+    """The picture without what is in a box."""
+    hole = np.zeros((*image.array.shape[:2], 1), bool)
+    hole[top : top + height, left : left + width] = True
+    return cut(image, hole)
+
+
+def cut(image: Picture, hole: np.ndarray) -> Picture:
+    """The picture without what is in the hole, `H W 1` of bool, and one channel more, which says where that is."""
+    seen = np.where(hole, 0, image.array).astype(image.array.dtype)
+    return replace(image, array=np.concatenate([seen, np.where(hole, 255, 0).astype(seen.dtype)], axis=2))
 
 
 TASK = Holes()

@@ -69,7 +69,6 @@ def translate(
     bf16: Bf16 = False,
     compile: Compile = False,
     snap_colours: Snap = False,
-    instances: Annotated[Path | None, typer.Option(help="A label map's map of instances, or a folder of them.")] = None,
     limit_mp: Annotated[float, typer.Option(help="Largest picture accepted, in million pixels.")] = 50.0,
     provenance: Annotated[
         bool, typer.Option(help="Say in each result that a model made it; see docs/provenance.md.")
@@ -95,11 +94,14 @@ def translate(
     from diptych.inference.destinations import plan
 
     paths, words = sort_out(arguments or [], model)
-    videos = are_videos(paths, samples=samples > 1, instances=instances is not None, mark=mark)
+    videos = are_videos(paths, samples=samples > 1, mark=mark)
     if steady and not videos:
         raise ConfigError("--steady is for videos: leave it out for pictures")
     translator = load(model, device, bf16, compile, snap_colours)
     controls = read_arguments(translator.controls, words)
+    maps = {name: Path(controls.pop(name)) for name in sorted(translator.maps & controls.keys())}
+    if videos and maps:
+        raise ConfigError(f"--{next(iter(maps))} is for pictures: leave it out for videos")
     if translator.tiling.mode != "off":
         translator.tiling = read_tiling(tiling, tile)
     elif tiling not in ("auto", "off"):
@@ -119,8 +121,8 @@ def translate(
 
     jobs, left_out = plan(paths, out, samples=samples, fits=fits, overwrite=overwrite)
     jobs, large = parted(jobs, limit_mp)
-    if large and (instances is not None or mark or translator.tiling.mode == "off"):
-        given = "--instances" if instances is not None else "--mark" if mark else "pictures as a whole"
+    if large and (maps or mark or translator.tiling.mode == "off"):
+        given = f"--{next(iter(maps))}" if maps else "--mark" if mark else "pictures as a whole"
         raise ConfigError(f"{large[0].source} is translated in parts, above --limit-mp {limit_mp:g}: not with {given}")
     if large and samples > 1:
         translator.check_several(controls)
@@ -129,7 +131,7 @@ def translate(
         leave(failed, len(large), left_out)
         return
     results = translate_all(
-        translator, jobs, controls=controls, instances=instances, batch=batch, limit_mp=limit_mp, sealer=sealer
+        translator, jobs, controls=controls, maps=maps, batch=batch, limit_mp=limit_mp, sealer=sealer
     )
     place = results[0].written or out if len(results) == 1 else out
     translated = [result for result in results if not result.fault]

@@ -115,9 +115,9 @@ def fingerprint(items: Sequence[Item], augment: Augment, kind: str, limit_gb: fl
     """
     sha = hashlib.sha256(repr((kind, limit_gb, {**asdict(augment), "flip": None})).encode())
     for item in items:
-        for path in (item.a, item.b, item.instances):
-            stat = path.stat() if path else None
-            sha.update(repr((item.name, path and path.name, stat and (stat.st_size, stat.st_mtime_ns))).encode())
+        for path in item.files:
+            stat = path.stat()
+            sha.update(repr((item.name, path.name, stat.st_size, stat.st_mtime_ns)).encode())
     return sha.hexdigest()[:24]
 
 

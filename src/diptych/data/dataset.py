@@ -122,7 +122,7 @@ class Data:
             np.dtype(dtype).itemsize * (1 if legend else channels)
             for channels, dtype, legend in zip(self.given_channels, self.dtype, self.legends, strict=True)
         ]
-        maps = [2 for each in self._training_sets(inputs)[:1] for item in each.items[:1] if item.instances]
+        maps = [np.dtype(kind.dtype).itemsize for kind in self.read.maps.values()] if inputs == PAIRS else []
         return height * width * sum(pixels + maps)
 
     def prepare(
@@ -179,17 +179,22 @@ class Data:
             for each, cached in zip(self._training_sets(inputs), self._caches[inputs], strict=True)
         ]
         ids = self.legends[0] is not None, self.legends[1] is not None
-        dataset = PairedData(samplers[0], self.task, ids) if inputs == PAIRS else UnpairedData(*samplers)
+        maps = tuple(self.read.maps)
+        dataset = PairedData(samplers[0], self.task, ids, maps) if inputs == PAIRS else UnpairedData(*samplers)
         return loader(dataset, batch=batch, start=start, rank=rank, world=world, workers=self.workers)
 
     def tensors(self, inputs: Inputs, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """A batch `B H W C` as methods want it, on the device it is on: `B C H W` in [-1, 1], label maps as planes."""
+        """A batch `B H W C` as methods want it, on the device it is on: `B C H W` in [-1, 1], label maps one-hot.
+
+        The maps that go with it are there by their kinds.
+        """
         instances = batch.get("instances")
         ready = {
             name: images.to_unit(batch[name], *span) if legend is None else to_planes(batch[name], legend, instances)
             for name, span, legend in zip(inputs, self.range, self.legends, strict=True)
         }
-        return ready if instances is None else {**ready, "instances": instances.long().movedim(-1, -3)}
+        maps = {name: kind for name, kind in self.read.maps.items() if name in batch}
+        return {**ready, **{name: kind.tensor(batch[name].movedim(-1, -3)) for name, kind in maps.items()}}
 
     def unit(self, picture: Picture, side: int) -> torch.Tensor:
         """A picture of the source side (0) or target side (1) as metrics want it: `C H W` in [-1, 1], or planes."""
@@ -203,10 +208,11 @@ class Data:
         They have their own size, or that of `shown`.
         """
         for name, (source, target, *maps) in self._whole(self.items(split), self.read):
-            things = maps[0].array if maps else None
-            sample = {"source": source, "target": target, **dict(zip(["instances"], maps, strict=False))}
+            named = dict(zip(self.read.maps, maps, strict=True))
+            sample = {"source": source, "target": target, **named}
             prepared, _ = self.task.pair(sample, np.random.default_rng(list(name.encode(errors="surrogateescape"))))
-            yield name, replace(prepared, things=things, prepared=True), target
+            beside = {kind: one.array for kind, one in named.items()}
+            yield name, replace(prepared, maps=beside, prepared=True), target
 
     def pictures(self, split: str, side: int) -> Iterator[tuple[str, Picture]]:
         """(name, picture) of all pictures of the source side (0) or target side (1) of a split, like `pairs`."""
@@ -254,7 +260,7 @@ class Data:
                 "tell the pairs, set data.kind='two folders'; to learn from each by itself, data.kind=photos and "
                 "data.task=itself; or choose a method that needs no pairs"
             )
-        maps = ("uint16",) if any(item.instances for item in self.train) else ()
+        maps = (kind.dtype for kind in self.read.maps.values())
         return TrainingSet("pairs", self.train, self.read, (*self.dtype, *maps), STREAM_OF_PAIRS)
 
     def _training_set(self, side: int) -> TrainingSet:

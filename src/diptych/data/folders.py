@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -24,13 +24,18 @@ HELD_OUT_AT_MOST = 50
 class Item:
     """One picture, or one pair; of a pair side by side, `a` and `b` are the same file.
 
-    instances: a map of which thing each pixel of the pair belongs to.
+    maps: what goes with the pixels of the pair, by its kind.
     """
 
     name: str
     a: Path
     b: Path | None = None
-    instances: Path | None = None
+    maps: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def files(self) -> list[Path]:
+        """All that it is read from."""
+        return [path for path in (self.a, self.b, *self.maps.values()) if path]
 
     def single(self, side: int) -> Item:
         """One side (0: a, 1: b) of a pair, for itself."""

@@ -74,20 +74,28 @@ class InfiniteSampler:
 class PairedData:
     """Training pairs by the number of the image in the whole training: `data[k]` for any k >= 0, never out of range.
 
-    task: makes each pair from what the sampler deals. ids: whether source and target are label maps.
+    task: makes each pair from what the sampler deals. ids: whether source and target are label maps. maps: what goes
+    with each pair.
     """
 
-    def __init__(self, pairs: InfiniteSampler, task: Task, ids: tuple[bool, bool] = (False, False)) -> None:
-        self.pairs, self.task, self.ids = pairs, task, (*ids, True)
+    def __init__(
+        self,
+        pairs: InfiniteSampler,
+        task: Task,
+        ids: tuple[bool, bool] = (False, False),
+        maps: tuple[str, ...] = (),
+    ) -> None:
+        self.pairs, self.task = pairs, task
+        self.ids = {"source": ids[0], "target": ids[1], **dict.fromkeys(maps, True)}
 
     def __len__(self) -> int:
         return len(self.pairs)
 
     def __getitem__(self, k: int) -> dict[str, np.ndarray]:
-        """`{"source": H W C, "target": H W C}` and perhaps `instances`, cropped and mirrored alike."""
+        """`{"source": H W C, "target": H W C}` and the maps that go with them, cropped and mirrored alike."""
         arrays, rng = self.pairs.draw(k)
-        named = zip(("source", "target", "instances"), arrays, self.ids, strict=False)
-        sample = {name: Picture(array, ids=ids) for name, array, ids in named}
+        named = zip(self.ids.items(), arrays, strict=True)
+        sample = {name: Picture(array, ids=ids) for (name, ids), array in named}
         source, target = self.task.pair(sample, rng)
         beside = {name: picture.array for name, picture in sample.items()}
         return {**beside, "source": source.array, "target": target.array}

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Interval, Len
 from pydantic import AfterValidator
 
-from diptych import images, tasks
+from diptych import images, kinds, tasks
 from diptych.data import compare, reach
 from diptych.data.augment import Augment, Resize
 from diptych.data.dataset import Data, Legends, Range, T, turn
@@ -45,6 +45,7 @@ def open_data(
     legend: str | dict[str, Any] | None = None,
     snap_colours: bool = False,
     instances: str | None = None,
+    maps: dict[str, str] | None = None,
     ranges: dict[str, Span] | None = None,
     size: Annotated[int | str, AfterValidator(_a_size)] = 256,
     load: Annotated[int, Gt(0)] | None = None,
@@ -72,7 +73,8 @@ def open_data(
         labels: which side's pictures are label maps: source, target, or its name; a method that needs them asks for it.
         legend: what the label maps mean: a file, or its content; by default legend.yaml in the folder, or the numbers.
         snap_colours: of label maps whose colours have smeared, take the nearest class.
-        instances: a folder beside the other two, of maps of instances; their borders become one more plane.
+        instances: a folder beside the other two, of maps of instances; their borders become one more channel.
+        maps: further folders beside the other two, of maps that go with the pairs, by their kind, as {mask: masks}.
         ranges: what is black and white of a side, as {height: [0, 900]}, instead of what its pictures reach to; what
             lies beyond is cut off.
         size: of the training crop, in pixels: 256, or "320x256" for width x height.
@@ -86,9 +88,10 @@ def open_data(
         limit_mp: refuse pictures of more million pixels.
     """
     pairing = tasks.find(task)
+    further = {**(maps or {}), **({"instances": instances} if instances else {})}
     found = recognise(
-        folder, a=a, b=b, kind=kind, direction=direction, labels=labels, instances=instances, limit_mp=limit_mp,
-        alone=pairing.alone,
+        folder, a=a, b=b, kind=kind, direction=direction, labels=labels, limit_mp=limit_mp, alone=pairing.alone,
+        maps=further,
     )  # fmt: skip
     if found.kind == "photos":
         if not pairing.alone:
@@ -103,7 +106,7 @@ def open_data(
     dtypes = _each(lambda dtype, of: of.dtype if of else dtype, dtypes, legends)
     read = PairReader(
         reverse, channels, limit_mp, halved=found.kind == "side by side", legends=legends, snap=snap_colours,
-        ranges=_ranges(found, reverse, ranges, legends),
+        ranges=_ranges(found, reverse, ranges, legends), maps={kind: kinds.find(kind) for kind in sorted(further)},
     )  # fmt: skip
     data = Data(
         folder=found,
@@ -260,7 +263,7 @@ def _in_one_form(path: Path) -> Path:
 def _fingerprint(found: Folder) -> str:
     """sha256 over names and sizes in bytes: tells data sets apart without reading them, wherever they lie."""
     sha = hashlib.sha256()
-    paths = {path for item in found.items() for path in (item.a, item.b, item.instances) if path}
+    paths = {path for item in found.items() for path in item.files}
     for name, path in sorted((_in_one_form(found.relative(path)), path) for path in paths):
         sha.update(f"{name.as_posix()} {path.stat().st_size}\n".encode(errors="surrogateescape"))
     return sha.hexdigest()

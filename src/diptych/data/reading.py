@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,12 @@ from diptych.data.folders import Item
 from diptych.errors import DataError
 from diptych.images import Picture
 from diptych.images.legend import Legend
+from diptych.kinds import MapKind
 
 
 @dataclass(frozen=True)
 class PairReader:
-    """Decodes a pair as (source, target), and perhaps its map of instances.
+    """Decodes a pair as (source, target), and the maps that go with it.
 
     channels, legends: of source and target; a legend says that it is a label map. halved: both are in one file. snap:
     label maps in other colours than the classes' have the nearest class. ranges: of source and target, where they are
@@ -30,14 +32,22 @@ class PairReader:
     legends: tuple[Legend | None, Legend | None] = (None, None)
     snap: bool = False
     ranges: tuple[tuple[float, float] | None, tuple[float, float] | None] = (None, None)
+    maps: Mapping[str, MapKind] = field(default_factory=dict)
 
     def __call__(self, item: Item) -> tuple[Picture, ...]:
         assert item.b is not None
         a, b = self.both(item)
         source, target = (b, a) if self.reverse else (a, b)
         pair = self.as_known(source, 0, item), self.as_known(target, 1, item)
-        maps = (instances(self.file(item.instances, numbers=True)),) if item.instances else ()
-        return _of_one_size((*pair, *maps))
+        return _of_one_size((*pair, *(self.map(item.maps[name], kind) for name, kind in self.maps.items())))
+
+    def map(self, path: Path, kind: MapKind) -> Picture:
+        """A map of that kind. Raises DataError for what is none."""
+        picture = self.file(path, numbers=True)
+        try:
+            return replace(picture, array=kind.read(picture.array), alpha=None, ids=True)
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from None
 
     def both(self, item: Item) -> tuple[Picture, Picture]:
         """a and b, each as what it is: numbers where it is a label map, else a picture with its colours."""
@@ -71,8 +81,9 @@ class PairReader:
         """The same for readers that decode the same, in every process."""
         legends = [legend and legend.classes for legend in self.legends]
         return repr(
-            (images.READING, self.reverse, self.channels, self.limit_mp, self.halved, legends, self.snap, self.ranges)
-        )
+            (images.READING, self.reverse, self.channels, self.limit_mp, self.halved, legends, self.snap, self.ranges,
+             list(self.maps))
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -92,14 +103,6 @@ class SingleReader:
     def key(self) -> str:
         """The same for readers that decode the same, in every process."""
         return repr((self.pairs.key, self.side))
-
-
-def instances(picture: Picture) -> Picture:
-    """A map of instances: one number for each thing. Raises DataError for what has none."""
-    if picture.array.shape[2] != 1 or picture.array.dtype.kind == "f":
-        what = f"{picture.array.shape[2]} channels of {picture.array.dtype}"
-        raise DataError(f"a map of instances has one channel of whole numbers, not {what}")
-    return replace(picture, array=picture.array.astype(np.uint16), alpha=None, ids=True)
 
 
 def _of_one_size(pictures: tuple[Picture, ...]) -> tuple[Picture, ...]:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar, get_args
@@ -42,16 +43,16 @@ def recognise(
     kind: str = "auto",
     direction: str = "auto",
     labels: str | None = None,
-    instances: str | None = None,
+    maps: Mapping[str, str] | None = None,
     limit_mp: float = images.LIMIT_MP,
     alone: bool = False,
 ) -> Folder:
     """Find out what a folder holds, or two (`a` and `b`), from headers alone, read in threads.
 
     `kind` says it instead; `direction` (photo2label) chooses two of several domains; `labels` names the one whose
-    pictures are label maps, and `instances` a further folder, of maps of instances. alone: single photos are enough, so
-    that no photo is cut into halves. Files that cannot be used are left out and listed in `faults`; DataError is raised
-    when nothing is left, ConfigError for an impossible option.
+    pictures are label maps, and `maps` further folders, of maps that go with the pairs, by their kind. alone: single
+    photos are enough, so that no photo is cut into halves. Files that cannot be used are left out and listed in
+    `faults`; DataError is raised when nothing is left, ConfigError for an impossible option.
     """
     if kind not in (kinds := ("auto", *(kind for kind in get_args(Kind) if kind != "photos twice"))):
         raise ConfigError(f"kind={kind} is unknown: use one of {', '.join(kinds)}")
@@ -63,14 +64,17 @@ def recognise(
     faults = [*found.faults, *unreadable]
     files = {place: [path for path in paths if path in headers] for place, paths in found.files.items()}
     found = found._replace(files=files, faults=faults)
-    maps = layouts.names_of(found, instances) if instances else {}
-    found = found._replace(files={place: paths for place, paths in files.items() if place[1] != instances})
+    further = {kind: (place, layouts.names_of(found, place)) for kind, place in (maps or {}).items()}
+    apart = {place for place, _ in further.values()}
+    found = found._replace(files={place: paths for place, paths in files.items() if place[1] not in apart})
     folder = _arrange(roots, found, kind, direction, headers, alone=alone)
     left_out = images.listing.counted(found.kinds)
     folder = replace(folder, headers=headers, faults=(*faults, *folder.faults), left_out=left_out)
     folder = directed(folder, direction, labels)
     folder = replace(folder, labels=None if labels is None else side_of(folder, labels, folder.direction))
-    folder = _agreeing(folder if instances is None else _with_instances(folder, maps, instances))
+    for kind_of_map, (place, those) in further.items():
+        folder = _with_maps(folder, kind_of_map, those, place)
+    folder = _agreeing(folder)
     if not any(folder.items()):
         raise DataError(_nothing_left(folder))
     return folder
@@ -232,21 +236,22 @@ def side_of(folder: Folder, labels: str, direction: str, *, option: str = "data.
     raise ConfigError(f"{option}={labels} is no side of {folder.place}: use one of {known}")
 
 
-def _with_instances(folder: Folder, maps: Names, name: str) -> Folder:
-    """Each pair with its map of instances. Raises DataError where one has none."""
+def _with_maps(folder: Folder, kind: str, maps: Names, place: str) -> Folder:
+    """Each pair with its map of that kind. Raises DataError where one has none."""
+    asked = f"maps of the kind {kind} ({place}/)"
     if folder.kind != "two folders":
-        raise DataError(f"{folder.place}: maps of instances (data.instances={name}) go with pairs in two folders")
+        raise DataError(f"{folder.place}: {asked} go with pairs in two folders")
     pairs = {item.a: (split, item.name) for split, items in folder.splits.items() for item in items}
     matched = {pair.a: pair.b for pair in pairing.match(pairs, maps).pairs}
     missing = [f"{split}/{name}" for path, (split, name) in pairs.items() if path not in matched]
     if missing:
         where = "there is no such folder" if not maps else f"{len(missing)} of {len(pairs)} pairs have none there"
         raise DataError(
-            f"{folder.place}: maps of instances are asked for in {name}/ (data.instances), and {where}, as "
-            f"{missing[0]}: add them, or leave data.instances out"
+            f"{folder.place}: {asked} are asked for, and {where}, as {missing[0]}: add them, or leave "
+            f"{'data.instances' if kind == 'instances' else 'data.maps'} out"
         )
     splits = {
-        split: tuple(replace(item, instances=matched[item.a]) for item in items)
+        split: tuple(replace(item, maps={**item.maps, kind: matched[item.a]}) for item in items)
         for split, items in folder.splits.items()
     }
     return replace(folder, splits=splits)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,7 +36,7 @@ class Picture:
     notes: tuple[str, ...] = ()
     palette: np.ndarray | None = None  # N 3 of uint8: the colours that the numbers of a single channel stand for
     ids: bool = False  # its numbers are names, of classes or of things, and are never mixed
-    things: np.ndarray | None = None  # H W 1: which thing each pixel belongs to, of a label map
+    maps: Mapping[str, np.ndarray] = field(default_factory=dict)  # H W 1 each: what goes with it, by its kind
     metadata: Metadata = NOTHING  # what its file says beside the pixels, and is true of a translation too
     prepared: bool = False  # it is the source of a pair, as the task makes it of a user's picture
 

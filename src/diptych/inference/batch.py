@@ -43,7 +43,7 @@ def translate_files(
     jobs: list[Job],
     *,
     controls: Mapping[str, Any],
-    instances: Path | None = None,
+    maps: Mapping[str, Path] | None = None,
     batch: int = 8,
     threads: int = 4,
     limit_mp: float = images.LIMIT_MP,
@@ -52,14 +52,17 @@ def translate_files(
 ) -> list[Result]:
     """Carry out `jobs`; neighbours of one size share a batch. `report` hears of each result as it is there.
 
-    controls: as for calling the translator; of several answers to a picture, each has the next seed. instances: of
-    label maps, a map of instances, or a folder with one for each under its name. sealer: gives each file credentials.
+    controls: as for calling the translator; of several answers to a picture, each has the next seed. maps: for each
+    control that is one, the map that goes with the picture, or a folder with one for each under its name. sealer: gives
+    each file credentials.
     Raises ConfigError for wrong controls.
     """
     if any(job.sample for job in jobs):
         translator.check_several(controls)
-    if instances and not instances.is_dir() and len({job.source for job in jobs}) > 1:
-        raise ConfigError(f"{instances} is one map of instances for several pictures: give a folder with one for each")
+    maps = maps or {}
+    for name, place in maps.items():
+        if not place.is_dir() and len({job.source for job in jobs}) > 1:
+            raise ConfigError(f"--{name} {place} is one file for several pictures: give a folder with one for each")
     controls = translator.checked(controls)
     results: list[Result] = []
 
@@ -69,7 +72,7 @@ def translate_files(
 
     with ThreadPoolExecutor(threads) as writers:
         source = translator.ends(controls.get("to"))[0]
-        look = partial(read, translator, side=source, instances=instances, limit_mp=limit_mp)
+        look = partial(read, translator, side=source, maps=maps, limit_mp=limit_mp)
         opened = ahead(look, jobs, threads=threads)
         writing: deque[Future[Result]] = deque()
         for some in alike(opened, batch, done):
@@ -84,25 +87,25 @@ def translate_files(
 
 
 def read(
-    translator: Translator, job: Job, *, side: Domain, instances: Path | None, limit_mp: float
+    translator: Translator, job: Job, *, side: Domain, maps: Mapping[str, Path], limit_mp: float
 ) -> tuple[Job, Picture | str]:
     """The picture of a job, as one of `side`, or what is wrong with it."""
     try:
         picture = images.read(job.source, limit_mp=limit_mp, indices=side.legend is not None)
-        if instances:
-            picture = translator.with_things(picture, map_of(job.source, instances))
+        if maps:
+            picture = translator.with_maps(picture, {name: map_of(job.source, place) for name, place in maps.items()})
         return job, translator.opened(picture, side, str(job.source))
     except DiptychError as error:
         return job, str(error)
 
 
-def map_of(source: Path, instances: Path) -> Path:
-    """The map of instances of a label map. Raises DataError where the folder has none of its name."""
-    if not instances.is_dir():
-        return instances
-    found = [path for path in sorted(instances.iterdir()) if path.stem == source.stem]
+def map_of(source: Path, place: Path) -> Path:
+    """The map of a picture: `place`, or what has the picture's name there. Raises DataError where nothing has."""
+    if not place.is_dir():
+        return place
+    found = [path for path in sorted(place.iterdir()) if path.stem == source.stem]
     if not found:
-        raise DataError(f"{source}: there is no map of instances called {source.stem} in {instances}")
+        raise DataError(f"{source}: there is nothing called {source.stem} in {place}")
     return found[0]
 
 
@@ -124,7 +127,7 @@ def alike(
 
 
 def kind(job: Job, picture: Picture) -> tuple[Any, ...]:
-    return (job.sample, *picture.array.shape, picture.array.dtype, picture.things is None)
+    return (job.sample, *picture.array.shape, picture.array.dtype, *sorted(picture.maps))
 
 
 def translated(

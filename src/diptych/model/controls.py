@@ -10,12 +10,19 @@ from diptych import tasks
 from diptych.errors import ConfigError
 from diptych.methods.method import Method
 from diptych.model.card import Card
-from diptych.options.controls import Control, controls_of
+from diptych.options.controls import Control, Instances, control, controls_of
 from diptych.options.schema import complete, schema
 
 
+def controls_for(method: Method, card: Card) -> dict[str, Control]:
+    """All controls that there may be, by name: the method's, its task's, and the map that the source's legend takes."""
+    edges = card.source.legend is not None and card.source.legend.edges
+    of_source = {"instances": control("instances", Instances, None)} if edges else {}
+    return {**of_source, **controls_of(type(method).translate), **controls_of(tasks.find(card.task).source)}
+
+
 def describe_controls(method: Method, card: Card) -> list[Control]:
-    """The controls of `method`, and of its task, that have a meaning for the model with that card, in order.
+    """The controls that have a meaning for the model with that card, in order.
 
     Domains go by their names, and are no choice where there is one way. A method that draws nothing by chance has one
     look: no seed, and no example of another. The method may be without weights, as `model_folder.build` makes it.
@@ -23,12 +30,11 @@ def describe_controls(method: Method, card: Card) -> list[Control]:
     meaningless = set() if method.stochastic else {"seed", "picture", "strength"}
     if len(card.targets) < 2:
         meaningless.add("domain")
-    if card.source.legend is None:
-        meaningless.add("instances")
+    maps = {"instances"} if card.source.legend is None else set()
     return [
         replace(one, default=card.targets[0], choices=tuple(card.targets)) if one.kind == "domain" else one
-        for one in (controls_of(method.translate) | controls_of(tasks.find(card.task).source)).values()
-        if one.kind not in meaningless
+        for one in controls_for(method, card).values()
+        if one.kind not in meaningless and one.map not in maps
     ]
 
 

@@ -28,7 +28,7 @@ MOST_OUTSIDE = 0.5
 def prepare(picture: Picture, side: Domain) -> Tensor:
     """A picture as the networks want those of `side`: `C H W` in [-1, 1]; grey and colour made to match, ids planes."""
     if side.legend:
-        return to_planes(picture.array, side.legend, picture.things)
+        return to_planes(picture.array, side.legend, picture.maps.get("instances"))
     same = picture.array.dtype == side.dtype
     low, high = (side.low, side.high) if same else images.value_range(picture.array.dtype)
     array = images.match_channels(

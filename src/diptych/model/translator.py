@@ -16,12 +16,13 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor
 
-from diptych import tasks
+from diptych import kinds, tasks
 from diptych.errors import ConfigError, DataError, DiptychError, OutputError
 from diptych.images import Picture
 from diptych.methods.method import Method, domains
 from diptych.model import folder as model_folder
 from diptych.model.card import Card, Domain
+from diptych.model.controls import controls_for, describe_controls
 from diptych.model.preparing import (
     MOST_OUTSIDE,
     Image,
@@ -103,18 +104,28 @@ class Translator:
 
     @cached_property
     def controls(self) -> dict[str, Control]:
-        """The controls that there are, by name: the method's, and the task's."""
-        return {**controls_of(type(self.method).translate), **self.task_controls}
+        """The controls that there are, by name."""
+        return controls_for(self.method, self.card)
 
     @cached_property
-    def task_controls(self) -> dict[str, Control]:
-        """The controls of the task, which has its say before the networks."""
-        return controls_of(self.task.source)
+    def method_controls(self) -> set[str]:
+        """The names of those that the method is given."""
+        return set(controls_of(type(self.method).translate))
+
+    @cached_property
+    def task_controls(self) -> set[str]:
+        """The names of those of the task, which has its say before the networks."""
+        return set(controls_of(self.task.source))
 
     @property
     def examples(self) -> set[str]:
         """The controls that take a picture of the domain translated to, as an example."""
         return {name for name, one in self.controls.items() if one.kind == "picture"}
+
+    @property
+    def maps(self) -> set[str]:
+        """The controls that are maps: each lies on the pixels of its picture."""
+        return {name for name, one in self.controls.items() if one.map}
 
     @cached_property
     def schema(self) -> type[BaseModel]:
@@ -129,17 +140,15 @@ class Translator:
         named = {own: name for name, own in self.own_names.items()}
         return self.card.ends(to if to is None or to in self.own_names else named.get(to, to))
 
-    def __call__(
-        self, image: Image, *, to: str | None = None, instances: Image | None = None, **controls: Any
-    ) -> Picture:
+    def __call__(self, image: Image, *, to: str | None = None, **controls: Any) -> Picture:
         """Translate one picture: same size, the target's channels and range; alpha and file format are carried over.
 
-        to: the name of the domain to translate to, of a model that works both ways. instances: for a label map, which
-        thing each pixel belongs to. controls: the keyword arguments of the method's `translate`; where it takes a
-        style, a picture as any other. Raises ConfigError for others.
+        to: the name of the domain to translate to, of a model that works both ways. controls: the keyword arguments of
+        the method's `translate`, and of its task; where one takes a picture or a map, an image as any other. Raises
+        ConfigError for others.
         """
-        picture = image if instances is None else self.with_things(image, instances)
-        return next(self.many([picture], to=to, **controls))
+        maps = {name: controls.pop(name) for name in self.maps & controls.keys() if controls[name] is not None}
+        return next(self.many([self.with_maps(image, maps) if maps else image], to=to, **controls))
 
     def many(
         self, pictures: Iterable[Image], *, batch: int = 8, to: str | None = None, **controls: Any
@@ -229,17 +238,19 @@ class Translator:
         """Pictures of one kind as one batch, before the task finishes them."""
         source, target = self.given_ends(controls.get("to"))
         x = torch.stack([prepare(one, source) for one in seen])
-        outputs = self.batch(x, **{**controls, **self.things(seen)})
+        outputs = self.batch(x, **{**controls, **self.maps_of(seen)})
         return [finished(output, target) for output in outputs.cpu()]
 
     def given(self, picture: Picture, controls: Mapping[str, Any]) -> Picture:
         """What the networks are given of a user's picture, by the task; a source of a pair is so already."""
+        if picture.prepared:
+            return picture
         own = {name: value for name, value in controls.items() if name in self.task_controls}
-        return picture if picture.prepared else self.task.source(picture, **own)
+        return self.task.source(picture, **{**own, **{name: one for name, one in picture.maps.items() if name in own}})
 
     def of_method(self, controls: Mapping[str, Any]) -> dict[str, Any]:
-        """The controls that are the method's, without the task's own; domains as it calls them."""
-        own = {name: value for name, value in controls.items() if name not in self.task_controls}
+        """The controls that are the method's; domains as it calls them."""
+        own = {name: value for name, value in controls.items() if name in self.method_controls}
         for name in own.keys() & {name for name, one in self.controls.items() if one.kind == "domain"}:
             own[name] = self.own_names.get(own[name], own[name])
         return own
@@ -257,8 +268,8 @@ class Translator:
         height, width = picture.array.shape[:2]
 
         def region(top: int, bottom: int, left: int, right: int) -> Picture:
-            things = None if picture.things is None else picture.things[top:bottom, left:right]
-            return replace(picture, array=picture.array[top:bottom, left:right], things=things)
+            maps = {name: one[top:bottom, left:right] for name, one in picture.maps.items()}
+            return replace(picture, array=picture.array[top:bottom, left:right], maps=maps)
 
         bands = list(self.rows(region, height, width, controls))
         statistics = "statistics of a sample" if self.tiling.mode == "approximate" else "statistics of all of it"
@@ -288,8 +299,8 @@ class Translator:
             low, first = int(rows.min()), int(columns.min())
             seen = region(low, int(rows.max()) + 1, first, int(columns.max()) + 1)
             places = np.ix_(rows - low, columns - first)
-            things = None if seen.things is None else seen.things[places]
-            return replace(seen, array=seen.array[places], things=things)
+            maps = {name: one[places] for name, one in seen.maps.items()}
+            return replace(seen, array=seen.array[places], maps=maps)
 
         Malloc.hand_back(above=0)
         most = resident() + KEPT_FOR_TILES
@@ -297,8 +308,8 @@ class Translator:
         def network(method: Method, speed: Speed) -> Network:
             def tensors(shown: Picture) -> dict[str, Tensor]:
                 x = prepare(shown, source)[None].to(self.device)
-                things = {name: one.to(self.device) for name, one in self.things([shown]).items()}
-                return {"x": speed.layout(x).clone(), **things}  # in memory of its own, which can be put away
+                maps = {name: one.to(self.device) for name, one in self.maps_of([shown]).items()}
+                return {"x": speed.layout(x).clone(), **maps}  # in memory of its own, which can be put away
 
             def translate(given: dict[str, Tensor]) -> Tensor:
                 return method.translate(given.pop("x"), **{**controls, **given})  # held by nobody while it waits
@@ -342,30 +353,38 @@ class Translator:
         notes = []
         if unseen := side.legend.unseen(ids.array):
             notes.append(f"no training picture showed {', '.join(unseen)}: it is guessed")
-        if side.legend.edges and ids.things is None:
+        if side.legend.edges and "instances" not in ids.maps:
             notes.append("no map of instances is given: no borders are drawn between things of one class")
         return replace(ids, notes=(*ids.notes, *notes))
 
-    def with_things(self, image: Image, instances: Image) -> Picture:
-        """A label map together with its map of instances, of the same size. Raises DataError or ConfigError."""
-        if self.card.source.legend is None:
-            raise ConfigError("maps of instances go with label maps, and this model takes none: leave instances out")
-        picture, things = open_picture(image, indices=True), open_picture(instances, indices=True).array
-        if things.shape != (*picture.array.shape[:2], 1) or things.dtype.kind == "f":
-            height, width, channels = things.shape
-            raise DataError(
-                f"the map of instances is {width}x{height} with {channels} channel(s) of {things.dtype}: it needs the "
-                f"size of the label map, and one channel of whole numbers"
-            )
-        return replace(picture, things=things.astype(np.uint16))
+    def with_maps(self, image: Image, maps: Mapping[str, Image]) -> Picture:
+        """A picture together with maps of its size, by the names of their controls. Raises DataError or ConfigError."""
+        picture = open_picture(image, indices=self.card.source.legend is not None)
+        read = {name: self.map(name, one, picture) for name, one in maps.items()}
+        return replace(picture, maps={**picture.maps, **read})
 
-    def things(self, pictures: list[Picture]) -> dict[str, Tensor]:
-        """The maps of instances of a batch, for a method that asks for them."""
-        maps = [picture.things for picture in pictures if picture.things is not None]
-        wanted = [name for name, one in self.controls.items() if one.kind == "instances"]
-        if not maps:
-            return {}
-        return {name: torch.from_numpy(np.stack(maps).astype(np.int64)).movedim(-1, -3) for name in wanted}
+    def map(self, name: str, image: Image, picture: Picture) -> np.ndarray:
+        """The map of a picture that a control is given. Raises DataError or ConfigError."""
+        if name not in {one.name for one in describe_controls(self.method, self.card)}:
+            raise ConfigError(f"this model takes no {name}: leave it out")
+        kind = kinds.find(self.controls[name].map)
+        try:
+            array = kind.read(open_picture(image, indices=True).array)
+        except DataError as error:
+            raise DataError(f"{image}: {error}" if isinstance(image, str | PathLike) else str(error)) from None
+        if array.shape[:2] != picture.array.shape[:2]:
+            (height, width), (h, w) = array.shape[:2], picture.array.shape[:2]
+            raise DataError(f"the {kind.what} is {width}x{height}, and the picture {w}x{h}: it needs the same size")
+        return array
+
+    def maps_of(self, pictures: list[Picture]) -> dict[str, Tensor]:
+        """The maps that go with a batch, for a method that asks for them, by the names of its controls."""
+        own = [name for name in self.maps & self.method_controls if all(name in one.maps for one in pictures)]
+        stacked = {name: np.stack([picture.maps[name] for picture in pictures]) for name in own}
+        return {
+            name: kinds.find(self.controls[name].map).tensor(torch.from_numpy(maps.astype(np.int32)).movedim(-1, -3))
+            for name, maps in stacked.items()
+        }
 
     def batch(self, pictures: Tensor, **controls: Any) -> Tensor:
         """Translate a batch `B C H W` in [-1, 1], of any height and width; controls as `checked` gives them.
@@ -375,9 +394,9 @@ class Translator:
         controls = self.of_method(controls)
         height, width = pictures.shape[-2:]
         padded = mirror_pad(pictures.to(self.device), self.method.size_multiple)
-        for name in [name for name, one in self.controls.items() if one.kind == "instances"]:
-            if (things := controls.get(name)) is not None:
-                controls[name] = mirror_pad(things.to(self.device), self.method.size_multiple)
+        for name in self.maps & controls.keys():
+            if controls[name] is not None:
+                controls[name] = mirror_pad(controls[name].to(self.device), self.method.size_multiple)
         with torch.inference_mode(), self.speed.precision(self.device):
             outputs = self.running.translate(self.speed.layout(padded), **controls)
         top, left = (padded.shape[-2] - height) // 2, (padded.shape[-1] - width) // 2
@@ -451,4 +470,4 @@ class Translator:
 
 def kind(picture: Picture) -> tuple[Any, ...]:
     """Pictures of one kind can share a batch."""
-    return picture.array.shape, picture.array.dtype, picture.things is None
+    return picture.array.shape, picture.array.dtype, *sorted(picture.maps)

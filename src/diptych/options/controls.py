@@ -20,16 +20,18 @@ from torch import Tensor
 from diptych.errors import ConfigError
 from diptych.options.recipes import parse
 
-Kind = Literal["domain", "picture", "instances", "seed", "strength", "choice", "integer", "number", "switch", "text"]
-WORDS: tuple[Kind, ...] = ("domain", "picture", "instances", "choice", "text")
+Kind = Literal["domain", "picture", "map", "seed", "strength", "choice", "integer", "number", "switch", "text"]
+WORDS: tuple[Kind, ...] = ("domain", "picture", "map", "choice", "text")
 """The kinds whose value a command line gives as it is: a file's name, or words."""
 
 
 @dataclass(frozen=True)
 class Of:
-    """In an annotation: of which kind a control is, where its type alone does not say it."""
+    """In an annotation: of which kind a control is, where its type alone does not say it; map: of which kind a map is,
+    by its name in `diptych.kinds`."""
 
     kind: Kind
+    map: str = ""
 
 
 To = Annotated[Literal["a", "b"], Of("domain"), "the domain to translate to"]
@@ -41,8 +43,11 @@ Seed = Annotated[int, Interval(ge=0, lt=2**63), Of("seed"), "another one, anothe
 Style = Annotated[Tensor | None, Of("picture"), "a picture to take the style of"]
 """A picture, `1 C H W` in [-1, 1], of the domain translated to, as an example."""
 
-Instances = Annotated[Tensor | None, Of("instances"), "which thing each pixel of the label map belongs to"]
+Instances = Annotated[Tensor | None, Of("map", "instances"), "which thing each pixel of the label map belongs to"]
 """Which thing each pixel of the input belongs to, int64 `B 1 H W`, ids below 65536."""
+
+Mask = Annotated[Tensor | None, Of("map", "mask"), "where: white is inside, black outside"]
+"""Where something is meant, float `B 1 H W`: 1 inside, 0 outside. A task is given it as a picture, `H W 1`."""
 
 Strength = Annotated[float, Interval(ge=0, le=1), Of("strength"), "from 0, nothing, to 1, all of it"]
 """From 0, nothing, to 1, all of it."""
@@ -52,9 +57,9 @@ Strength = Annotated[float, Interval(ge=0, le=1), Of("strength"), "from 0, nothi
 class Control:
     """One control of a translator.
 
-    kind: what a user is shown for it; a picture is an example, instances a map of these. choices: of a choice, the
-    words to choose from. low, high: bounds of a number, where there are any. optional: whether it may be left empty.
-    help: what it does.
+    kind: what a user is shown for it; a picture is an example, a map lies on the pixels of the picture, is of the kind
+    `map` in `diptych.kinds`, and has its name. choices: of a choice, the words to choose from. low, high: bounds of a
+    number, where there are any. optional: whether it may be left empty. help: what it does.
     """
 
     name: str
@@ -65,16 +70,17 @@ class Control:
     high: float | None = None
     optional: bool = False
     help: str = ""
+    map: str = ""
 
     @property
     def is_file(self) -> bool:
         """Whether its value is a picture file."""
-        return self.kind in ("picture", "instances")
+        return self.kind in ("picture", "map")
 
     @property
     def widget(self) -> str:
         """What a form shows for it: a domain is a choice, and so on."""
-        return {"domain": "choice", "instances": "picture"}.get(self.kind, self.kind)
+        return {"domain": "choice", "map": "picture"}.get(self.kind, self.kind)
 
     @property
     def numbers_answers(self) -> bool:
@@ -123,9 +129,9 @@ def control(name: str, annotation: Any, default: Any) -> Control:
     optional, help = optional or default is None, next((one for one in said[::-1] if isinstance(one, str)), "")
     low, high = (next((v for one in said for key in keys if (v := getattr(one, key, None)) is not None), None)
                  for keys in (("ge", "gt"), ("le", "lt")))  # fmt: skip
-    if kind := next((one.kind for one in said if isinstance(one, Of)), None):
-        high = 2**63 - 1 if kind == "seed" else high
-        return Control(name, kind, default, low=low, high=high, optional=optional, help=help)
+    if of := next((one for one in said if isinstance(one, Of)), None):
+        high = 2**63 - 1 if of.kind == "seed" else high
+        return Control(name, of.kind, default, low=low, high=high, optional=optional, help=help, map=of.map)
     if get_origin(inner) is Literal:
         return Control(name, "choice", default, tuple(map(str, get_args(inner))), optional=optional, help=help)
     kinds: dict[Any, Kind] = {bool: "switch", int: "integer", float: "number", str: "text"}

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from diptych.errors import ConfigError
-from diptych.methods.method import Count, Method, Step, Weight
+from diptych.methods.method import Count, Method, Step, Weight, inputs
 from diptych.nn.diffaugment import Augmentation, diffaugment
 from diptych.nn.gan import slope_penalty
 from diptych.nn.spectral import SpectralNorm
@@ -80,7 +80,7 @@ class Stabilized:
     """A method with what steadies it. All that changes is in the method's state."""
 
     def __init__(self, options: Stabilizers, method: Method) -> None:
-        self.options = options
+        self.options, self.inputs = options, inputs(method)
         self.channels: list[int] = []
         self.due = True
         for judge in discriminators(method):
@@ -95,7 +95,7 @@ class Stabilized:
 
     def begin(self, batch: Mapping[str, Tensor], number: int) -> None:
         """Get ready for the steps of a batch, the training's `number`-th from 0."""
-        self.channels = [x.shape[1] for name, x in batch.items() if x.dim() == 4 and name != "instances"]
+        self.channels = [x.shape[1] for name, x in batch.items() if x.dim() == 4 and name in self.inputs]
         self.due = number % self.options.r1_every == 0
 
     def augment(self, judge: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

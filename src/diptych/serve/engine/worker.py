@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from diptych import images
+from diptych import images, kinds
 from diptych.errors import ConfigError, DataError, DiptychError, OutputError
 from diptych.export.acceleration import open_translator
 from diptych.images import Picture
@@ -291,13 +291,16 @@ class Translation:
         self.translator, self.sealer, self.batch, self.limit_mp = translator, sealer, batch, limit_mp
         self.each: Callable[..., Iterator[Any]] = pool.map if len(batch.files) > 1 else map
         given = dict(batch.controls)
-        maps = [name for name, one in translator.controls.items() if one.kind == "instances"]
-        things = next((given.pop(name) for name in maps if name in given), None)
+        maps = {name: given.pop(name) for name in translator.maps & given.keys()}
         self.source, self.target = translator.ends(given.get("to"))
         for name in translator.examples & given.keys():
             if given[name] is not None:
                 given[name] = self.example(given[name], f"the {name} picture", indices=self.target.legend is not None)
-        self.things = None if things is None else self.example(things, "the map of instances", indices=True)
+        self.maps = {
+            name: self.example(file, f"the {kinds.find(translator.controls[name].map).what}", indices=True)
+            for name, file in maps.items()
+            if file is not None
+        }
         self.controls = translator.checked(given)
         self.seconds: dict[str, float] = {}
 
@@ -332,8 +335,8 @@ class Translation:
         """The picture in a file."""
         try:
             picture = images.read(file, limit_mp=self.limit_mp, indices=self.source.legend is not None)
-            if self.things is not None:
-                picture = self.translator.with_things(picture, self.things)
+            if self.maps:
+                picture = self.translator.with_maps(picture, self.maps)
             return self.translator.opened(picture, self.source)
         except ConfigError as error:
             return Fault("control", str(error))

@@ -1,0 +1,27 @@
+"""One file per kind of map that goes with a picture, one value for each of its pixels; found by the name of its file.
+
+A method or a task asks for one by an annotation, as in `mask: Mask = None`. In training they lie in a folder beside the
+other two (`data.maps`), and in use they are a control. Whatever its kind, a map is cropped, mirrored, resized and cut
+into tiles with its picture.
+"""
+
+from __future__ import annotations
+
+from diptych.errors import ConfigError
+from diptych.kinds.kind import MapKind
+from diptych.options import plugins
+
+__all__ = ["MapKind", "find", "names"]
+
+
+def names() -> list[str]:
+    """The built-in kinds, by name."""
+    return plugins.names(__file__, frame={"kind"})
+
+
+def find(name: str) -> MapKind:
+    """The kind in `diptych.kinds.<name>`. Raises ConfigError when there is none."""
+    module = plugins.load("kind of map", name, __name__, names())
+    if not hasattr(module, "KIND"):
+        raise ConfigError(f"the module {module.__name__!r} is not a kind of map: it lacks KIND")
+    return module.KIND

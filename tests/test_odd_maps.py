@@ -1,0 +1,139 @@
+"""A method of others that asks for a mask, from a folder with masks to a training, a model, and every way to use it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import diptych
+from odd.masked import Masked
+from pictures import noise, save
+
+from diptych import Translator, images, kinds
+from diptych.data.opening import open_data
+from diptych.errors import ConfigError, DataError
+from diptych.model.controls import describe_controls
+from diptych.serve.api.openapi import schema_of
+from diptych.serve.engine.worker import Batch, Done, Models, Plan, answer
+from diptych.testing import bundle, check_method
+from diptych.tiling import Tiling
+
+
+def mask(height: int, width: int) -> np.ndarray:
+    made = np.zeros((height, width, 1), np.uint8)
+    made[height // 4 : height // 2, width // 4 : width // 2] = 255
+    return made
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data")
+    for number in range(6):
+        for side, shift in (("input", 0), ("output", 1)):
+            save(root / "train" / side / f"{number}.png", noise(40, 48, 3, seed=2 * number + shift))
+        save(root / "train" / "where" / f"{number}.png", mask(40, 48))
+    return root
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run") / "run"
+    options = ["data.maps.mask=where", "data.size=32", "data.val=0.3", "train.images=8", "train.batch=2"]
+    said = diptych("train", "odd.masked", "--plugin", "odd.masked", "--data", folder, "--out", out, *options)
+    assert said.code == 0, said.err
+    return out
+
+
+def check(source: np.ndarray, result: np.ndarray) -> None:
+    inside = mask(*source.shape[:2])[..., 0] > 0
+    assert np.array_equal(result[~inside], source[~inside])
+    assert not np.array_equal(result[inside], source[inside])
+
+
+def test_it_passes_the_battery() -> None:
+    check_method(Masked)
+
+
+def test_masks_are_cropped_and_mirrored_with_their_pictures(folder: Path) -> None:
+    data = open_data(folder=str(folder), maps={"mask": "where"}, size=32, load=40, val=0)
+    batch = next(data.loader(seed=1, batch=12))
+    ready = data.tensors(("source", "target"), batch)
+    assert ready["mask"].shape == (12, 1, 32, 32)
+    assert set(ready["mask"].unique().tolist()) == {0.0, 1.0}
+    assert len({one.numpy().tobytes() for one in ready["mask"]}) > 6
+
+
+def test_the_command_line_and_the_server_use_the_mask(run: Path, folder: Path, tmp_path: Path) -> None:
+    source = folder / "train" / "input" / "0.png"
+    for place in (folder / "train" / "where", folder / "train" / "where" / "0.png"):
+        given = ["translate", "--overwrite", run, source, "--mask", place, "--plugin", "odd.masked"]
+        said = diptych(*given, "--out", tmp_path / "a.png")
+        assert said.code == 0, said.err
+        check(images.read(source).array, images.read(tmp_path / "a.png").array)
+    models = Models(Plan({"m": run / "model"}, provenance=False))
+    controls = {"mask": images.encode(mask(40, 48), "PNG")}
+    with ThreadPoolExecutor(1) as pool:
+        (served,) = answer(models, Batch("m", [source.read_bytes()], controls, None), pool)
+    assert isinstance(served, Done)
+    assert np.array_equal(images.read(served.data).array, images.read(tmp_path / "a.png").array)
+
+
+def test_a_form_has_a_field_for_it() -> None:
+    made = bundle(Masked, {})
+    (shown,) = describe_controls(made.method, made.card)
+    assert (shown.name, shown.widget, schema_of(shown)["format"]) == ("mask", "picture", "binary")
+
+
+def test_python_batches_and_tiles_use_the_mask(run: Path) -> None:
+    source = noise(96, 128, 3, seed=5)
+    for tiling in (Tiling("off"), Tiling("exact", size=64, halo=16, blend=8)):
+        translator = Translator.load(run, tiling=tiling)
+        check(source, translator(source, mask=mask(96, 128)).array)
+        whole = translator(source).array
+        assert not np.array_equal(whole, translator(source, mask=mask(96, 128)).array)
+
+
+def test_it_is_evaluated_with_its_masks(run: Path, folder: Path, tmp_path: Path) -> None:
+    given = [
+        "evaluate",
+        run,
+        "--data",
+        folder,
+        "--split",
+        "train",
+        "--plugin",
+        "odd.masked",
+        "--out",
+        tmp_path / "seen",
+    ]
+    said = diptych(*given)
+    assert said.code == 0, said.err
+
+
+def test_a_mask_that_does_not_fit_is_refused(run: Path, folder: Path, tmp_path: Path) -> None:
+    source, translator = noise(40, 48, 3), Translator.load(run)
+    with pytest.raises(DataError, match="the mask is 20x10, and the picture 48x40: it needs the same size"):
+        translator(source, mask=mask(10, 20))
+    with pytest.raises(DataError, match="a mask is black and white, and this is a colour picture"):
+        translator(source, mask=noise(40, 48, 3))
+    with pytest.raises(
+        DataError, match=r"maps of the kind mask \(nowhere/\) are asked for, and there is no such folder"
+    ):
+        open_data(folder=str(folder), maps={"mask": "nowhere"}, direction="input2output", size=32, val=0)
+    with pytest.raises(ConfigError, match=r"no kind of map is called 'maks'; did you mean 'mask'\?"):
+        open_data(folder=str(folder), maps={"maks": "where"}, size=32, val=0)
+
+
+@pytest.mark.parametrize("name", kinds.names())
+def test_every_kind_of_map_reads_its_files_and_becomes_a_tensor(name: str) -> None:
+    import torch
+
+    kind = kinds.find(name)
+    read = kind.read(mask(8, 12))
+    assert (read.shape, read.dtype) == ((8, 12, 1), np.dtype(kind.dtype))
+    tensor = kind.tensor(torch.from_numpy(read.astype(np.int32))[None].movedim(-1, -3))
+    assert tensor.shape == (1, 1, 8, 12)
+    with pytest.raises(DataError):
+        kind.read(noise(8, 12, 3))
