@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from diptych.images import read as load_image  # noqa: F401
     from diptych.model.translator import Translator as Translator
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 NAMES = {
     "Translator": ("diptych.model.translator", "Translator"),

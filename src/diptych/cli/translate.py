@@ -142,12 +142,12 @@ def translate(
 def sealing(
     translator: Translator, model: Path, certificate: Path | None, mark: bool, *, provenance: bool
 ) -> Sealer | None:
-    from diptych.provenance import Sealer
-
     if not provenance:
         said = "without content credentials, as asked for: nothing in the results says that a model made them"
         print(said, file=sys.stderr)
         return None
+    from diptych.provenance import Sealer
+
     place = model.resolve()
     name = place.parent.name if (place.parent / "recipe.yaml").exists() else place.name  # a run's model
     return Sealer(translator.card, translator.version, model=name, certificate_path=certificate, mark=mark)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,9 +20,11 @@ from diptych.images.metadata import Tag, add_tags, tiff_tags
 from diptych.model.card import Domain
 from diptych.model.preparing import bounded, note_outside, outside
 from diptych.model.translator import Translator
-from diptych.provenance import Sealer
 from diptych.storage.files import storing, unfinished
 from diptych.tasks import Task
+
+if TYPE_CHECKING:
+    from diptych.provenance import Sealer
 
 TYPES = {"uchar": "uint8", "ushort": "uint16", "float": "float32"}
 FORMATS = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}

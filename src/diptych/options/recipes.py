@@ -13,6 +13,7 @@ import yaml
 from diptych.errors import ConfigError
 from diptych.storage.files import irregular
 
+PACKAGE = Path(__file__).parents[1]
 LEVELS = 10
 """How deep options may be nested."""
 
@@ -86,8 +87,17 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def shipped(path: Path) -> Path:
+    """The file itself; where there is none, and it is in `recipes/`, the one that came with the package."""
+    if path.exists() or path.is_absolute() or path.parts[:1] != ("recipes",):
+        return path
+    places = (PACKAGE, PACKAGE.parents[1])  # installed; or in a clone, beside src/
+    return next((place / path for place in places if (place / path).exists()), path)
+
+
 def read_yaml(path: Path, what: str) -> Any:
     """What a YAML file holds. Raises ConfigError that says `what` it is, and the line where it is not YAML."""
+    path = shipped(path)
     if kind := irregular(path):
         raise ConfigError(f"the {what} {path} is {kind}: name a file")
     try:

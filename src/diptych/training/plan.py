@@ -18,6 +18,7 @@ from diptych.data.opening import open_data
 from diptych.errors import ConfigError, WeightsError
 from diptych.methods import find
 from diptych.methods.method import Method, inputs, optional_inputs, parameters
+from diptych.options.recipes import shipped
 from diptych.runtime.device import choose_device, lacking
 from diptych.runtime.memory import size
 from diptych.runtime.precision import Bf16, choose, explain
@@ -286,7 +287,7 @@ def complete(recipe: Recipe, data: Data, inputs: tuple[str, ...]) -> Recipe:
         )
     method = {**recipe.method, **found, **fitting(recipe, data.augment.size), **available(recipe)}
     files = [name for name in ("folder", "a", "b", "legend") if isinstance(recipe.data[name], str)]
-    places = {name: str(Path(recipe.data[name]).absolute()) for name in files}
+    places = {name: str(shipped(Path(recipe.data[name])).absolute()) for name in files}
     train = replace(
         recipe.train,
         best=recipe.train.best or default_best(data, inputs),
