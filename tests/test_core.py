@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from odd.encoder import Encoder
+from odd.same import Same
 from odd.sampler import Sampler
 from odd.three_optimisers import ThreeOptimisers
 from odd.worded import Worded
@@ -20,7 +21,7 @@ from diptych.methods.method import Adam, Method, Step
 from diptych.nn.ema import Average
 from diptych.runtime.device import choose_device
 from diptych.runtime.speed import PLAIN, Speed
-from diptych.testing import CHECKS, batch, begin, bundle, check_method
+from diptych.testing import CHECKS, Check, batch, begin, bundle, check_method, checks
 from diptych.training import schedule
 from diptych.training.estimate import training_bytes
 from diptych.training.trainer import Trainer
@@ -32,6 +33,26 @@ SMALL = {"generator": "unet_32", "width": 4, "discriminator_width": 4, "discrimi
 @pytest.mark.parametrize("method", [ThreeOptimisers, Encoder, Sampler, Worded], ids=lambda method: method.__name__)
 def test_methods_unlike_pix2pix_pass_the_battery(method, check):
     check(method, {})
+
+
+def test_a_check_that_is_known_to_fail_is_named_with_its_reason() -> None:
+    found = {str(check): check for check in checks(Same, expected={"every_group_learns": "its network is an identity"})}
+    assert list(found)[:2] == ["options_are_a_schema", "groups_hold_every_parameter_once"]
+    assert {"tiles_are_the_whole", "served_it_gives_the_same", "exported_it_gives_the_same"} <= found.keys()
+    found["options_are_a_schema"]()
+    with pytest.raises(AssertionError, match="every_group_learns passes, and was expected to fail: its network is an"):
+        found["every_group_learns"]()
+    with pytest.raises(ValueError, match="there is no check called every_group"):
+        next(checks(Same, expected={"every_group": "misspelt"}))
+
+
+def test_an_expected_failure_is_no_failure() -> None:
+    def fails(method: type[Method], options: dict[str, object]) -> None:
+        raise AssertionError("it fails")
+
+    Check(fails, Same, {}, "known")()
+    with pytest.raises(AssertionError, match="it fails"):
+        Check(fails, Same, {})()
 
 
 class Scalar(Method):

@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "convert": "model images methods nn storage errors",
     "experiment": "training evaluation model data runtime images methods options errors",
     "serve": "export provenance model runtime tasks kinds images methods options storage errors",
-    "testing": "training model runtime images methods options errors",
+    "testing": "serve training export model tiling runtime images methods options errors",
     "cli": "serve convert training evaluation export inference provenance model data runtime tiling images methods "
     "options storage errors",
     "__init__": "experiment model images methods",
