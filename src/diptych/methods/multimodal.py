@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from diptych.methods.method import Count, Step, Weight, extending
 from diptych.methods.paired import Paired
 from diptych.nn.gaussian import Gaussian, draw_normal, nats, seeded_normal, warmed
-from diptych.nn.smooth import CodeBias, SmoothSummary
+from diptych.nn.ops.join import join
+from diptych.nn.smooth import SmoothSummary, SmoothUNet
 from diptych.options.controls import Seed, Strength, Style
 
 
@@ -31,7 +32,7 @@ class Multimodal(Paired):
     discriminator and what begins so, l1, deep, gan, network, penalty, sigma: as in `paired`.
     """
 
-    keep = ("g", "look", "e")
+    keep = ("g", "e")
 
     @extending(Paired)
     def __init__(
@@ -42,18 +43,22 @@ class Multimodal(Paired):
         warmup: Strength = 0.3,
         free_bits: Weight = 0.5,
         encoder_width: Count = 24,
+        source_channels: Count = 3,
         target_channels: Count = 3,
+        width: Count = 32,
         levels: Count = 5,
+        blocks: Count = 1,
+        detail: Count = 16,
         **options: Any,
     ) -> None:
-        super().__init__(target_channels=target_channels, levels=levels, **options)
+        shape: dict[str, Any] = {"width": width, "levels": levels, "blocks": blocks, "detail": detail}
+        super().__init__(source_channels=source_channels, target_channels=target_channels, **shape, **options)
         self.code, self.kl, self.warmup, self.free_bits = code, kl, warmup, free_bits
-        self.look = CodeBias(code, self.g.encoder.channels)
+        self.g = SmoothUNet(source_channels + code, target_channels, **shape)  # the code is channels of its input
         self.e = SmoothSummary(target_channels, 2 * code, width=encoder_width, levels=min(levels, 4))
 
     def groups(self) -> dict[str, list[nn.Module]]:
-        groups = super().groups()
-        return {"E": [self.e], **groups, "G": [*groups["G"], self.look]}
+        return {"E": [self.e], **super().groups()}
 
     def steps(self, source: Tensor, target: Tensor) -> Iterator[Step]:
         q = Gaussian.of(self.e(target))
@@ -82,4 +87,5 @@ class Multimodal(Paired):
 
     def answer(self, x: Tensor, code: Tensor) -> Tensor:
         """G(x, z), in no bounds."""
-        return self.g.decode(self.look(self.g.encoder(x), code), x)
+        everywhere = code.to(x)[..., None, None].expand(len(x), -1, *x.shape[-2:])
+        return self.g(join(x, everywhere))

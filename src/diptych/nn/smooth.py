@@ -7,7 +7,6 @@ gradients of what judges it (Odena et al. 2016).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 
 import torch.nn.functional as F
@@ -87,18 +86,6 @@ class SmoothUNet(nn.Module):
             hidden = self.levels[level](rest[level] + doubled(self.narrow[level](hidden)))
         hidden = doubled(self.last(hidden)) + self.beside(x)
         return self.head(leaky(hidden + self.detail(leaky(hidden))))
-
-
-class CodeBias(nn.Module):
-    """Adds to features of several sizes, of so many `channels`, what each makes of a code: the same at all places."""
-
-    def __init__(self, code: int, channels: Sequence[int]) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(nn.Linear(code, outputs) for outputs in channels)
-
-    def forward(self, features: Sequence[Tensor], code: Tensor) -> list[Tensor]:
-        """Features `B C H W` of each size with a code `B N`, or `1 N` for all pictures alike."""
-        return [one + layer(code)[..., None, None] for one, layer in zip(features, self.layers, strict=True)]
 
 
 class SmoothSummary(nn.Module):
