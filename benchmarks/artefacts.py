@@ -2,8 +2,11 @@
 
     python benchmarks/artefacts.py FACADES/test --half left
     python benchmarks/artefacts.py CAMVID/test/photo
+    python benchmarks/artefacts.py demo/street/test/day --beside demo/translated
 
 Every line compares the pictures of a folder, changed in that way and rounded to 8 bits, with the same ones unchanged.
+With --beside, where a frame comes from: along each side, how bright the outermost pixels of both folders are, in
+levels of 255; of the outermost 8 also the tenth, the middle and the ninetieth picture of a hundred.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from diptych.images import list_pictures, match_channels, read, to_unit
 from diptych.metrics import sets
 
 LEVEL = 2 / 255
+SIDES = ("top", "right", "bottom", "left")
 
 
 def checkered(x: Tensor, period: int, levels: float) -> Tensor:
@@ -51,16 +55,41 @@ CHANGES: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+def pictures(folder: Path, limit: int, half: str | None) -> list[Tensor]:
+    """The pictures of a folder, or a half of each, `1 3 H W` in [-1, 1]."""
+    found = []
+    for path in list_pictures(folder).pictures[:limit]:
+        picture = to_unit(match_channels(read(path).array, 3), 0, 255)[None]
+        found.append({"left": picture.chunk(2, 3)[0], "right": picture.chunk(2, 3)[-1], None: picture}[half])
+    return found
+
+
+def sides(pictures: list[Tensor]) -> dict[str, Tensor]:
+    """The brightness of the outermost 8 rows along each side, `N 8`, the outermost first."""
+    turned = {name: [torch.rot90(x, k, (2, 3)) for x in pictures] for k, name in enumerate(SIDES)}
+    return {name: torch.cat([127.5 * x[:, :, :8].mean(dim=(1, 3)) + 127.5 for x in turned[name]]) for name in SIDES}
+
+
+def say_sides(real: list[Tensor], outputs: list[Tensor]) -> None:
+    found = {"real": sides(real), "outputs": sides(outputs)}
+    for name in SIDES:
+        for what, rows in found.items():
+            spread = rows[name].mean(1).quantile(torch.tensor([0.1, 0.5, 0.9])).tolist()
+            each = " ".join(f"{level:5.0f}" for level in rows[name].mean(0).tolist())
+            print(f"{name:7} {what:8} {each}   of the 8 together {', '.join(f'{level:.0f}' for level in spread)}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--half", choices=("left", "right"), help="of pictures side by side")
     parser.add_argument("--limit", type=int, default=40)
+    parser.add_argument("--beside", type=Path, help="outputs: say how bright the sides of both are, and no more")
     asked = parser.parse_args()
-    real = []
-    for path in list_pictures(asked.folder).pictures[: asked.limit]:
-        picture = to_unit(match_channels(read(path).array, 3), 0, 255)[None]
-        real.append({"left": picture.chunk(2, 3)[0], "right": picture.chunk(2, 3)[-1], None: picture}[asked.half])
+    real = pictures(asked.folder, asked.limit, asked.half)
+    if asked.beside:
+        say_sides(real, pictures(asked.beside, asked.limit, None))
+        return
     judges = {name: sets.find(name) for name in ("grid", "frame")}
     seen = {name: np.concatenate([judge.features(x) for x in real]) for name, judge in judges.items()}
     for name, judge in judges.items():
