@@ -27,7 +27,7 @@ from torch.overrides import TorchFunctionMode
 
 from diptych import images
 from diptych.images import Picture
-from diptych.methods.method import Method, directions, inputs, parameters
+from diptych.methods.method import Method, directions, inputs, label_inputs, parameters
 from diptych.model.card import Card, Domain, between
 from diptych.model.controls import Form
 from diptych.model.folder import split_state
@@ -343,7 +343,7 @@ def batch(method: Method, number: int = 0, size: int = 2) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(number)
     channels = {name: channels_of(type(method), name) for name in inputs(method)}
     pictures = {name: torch.rand(size, c, SIZE, SIZE, generator=generator) * 2 - 1 for name, c in channels.items()}
-    return {name: planes(x) if name in method.labels else x for name, x in pictures.items()}
+    return {name: planes(x) if name in label_inputs(method) else x for name, x in pictures.items()}
 
 
 def planes(pictures: Tensor) -> Tensor:

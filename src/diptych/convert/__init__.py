@@ -16,7 +16,7 @@ from diptych.convert import bicyclegan, cut, junyanz, munit, pix2pixhd, spade, s
 from diptych.convert.opening import SUFFIXES, Content, networks
 from diptych.errors import ConfigError, ModelError
 from diptych.images.legend import Legend
-from diptych.methods.method import Method, directions, inputs
+from diptych.methods.method import Method, directions, inputs, label_inputs
 from diptych.model.card import Card, Domain, between
 from diptych.model.folder import CARD, TRAINING, WEIGHTS, inspect_card, load_method, resolve, split_state
 from diptych.model.translator import Translator
@@ -98,7 +98,7 @@ def side(
 ) -> Domain:
     """One side of an imported method. Raises ModelError for a legend with other classes than its label maps have."""
     planes = options[f"{name}_channels"]
-    if name not in method.labels:
+    if name not in label_inputs(method):
         return Domain(name=called or name, channels=planes)
     legend = legend or Legend.numbered(range(planes))
     legend = legend.model_copy(update={"edges": planes == len(legend.known) + 1})

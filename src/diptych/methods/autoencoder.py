@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diptych.methods.method import Adam, Count, Method, Step, Weight
+from diptych.methods.method import Adam, Count, Images, Method, Step, Weight
 from diptych.nn.gaussian import draw_normal
 from diptych.nn.residual import ResidualDecoder, ResidualEncoder
 
@@ -59,7 +59,7 @@ class Autoencoder(Method):
     def optimisers(self) -> dict[str, Adam]:
         return {"G": Adam(lr=2e-4, betas=(0.9, 0.999))}
 
-    def steps(self, source: Tensor, target: Tensor) -> Iterator[Step]:
+    def steps(self, source: Images, target: Images) -> Iterator[Step]:
         if self.noise:
             source = source + self.noise * draw_normal(source)[0]
         output = self.decoder(self.encoder(source))

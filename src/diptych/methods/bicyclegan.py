@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from diptych.errors import ConfigError
-from diptych.methods.method import Count, Method, Step, Weight
+from diptych.methods.method import Count, Images, Method, Step, Weight
 from diptych.nn.blocks import Activation
 from diptych.nn.code_encoder import CodeEncoder
 from diptych.nn.coded_unet import CodedUNet, Upsampling, Where
@@ -102,7 +102,7 @@ class BicycleGAN(Method):
     def groups(self) -> dict[str, list[torch.nn.Module]]:
         return {"G": [self.g], "E": [self.e], "D": [self.d], "D2": [self.d2]}
 
-    def steps(self, source: Tensor, target: Tensor) -> Iterator[Step]:
+    def steps(self, source: Images, target: Images) -> Iterator[Step]:
         count = len(source)
         if count > 1 and count % 2:
             pairs, alone = self.steps(source[:-1], target[:-1]), self.steps(source[-1:], target[-1:])

@@ -13,7 +13,7 @@ from annotated_types import Gt
 from torch import Tensor, nn
 
 from diptych.errors import ConfigError
-from diptych.methods.method import Count, Method, Step, Weight
+from diptych.methods.method import Count, Images, Method, Step, Weight
 from diptych.nn.blocks import initialise_xavier
 from diptych.nn.contrastive import PatchHeads, draw_flips, draw_places, mirror_places, patch_nce
 from diptych.nn.discriminators import PatchGAN
@@ -89,7 +89,7 @@ class CUT(Method):
     def groups(self) -> dict[str, list[nn.Module]]:
         return {"G": [self.g], "D": [self.d], "F": [self.f]}
 
-    def steps(self, a: Tensor, b: Tensor) -> Iterator[Step]:
+    def steps(self, a: Images, b: Images) -> Iterator[Step]:
         x = torch.cat([a, b]) if self.identity else a
         flipped = draw_flips(x) if self.flip else None
         y, seen = self.translated(x, flipped)

@@ -14,7 +14,7 @@ from annotated_types import Ge
 from torch import Tensor, nn
 
 from diptych.errors import ConfigError
-from diptych.methods.method import Adam, Count, Method, Step, Weight
+from diptych.methods.method import Adam, Count, Images, Method, Step, Weight
 from diptych.nn.conditional import FiLMDecoder, SourceEncoder, Standard, Summary, SummaryHead
 from diptych.nn.gaussian import Gaussian, draw_normal, nats, seeded_normal, warmed
 from diptych.nn.perceptual import DomainInvariant
@@ -82,7 +82,7 @@ class CVAE(Method):
     def optimisers(self) -> dict[str, Adam]:
         return {"G": Adam(lr=2e-4, betas=(0.9, 0.999))}
 
-    def steps(self, source: Tensor, target: Tensor, label: Tensor | None = None) -> Iterator[Step]:
+    def steps(self, source: Images, target: Images, label: Tensor | None = None) -> Iterator[Step]:
         features = self.encoder(source)
         p, q = Gaussian.of(self.prior(features[-1])), Gaussian.of(self.posterior(target))
         output = self.decoder(features, q.at(draw_normal(q.mean)[0]), label)

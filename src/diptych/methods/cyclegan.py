@@ -14,7 +14,7 @@ from annotated_types import Ge
 from torch import Tensor, nn
 
 from diptych.errors import ConfigError
-from diptych.methods.method import Count, Method, Step, Weight
+from diptych.methods.method import Count, Images, Method, Step, Weight
 from diptych.nn.discriminators import PatchGAN
 from diptych.nn.gan import Gan, gan_loss, generator_loss, gradient_penalty
 from diptych.nn.generators import AttentiveResNet, ResNet
@@ -91,7 +91,7 @@ class CycleGAN(Method):
     def groups(self) -> dict[str, list[nn.Module]]:
         return {"G": [self.ab, self.ba], "D": [self.d_a, self.d_b]}
 
-    def steps(self, a: Tensor, b: Tensor) -> Iterator[Step]:
+    def steps(self, a: Images, b: Images) -> Iterator[Step]:
         if self.identity and self.one_pass:  # sharing a batch saves time and changes nothing
             fake_b, same_b = self.ab(torch.cat([a, b])).chunk(2)
             fake_a, same_a = self.ba(torch.cat([b, a])).chunk(2)

@@ -18,6 +18,13 @@ Count = Annotated[int, Gt(0)]
 Weight = Annotated[float, Ge(0)]
 """The type of an option that weighs a term of the loss."""
 
+Images = Annotated[Tensor, "images"]
+"""What a method learns from: pictures `B C H W` in [-1, 1]."""
+
+Labels = Annotated[Tensor, "labels"]
+"""What a method learns from: label maps, one-hot `B K H W`, one channel for each class: 1 where it is, -1 elsewhere.
+Where no class is known (void), all are -1. A method that takes images may be given label maps: they are pictures."""
+
 Schedule = Literal["linear", "late linear", "halving", "cosine", "warm cosine", "step", "constant"]
 """Names of learning-rate schedules: functions in `diptych.training.schedule`."""
 
@@ -58,10 +65,10 @@ class Method(nn.Module):
     """Networks and equations, and nothing of devices, files, loops or logs.
 
     The signature of `__init__` is the schema of its options (keyword only, annotated, the paper's defaults). The
-    argument names of `steps` say which data it learns from (`source, target`: pairs; `a, b`: two domains without
-    pairs), and for each of them the option NAME_channels is read from the data. An argument with a default is given
-    where the data has it (`instances`: which thing each pixel belongs to, int64 `B 1 H W`). The keyword arguments of
-    `translate` say which controls a user has.
+    arguments of `steps` say which data it learns from: their names which pictures (`source, target`: pairs; `a, b`: two
+    domains without pairs), their annotations of which kind (`Images`, `Labels`); and for each of them the option
+    NAME_channels is read from the data. An argument with a default is a map that is given where the data has it, such
+    as `mask: Mask = None`. The keyword arguments of `translate` say which controls a user has.
     """
 
     keep: tuple[str, ...]
@@ -73,10 +80,6 @@ class Method(nn.Module):
 
     discriminators: ClassVar[tuple[str, ...]] = ()
     """Names of the parts that are discriminators: what steadies a training acts on them."""
-
-    labels: ClassVar[tuple[str, ...]] = ()
-    """Those of its inputs that must be label maps. A label map is given as planes, one for each class: 1 where it is,
-    -1 elsewhere. Where no class is known (void), all are -1. Any method may be given planes: they are pictures."""
 
     pretrained: ClassVar[Mapping[str, str]] = {}
     """Parts, or None where an option has them off, that come with pretrained weights, and the names of these in
@@ -146,6 +149,12 @@ def directions(method: type[Method] | Method) -> list[tuple[str, str]]:
 def domains(method: type[Method] | Method) -> list[str]:
     """What a method calls the domains that it translates between, in order."""
     return list(dict.fromkeys(name for direction in directions(method) for name in direction))
+
+
+def label_inputs(method: type[Method] | Method) -> tuple[str, ...]:
+    """The names of those inputs that must be label maps."""
+    hints = get_type_hints(method.steps, include_extras=True)
+    return tuple(name for name in inputs(method) if hints.get(name) == Labels)
 
 
 def optional_inputs(method: type[Method] | Method) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from torch import Tensor, nn
 
-from diptych.methods.method import Count, Step, Weight, extending
+from diptych.methods.method import Count, Images, Step, Weight, extending
 from diptych.methods.paired import Paired
 from diptych.nn.gaussian import Gaussian, draw_normal, nats, seeded_normal, warmed
 from diptych.nn.ops.join import join
@@ -60,7 +60,7 @@ class Multimodal(Paired):
     def groups(self) -> dict[str, list[nn.Module]]:
         return {"E": [self.e], **super().groups()}
 
-    def steps(self, source: Tensor, target: Tensor) -> Iterator[Step]:
+    def steps(self, source: Images, target: Images) -> Iterator[Step]:
         q = Gaussian.of(self.e(target))
         output = self.answer(source, q.at(draw_normal(q.mean)[0]))
         kl = warmed(self.kl, self.progress, self.warmup) * nats(q.divergence(), self.free_bits)

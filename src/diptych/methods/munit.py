@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diptych.methods.method import Adam, Count, Method, Step, Weight
+from diptych.methods.method import Adam, Count, Images, Method, Step, Weight
 from diptych.nn.blocks import Activation, Pad
 from diptych.nn.decoders import Decoder
 from diptych.nn.encoders import ContentEncoder, StyleEncoder
@@ -114,7 +114,7 @@ class MUNIT(Method):
     def optimisers(self) -> dict[str, Adam]:
         return dict.fromkeys(self.groups(), Adam(lr=1e-4, weight_decay=1e-4))
 
-    def steps(self, a: Tensor, b: Tensor) -> Iterator[Step]:
+    def steps(self, a: Images, b: Images) -> Iterator[Step]:
         c_a, c_b = self.a.content(a), self.b.content(b)  # for both steps: the first leaves the encoders alone
         s_a, s_b = self.styles(a)
         with torch.no_grad():

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from annotated_types import Gt
 from torch import Tensor, nn
 
-from diptych.methods.method import Adam, Count, Method, Schedule, Step, Weight
+from diptych.methods.method import Adam, Count, Images, Method, Schedule, Step, Weight
 from diptych.nn.deep import BY_WEIGHTS, PRETRAINED, Deep, DeepDiscriminator, VGGFeatures, deep_distance
 from diptych.nn.efficientnet import EfficientNetLite0
 from diptych.nn.gan import detached, relativistic, roughness
@@ -86,7 +86,7 @@ class Paired(Method):
     def optimisers(self) -> dict[str, Adam]:
         return {name: Adam(lr=1e-2, betas=(0.5, 0.99), by_inputs=True) for name in self.groups()}
 
-    def steps(self, source: Tensor, target: Tensor) -> Iterator[Step]:
+    def steps(self, source: Images, target: Images) -> Iterator[Step]:
         yield from self.compared(self.g(source), source, target)
 
     def compared(self, output: Tensor, source: Tensor, target: Tensor, **more: Tensor) -> Iterator[Step]:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diptych.methods.method import Count, Method, Step, Weight
+from diptych.methods.method import Count, Images, Method, Step, Weight
 from diptych.nn.discriminators import PatchGAN, PixelGAN
 from diptych.nn.gan import Gan, gan_loss, generator_loss, gradient_penalty
 from diptych.nn.generators import U_NETS, ResNet, UNet
@@ -82,7 +82,7 @@ class Pix2Pix(Method):
     def groups(self) -> dict[str, list[nn.Module]]:
         return {"G": [self.g], "D": [self.d]}
 
-    def steps(self, source: Tensor, target: Tensor) -> Iterator[Step]:
+    def steps(self, source: Images, target: Images) -> Iterator[Step]:
         output = self.g(source)
         l1 = self.l1 * F.l1_loss(output, target)
         if self.gan == "none":

@@ -14,7 +14,7 @@ from annotated_types import Ge
 from torch import Tensor, nn
 
 from diptych.errors import ConfigError
-from diptych.methods.method import Count, Method, Step, Weight
+from diptych.methods.method import Count, Images, Labels, Method, Step, Weight
 from diptych.nn.coarse_to_fine import CoarseToFine
 from diptych.nn.gan import gan_loss, generator_loss
 from diptych.nn.instances import FeatureEncoder, classes_of
@@ -51,7 +51,6 @@ class Pix2PixHD(Method):
 
     keep: tuple[str, ...] = ("g",)
     discriminators = ("d",)
-    labels: ClassVar[tuple[str, ...]] = ("source",)
     pretrained: ClassVar[Mapping[str, str]] = {"perceptual_network": "vgg19"}
 
     def __init__(
@@ -112,7 +111,7 @@ class Pix2PixHD(Method):
         *inner, outermost = self.g.base, *self.g.enhancers
         return {"G": [outermost, *e], "global": inner, "D": [self.d]}
 
-    def steps(self, source: Tensor, target: Tensor, instances: Tensor | None = None) -> Iterator[Step]:
+    def steps(self, source: Labels, target: Images, instances: Instances = None) -> Iterator[Step]:
         planes = x = zero_to_one(source)
         if self.e:
             classes = classes_of(planes)

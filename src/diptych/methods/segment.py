@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from diptych.methods.method import Adam, Count, Method, Step, Weight
+from diptych.methods.method import Adam, Count, Images, Labels, Method, Step, Weight
 from diptych.nn.segmentation import PixelNorm, PixelUNet, cross_entropy, dice
 from diptych.options.controls import Strength
 
@@ -27,7 +27,6 @@ class Segment(Method):
     """
 
     keep = ("net",)
-    labels = ("target",)
     schedule = "cosine"
     length: ClassVar[Mapping[str, int]] = {"epochs": 100}
 
@@ -52,7 +51,7 @@ class Segment(Method):
     def optimisers(self) -> dict[str, Adam]:
         return {"G": Adam(lr=1e-3, betas=(0.9, 0.999))}
 
-    def steps(self, source: Tensor, target: Tensor) -> Iterator[Step]:
+    def steps(self, source: Images, target: Labels) -> Iterator[Step]:
         logits, shares = self.net(source).float(), (target.float() + 1) / 2
         terms: dict[str, Any] = {"cross_entropy": cross_entropy(logits, shares, self.balance)}
         if self.dice:

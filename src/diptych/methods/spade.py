@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from diptych.errors import ConfigError
-from diptych.methods.method import Adam, Count, Method, Step, Weight
+from diptych.methods.method import Adam, Count, Images, Labels, Method, Step, Weight
 from diptych.nn.gan import discriminator_losses, generator_loss
 from diptych.nn.gaussian import Gaussian, seeded_normal
 from diptych.nn.image_encoder import ImageEncoder
@@ -54,7 +54,6 @@ class SPADE(Method):
 
     keep = ("g",)
     discriminators = ("d",)
-    labels = ("source",)
     pretrained: ClassVar[Mapping[str, str]] = {"perceptual_network": "vgg19"}
     schedule = "constant"
     length: ClassVar[Mapping[str, int]] = {"epochs": 50}
@@ -103,7 +102,7 @@ class SPADE(Method):
     def optimisers(self) -> dict[str, Adam]:
         return {"G": Adam(lr=1e-4, betas=(0.0, 0.9)), "D": Adam(lr=4e-4, betas=(0.0, 0.9))}
 
-    def steps(self, source: Tensor, target: Tensor) -> Iterator[Step]:
+    def steps(self, source: Labels, target: Images) -> Iterator[Step]:
         labels = (source + 1) / 2
         self.power_iteration("G")
         fake, kl = self.painted(labels, target)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diptych.methods.method import Adam, Count, Method, Step, Weight
+from diptych.methods.method import Adam, Count, Images, Method, Step, Weight
 from diptych.nn.blocks import Activation, Pad
 from diptych.nn.decoders import Decoder
 from diptych.nn.encoders import ContentEncoder
@@ -104,7 +104,7 @@ class UNIT(Method):
     def optimisers(self) -> dict[str, Adam]:
         return dict.fromkeys(self.groups(), Adam(lr=1e-4, weight_decay=1e-4))
 
-    def steps(self, a: Tensor, b: Tensor) -> Iterator[Step]:
+    def steps(self, a: Images, b: Images) -> Iterator[Step]:
         h_a, h_b = self.a.encoder(a), self.b.encoder(b)  # for both steps: the first leaves the encoders alone
         n_a, n_b = self.noise(h_a, 2)
         with torch.no_grad():

@@ -16,7 +16,7 @@ from annotated_types import Gt
 from torch import Tensor, nn
 
 from diptych.errors import ConfigError
-from diptych.methods.method import Adam, Count, Method, Schedule, Step, Weight
+from diptych.methods.method import Adam, Count, Images, Method, Schedule, Step, Weight
 from diptych.nn.contrastive import PatchHeads, draw_places, patch_nce
 from diptych.nn.deep import BY_WEIGHTS, PRETRAINED, Deep, DeepDiscriminator, VGGFeatures
 from diptych.nn.efficientnet import EfficientNetLite0
@@ -99,7 +99,7 @@ class Unpaired(Method):
     def optimisers(self) -> dict[str, Adam]:
         return {name: Adam(lr=1e-2, betas=(0.5, 0.99), by_inputs=True) for name in self.groups()}
 
-    def steps(self, a: Tensor, b: Tensor) -> Iterator[Step]:
+    def steps(self, a: Images, b: Images) -> Iterator[Step]:
         seen = self.g.encoder(a)
         fake = self.changed(a, seen)
         on_real = self.d(b)

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from diptych.errors import ConfigError
-from diptych.methods.method import Adam, Count, Method, Step, Weight
+from diptych.methods.method import Adam, Count, Images, Method, Step, Weight
 from diptych.nn.gaussian import Gaussian, RunningMeans, draw_normal, nats, seeded_normal, warmed
 from diptych.nn.residual import ResidualDecoder, ResidualEncoder
 from diptych.options.controls import Seed, Strength, Style, To
@@ -88,7 +88,7 @@ class VAE(Method):
     def optimisers(self) -> dict[str, Adam]:
         return {"G": Adam(lr=2e-4, betas=(0.9, 0.999))}
 
-    def steps(self, a: Tensor, b: Tensor) -> Iterator[Step]:
+    def steps(self, a: Images, b: Images) -> Iterator[Step]:
         x = torch.cat([a, b])
         q = Gaussian.of(self.autoencoder.encoder(x))
         noise = torch.cat(draw_normal(q.mean[: len(a)], 2))

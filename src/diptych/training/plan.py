@@ -17,7 +17,7 @@ from diptych.data.loader import Batches
 from diptych.data.opening import open_data
 from diptych.errors import ConfigError, WeightsError
 from diptych.methods import find
-from diptych.methods.method import Method, inputs, optional_inputs, parameters
+from diptych.methods.method import Method, inputs, label_inputs, optional_inputs, parameters
 from diptych.options.recipes import shipped
 from diptych.runtime.device import choose_device, lacking
 from diptych.runtime.memory import size
@@ -263,7 +263,7 @@ def agreed_precision(asked: Bf16, device: torch.device) -> bool:
 
 def labels(recipe: Recipe) -> str | None:
     """Which side is of label maps: as asked, or as the method needs it."""
-    (needed,) = find(recipe.name).labels or (None,)
+    (needed,) = label_inputs(find(recipe.name)) or (None,)
     return recipe.data["labels"] or needed
 
 
@@ -275,7 +275,7 @@ def complete(recipe: Recipe, data: Data, inputs: tuple[str, ...]) -> Recipe:
     if wrong:
         raise ConfigError(f"{'; '.join(wrong)}: leave it out, it is read from the data")
     plain = {side for side, legend in zip(inputs, data.legends, strict=True) if legend is None}
-    if missing := plain & set(find(recipe.name).labels):
+    if missing := plain & set(label_inputs(find(recipe.name))):
         raise ConfigError(
             f"{recipe.name} needs label maps as its {', '.join(missing)}, and data.labels={recipe.data['labels']} is "
             f"the other side: turn data.direction"
