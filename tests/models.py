@@ -10,6 +10,7 @@ from small import SMALL
 
 from diptych import images
 from diptych.methods import find
+from diptych.model.card import Card, Domain, between
 from diptych.testing import bundle
 
 
@@ -29,3 +30,9 @@ def model(folder: Path, method: str = "pix2pix", *, seed: int = 0, **options: ob
 def picture(number: int = 0, *, size: int = 32, format: str = "PNG") -> bytes:
     """The file of a picture."""
     return images.encode(np.random.default_rng(number).integers(0, 256, (size, size, 3), dtype=np.uint8), format)
+
+
+def with_ends(card: Card, **ends: Domain) -> Card:
+    """A card with other domains as its `source` or `target`."""
+    both = {name: ends.get(name, getattr(card, name)) for name in ("source", "target")}
+    return card.model_copy(update=between(both, [("source", "target")]))

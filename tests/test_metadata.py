@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 from commands import diptych
-from models import model
+from models import model, with_ends
 from odd.same import Same
 from pictures import noise
 from PIL import Image
@@ -144,7 +144,7 @@ def test_a_geotiff_keeps_its_coordinates(dtype: str, more: tuple[object, ...], t
     side = {"dtype": dtype, "high": {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}[dtype]}
     made = bundle(find("autoencoder"), {"code": 4, "width": 4, "downs": 2})
     sides = {name: getattr(made.card, name).model_copy(update=side) for name in ("source", "target")}
-    Translator(made.method, made.card.model_copy(update=sides), device="cpu").save(tmp_path / "model")
+    Translator(made.method, with_ends(made.card, **sides), device="cpu").save(tmp_path / "model")
     geotiff(tmp_path / "a.tif", noise(40, 50, 3, dtype))
     said = diptych("translate", tmp_path / "model", tmp_path / "a.tif", *more, "--out", tmp_path / "b.tif")
     assert said.code == 0, said.err
@@ -183,7 +183,7 @@ def test_a_large_result_says_which_of_its_samples_are_alpha(
     made = bundle(Same, {"source_channels": channels, "target_channels": channels})
     high = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}[dtype]
     side = Domain(name="a", channels=channels, dtype=dtype, high=high)
-    made = Translator(made.method, made.card.model_copy(update={"source": side, "target": side}), device="cpu")
+    made = Translator(made.method, with_ends(made.card, source=side, target=side), device="cpu")
     made.tiling = Tiling("exact", size=32, halo=16, blend=8)
     images.write(tmp_path / "a.tif", array, alpha=alpha)
     translate_large(made, tmp_path / "a.tif", tmp_path / "b.tif", made.checked({}))
@@ -206,7 +206,7 @@ class Inverse(Same):
 def inverse(dtype: str, low: float, high: float, channels: int) -> Translator:
     made = bundle(Inverse, {"source_channels": channels, "target_channels": channels})
     side = Domain(name="a", channels=channels, dtype=dtype, low=low, high=high)
-    return Translator(made.method, made.card.model_copy(update={"source": side, "target": side}), device="cpu")
+    return Translator(made.method, with_ends(made.card, source=side, target=side), device="cpu")
 
 
 @pytest.mark.parametrize("channels", [1, 3])

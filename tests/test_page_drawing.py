@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from browser import drawn, needs_browser, opened, reach, result, settled, stroke
-from models import picture
+from models import picture, with_ends
 from serving import Server, serving
 from small import SMALL
 
@@ -78,7 +78,7 @@ def lines(place: Path) -> list[Path]:
     folders = []
     for name in ("lines", "thermal"):
         side = Domain(name=name, channels=1)
-        translator.card = translator.card.model_copy(update={"source": side})
+        translator.card = with_ends(translator.card, source=side)
         folders.append(translator.save(place / name))
     return folders
 

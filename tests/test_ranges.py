@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import diptych
+from models import with_ends
 from odd.same import Same
 from pictures import save
 from torch import Tensor
@@ -33,7 +34,7 @@ def of_range(method: type, side: dict[str, Any], **options: object) -> Translato
     channels = {"source_channels": side["channels"], "target_channels": side["channels"]}
     made = bundle(method, {**options, **channels})
     sides = {name: getattr(made.card, name).model_copy(update=side) for name in ("source", "target")}
-    return Translator(made.method, made.card.model_copy(update=sides), device="cpu")
+    return Translator(made.method, with_ends(made.card, **sides), device="cpu")
 
 
 def scan(side: dict[str, Any], outside: float) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from commands import diptych
-from models import model
+from models import model, with_ends
 from tiles import TILES, WHOLE, both, decibels, network, scene, translator
 
 from diptych import images
@@ -145,7 +145,7 @@ def test_depth_and_channels_of_a_large_tiff_are_kept(tmp_path: Path, dtype: str)
     high = 65535.0 if dtype == "uint16" else 1.0
     side = {"dtype": dtype, "low": 0.0, "high": high, "channels": 4}
     sides = {name: getattr(made.card, name).model_copy(update=side) for name in ("source", "target")}
-    made.card = made.card.model_copy(update=sides)
+    made.card = with_ends(made.card, **sides)
     made.save(tmp_path / "model")
     array = (scene(300, 420, 4).array.astype(np.float64) * high / 255).astype(dtype)
     images.write(tmp_path / "huge.tif", array)

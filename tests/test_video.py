@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from commands import diptych
+from models import with_ends
 from runs import NETWORKS
 from torch import Tensor
 
@@ -38,7 +39,7 @@ class Unchanged(Translator):
 
 def unchanged(**card: Any) -> Unchanged:
     made = bundle(find("pix2pix"), NETWORKS)
-    return Unchanged(made.method, made.card.model_copy(update=card))
+    return Unchanged(made.method, with_ends(made.card, **card))
 
 
 def translate(source: Path, target: Path, **options: Any) -> Any:

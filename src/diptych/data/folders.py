@@ -30,7 +30,7 @@ class Item:
     name: str
     a: Path
     b: Path | None = None
-    maps: Mapping[str, Path] = field(default_factory=dict)
+    maps: Mapping[str, Path] = field(default_factory=dict, hash=False)
 
     @property
     def files(self) -> list[Path]:
