@@ -19,6 +19,7 @@ from diptych.images.colour import CONVERTED
 from diptych.images.metadata import Tag, add_tags, tiff_tags
 from diptych.model.card import Domain
 from diptych.model.preparing import bounded, note_outside, outside
+from diptych.model.tiles import rows_of
 from diptych.model.translator import Translator
 from diptych.storage.files import storing, unfinished
 from diptych.tasks import Task
@@ -79,7 +80,7 @@ def translate_large(
         def given(*edges: int) -> Picture:
             return translator.given(read(*edges), controls)
 
-        outputs = translator.rows(given, image.height, image.width, controls, progress=progress)
+        outputs = rows_of(translator, given, image.height, image.width, controls, progress=progress)
         rows = finished(translator.task, outputs, given, read, image.width)
         with storing(target):
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import chain, groupby, islice
@@ -29,22 +28,18 @@ from diptych.model.preparing import (
     finished,
     first_unsound,
     mirror_pad,
-    mirrored,
     name_of,
     open_picture,
     prepare,
     within_range,
 )
+from diptych.model.tiles import translated_in_tiles
 from diptych.options.controls import Control, answer, controls_of
 from diptych.options.schema import complete, schema
 from diptych.runtime.device import choose_device
-from diptych.runtime.memory import Malloc, resident
 from diptych.runtime.precision import words
 from diptych.runtime.speed import Speed
-from diptych.tiling import Network, Tiling, in_tiles
-
-KEPT_FOR_TILES = 5e8
-"""Bytes that one tile may leave freed for the next."""
+from diptych.tiling import Tiling
 
 
 class Translator:
@@ -213,7 +208,9 @@ class Translator:
             while some := list(islice(alike, 1 if in_tiles else batch)):
                 seen = [shown for _, shown in some]
                 try:
-                    outputs = [self.in_tiles(seen[0], controls)] if in_tiles else self.together(seen, controls)
+                    outputs = (
+                        [translated_in_tiles(self, seen[0], controls)] if in_tiles else self.together(seen, controls)
+                    )
                 except OutputError as error:
                     raise OutputError(error.reason, number=done + error.number) from None
                 for output, (picture, shown) in zip(outputs, some, strict=True):
@@ -262,78 +259,6 @@ class Translator:
         both = zip((source, target), channels, strict=True)
         first, second = (domain.model_copy(update={"channels": count}) for domain, count in both)
         return first, second
-
-    def in_tiles(self, picture: Picture, controls: Mapping[str, Any]) -> Picture:
-        """A large picture, as `given` makes it, with controls as `checked` gives them; before the task finishes it."""
-        height, width = picture.array.shape[:2]
-
-        def region(top: int, bottom: int, left: int, right: int) -> Picture:
-            maps = {name: one[top:bottom, left:right] for name, one in picture.maps.items()}
-            return replace(picture, array=picture.array[top:bottom, left:right], maps=maps)
-
-        bands = list(self.rows(region, height, width, controls))
-        statistics = "statistics of a sample" if self.tiling.mode == "approximate" else "statistics of all of it"
-        note = f"translated in tiles, with {statistics}"
-        return replace(bands[0], array=np.concatenate([band.array for band in bands]), notes=(note,))
-
-    def rows(
-        self,
-        region: Callable[[int, int, int, int], Picture],
-        height: int,
-        width: int,
-        controls: Mapping[str, Any],
-        *,
-        progress: Callable[[float], None] = lambda share: None,
-    ) -> Iterator[Picture]:
-        """Translate a picture that is never there as a whole: rows of the result, from top to bottom, not finished.
-
-        region: what it shows from top to bottom and from left to right, as `given` makes pictures. progress: hears of
-        the share that is done.
-        """
-        source, target = self.given_ends(controls.get("to"))
-        controls = self.of_method(controls)
-        vertical, horizontal = (mirrored(size, self.method.size_multiple) for size in (height, width))
-
-        def window(top: int, bottom: int, left: int, right: int) -> Picture:
-            rows, columns = vertical[top:bottom], horizontal[left:right]
-            low, first = int(rows.min()), int(columns.min())
-            seen = region(low, int(rows.max()) + 1, first, int(columns.max()) + 1)
-            places = np.ix_(rows - low, columns - first)
-            maps = {name: one[places] for name, one in seen.maps.items()}
-            return replace(seen, array=seen.array[places], maps=maps)
-
-        Malloc.hand_back(above=0)
-        most = resident() + KEPT_FOR_TILES
-
-        def network(method: Method, speed: Speed) -> Network:
-            def tensors(shown: Picture) -> dict[str, Tensor]:
-                x = prepare(shown, source)[None].to(self.device)
-                maps = {name: one.to(self.device) for name, one in self.maps_of([shown]).items()}
-                return {"x": speed.layout(x).clone(), **maps}  # in memory of its own, which can be put away
-
-            def translate(given: dict[str, Tensor]) -> Tensor:
-                return method.translate(given.pop("x"), **{**controls, **given})  # held by nobody while it waits
-
-            @contextmanager
-            def within() -> Iterator[None]:
-                Malloc.hand_back(above=most)
-                with torch.inference_mode(), speed.precision(self.device), speed.uncompiled():
-                    yield
-
-            return Network(tensors, translate, within)
-
-        done, above = 0, (len(vertical) - height) // 2
-        beside = (len(horizontal) - width) // 2
-        for band in in_tiles(
-            window, network(self.running, self.speed), len(vertical), len(horizontal),
-            step=self.method.size_multiple, tiling=self.tiling, progress=progress,
-            reference=network(self.method, replace(self.speed, bf16=False)),
-        ):  # fmt: skip
-            rows = band[:, max(0, above - done) : above + height - done, beside : beside + width]
-            done += band.shape[1]
-            if rows.shape[1]:
-                self.refuse_unsound(rows[None])
-                yield finished(rows, target)
 
     def opened(self, image: Image, side: Domain, name: str = "") -> Picture:
         """An image as a picture of `side`: of label maps their ids. Raises DataError or ConfigError.
