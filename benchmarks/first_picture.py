@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 MOST = 10.0
-LIST = "from diptych import ready; [print(name, place, sep='\\t') for name, place in ready.folders().items()]"
+LIST = "from diptych.model import ready; [print(name, place, sep='\\t') for name, place in ready.folders().items()]"
 
 
 def alone() -> list[str]:
