@@ -31,7 +31,7 @@ PAIRED: dict[str, list[str]] = {
     "deep features alone": ["method.gan=0", "method.l1=0"],
     "two blocks at each size": ["method.blocks=2"],
     "half as wide": ["method.width=16"],
-    "batches of 4": ["train.batch=4"],
+    "batches of 8": ["train.batch=8"],
     "half the rate": ["train.lr_scale=0.5"],
     "twice the rate": ["train.lr_scale=2"],
     "without an average of weights": ["train.ema=0"],

@@ -68,9 +68,9 @@ def test_a_quarter_is_a_part_of_the_picture_anywhere(side: int, kept: int) -> No
 
 
 def test_a_method_may_have_defaults_for_its_training_and_a_recipe_still_decides() -> None:
-    assert find("paired").train_defaults == {"batch": 8, "ema": 0.99}
+    assert find("paired").train_defaults == {"batch": 4, "ema": 0.99}
     ours, published = resolve({"method": "paired"}).train, resolve({"method": "pix2pix"}).train
-    assert (ours.batch, ours.ema, ours.lr_scale) == (8, 0.99, 1.0)
+    assert (ours.batch, ours.ema, ours.lr_scale) == (4, 0.99, 1.0)
     assert (published.batch, published.ema) == (1, 0.0)
     asked = resolve({"method": "paired", "train": {"batch": 2, "ema": 0.0}}).train
     assert (asked.batch, asked.ema) == (2, 0.0)

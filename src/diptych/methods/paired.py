@@ -43,7 +43,7 @@ class Paired(Method):
     discriminators = ("d",)
     schedule: ClassVar[Schedule] = "warm cosine"
     length: ClassVar[Mapping[str, int]] = {"images": 16000}
-    train_defaults: ClassVar[Mapping[str, Any]] = {"batch": 8, "ema": 0.99}
+    train_defaults: ClassVar[Mapping[str, Any]] = {"batch": 4, "ema": 0.99}
     pretrained: ClassVar[Mapping[str, str]] = PRETRAINED
     by_weights: ClassVar[Mapping[str, Mapping[str, str | None]]] = {"network": BY_WEIGHTS}
     by_size: ClassVar[Mapping[str, Mapping[int, Any]]] = {"levels": {64: 5, 32: 4, 16: 3, 8: 2, 4: 1}}
