@@ -119,11 +119,37 @@ def test_a_mask_that_does_not_fit_is_refused(run: Path, folder: Path, tmp_path: 
     with pytest.raises(DataError, match="a mask is black and white, and this is a colour picture"):
         translator(source, mask=noise(40, 48, 3))
     with pytest.raises(
-        DataError, match=r"maps of the kind mask \(nowhere/\) are asked for, and there is no such folder"
+        DataError, match=r"the kind mask \(nowhere/\) are asked for, and there is no folder of that name"
     ):
         open_data(folder=str(folder), maps={"mask": "nowhere"}, direction="input2output", size=32, val=0)
     with pytest.raises(ConfigError, match=r"no kind of map is called 'maks'; did you mean 'mask'\?"):
         open_data(folder=str(folder), maps={"maks": "where"}, size=32, val=0)
+
+
+def test_masks_of_another_size_are_said_and_a_method_without_masks_refuses_them(folder: Path, tmp_path: Path) -> None:
+    for number in range(6):
+        save(folder / "train" / "small" / f"{number}.png", mask(20, 24))
+    data = open_data(folder=str(folder), maps={"mask": "small"}, direction="input2output", size=32, val=0)
+    assert any("6 of 6 maps of the kind mask (small/) have another size than their pair" in note for note in data.notes)
+    small = ["method.width=4", "method.levels=2", "method.network=none", "data.size=32", "--direction", "input2output"]
+    said = diptych("train", "paired", "--data", folder, *small, "data.maps.mask=where", "--out", tmp_path / "no")
+    assert said.code == 2
+    assert "data.maps.mask: paired learns from no mask" in said.err
+
+
+def test_info_says_what_a_control_takes(run: Path) -> None:
+    said = diptych("info", run, "--plugin", "odd.masked")
+    assert "--mask  a picture file, its mask, or a folder of such: where: white is inside, black outside" in said.out
+
+
+def test_of_two_values_the_larger_is_inside_and_of_more_what_is_bright() -> None:
+    read = kinds.find("mask").read
+    for inside in (1, 3, 255):
+        assert read(np.array([[[0], [inside]]], np.uint8)).ravel().tolist() == [0, 1]
+    assert read(np.array([[[0], [2], [3]]], np.uint8)).ravel().tolist() == [0, 0, 0]
+    assert read(np.array([[[10], [120], [250]]], np.uint8)).ravel().tolist() == [0, 0, 1]
+    assert read(np.zeros((1, 2, 1), np.uint8)).ravel().tolist() == [0, 0]
+    assert read(np.full((1, 2, 1), 9, np.uint8)).ravel().tolist() == [1, 1]
 
 
 @pytest.mark.parametrize("name", kinds.names())

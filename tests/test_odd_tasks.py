@@ -134,3 +134,13 @@ def test_a_task_is_given_a_mask_by_every_way(trained: tuple[str, Path], photos: 
         for served in answer(models, batch, pool):
             assert isinstance(served, Done)
             check(task, source, images.read(served.data).array)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_a_grey_picture_is_one_as_any_other(dtype: str, trained: tuple[str, Path], tmp_path: Path) -> None:
+    task, run = trained
+    grey = save(tmp_path / "grey.png", noise(40, 48, 1, dtype=dtype))
+    given = ["translate", run, grey, *controls(task), "--plugin", task, "--out", tmp_path / "a.png"]
+    said = diptych(*given)
+    assert said.code == 0, said.err
+    assert images.read(tmp_path / "a.png").array.shape == (SCALE[task] * 40, SCALE[task] * 48, 3)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from commands import diptych
 from runs import NETWORKS
 
 from diptych import images
@@ -309,3 +310,12 @@ def test_a_card_whose_directions_lead_nowhere_is_refused(folder: Path) -> None:
     rewrite(folder, directions=[["the source", "the moon"]])
     with pytest.raises(ModelError, match="a direction names the domain the moon, and there are the source, the target"):
         Translator.load(folder)
+
+
+def test_domains_go_by_their_names_alone(tmp_path: Path) -> None:
+    here = Path(__file__).parent / "data" / "schema-2" / "cyclegan"
+    assert "--to  zebras or horses (zebras by default)" in diptych("info", here).out
+    (tmp_path / "a.png").write_bytes(images.encode(PICTURE, "PNG"))
+    said = diptych("translate", here, tmp_path / "a.png", "--to", "b", "--out", tmp_path / "b.png")
+    assert said.code == 2
+    assert "does not translate to 'b': use to=zebras or to=horses" in said.err

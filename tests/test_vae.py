@@ -128,7 +128,7 @@ def test_several_answers_need_chance() -> None:
     picture = scenes(1)[0].permute(1, 2, 0).numpy() / 2 + 0.5
     with pytest.raises(ConfigError, match=r"every answer would be the same .* they differ with chance=0.5"):
         translator.samples(picture, 2)
-    one, other = translator.samples(picture, 2, chance=0.5, style=picture, to="b")
+    one, other = translator.samples(picture, 2, chance=0.5, style=picture, to="the b")
     assert (one.array != other.array).any()
 
 

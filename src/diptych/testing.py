@@ -129,7 +129,7 @@ def steps_move_their_groups_alone(method: type[Method], options: Options) -> Non
         assert all(p.grad is None for p in trainer.method.parameters())
 
 
-def every_judge_says_what_is_real(method: type[Method], options: Options) -> None:
+def discriminators_say_what_is_real(method: type[Method], options: Options) -> None:
     """In the steps of discriminators the real pictures are named, so that gradient penalties know them."""
     trainer = begin(method, options)
     known = {
@@ -308,7 +308,7 @@ CHECKS: tuple[Callable[[type[Method], Options], None], ...] = (
     groups_hold_every_parameter_once,
     every_group_learns,
     steps_move_their_groups_alone,
-    every_judge_says_what_is_real,
+    discriminators_say_what_is_real,
     training_repeats_bit_for_bit,
     resuming_equals_going_on,
     micro_batches_equal_the_whole_batch,

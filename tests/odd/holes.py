@@ -34,6 +34,8 @@ class Holes(Pairs):
         box: Annotated[str, "where the hole is: left,top,width,height"] = "",
         mask: Annotated[Mask, "the hole, in white"] = None,
     ) -> Picture:
+        if box and mask is not None:
+            raise ConfigError("box and mask both say where the hole is: give one of them")
         if mask is not None:
             return cut(image, mask > 0)
         numbers = box.split(",") if box else ["0"] * 4

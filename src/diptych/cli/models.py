@@ -37,14 +37,15 @@ def options(method: Annotated[str, typer.Argument()]) -> None:
 
 def info(model: Model) -> None:
     """Say what a model is: method, options, pictures, scores, controls."""
-    from diptych.model.folder import inspect_card, method_of
-    from diptych.options.schema import describe
+    from diptych.model.controls import describe_controls
+    from diptych.model.folder import build, inspect_card
     from diptych.runtime.device import choose_device
     from diptych.runtime.precision import explain
 
     card = inspect_card(model)
     print(printable_lines(card.to_markdown()))
-    print(describe("controls", method_of(card, model).translate, without=("self", "x")))
+    for one in describe_controls(build(card, model), card):
+        print(printable_lines(f"  --{one.name.replace('_', '-')}  {one.words()}"))
     device = choose_device()
     print(f"this machine: translates on {device} in float32, trains in {explain('auto', device)}")
 

@@ -89,6 +89,7 @@ def open_data(
     """
     pairing = tasks.find(task)
     further = {**(maps or {}), **({"instances": instances} if instances else {})}
+    kinds_of_maps = {kind: kinds.find(kind) for kind in sorted(further)}
     found = recognise(
         folder, a=a, b=b, kind=kind, direction=direction, labels=labels, limit_mp=limit_mp, alone=pairing.alone,
         maps=further,
@@ -106,7 +107,7 @@ def open_data(
     dtypes = _each(lambda dtype, of: of.dtype if of else dtype, dtypes, legends)
     read = PairReader(
         reverse, channels, limit_mp, halved=found.kind == "side by side", legends=legends, snap=snap_colours,
-        ranges=_ranges(found, reverse, ranges, legends), maps={kind: kinds.find(kind) for kind in sorted(further)},
+        ranges=_ranges(found, reverse, ranges, legends), maps=kinds_of_maps,
     )  # fmt: skip
     data = Data(
         folder=found,

@@ -73,7 +73,7 @@ def recognise(
     folder = directed(folder, direction, labels)
     folder = replace(folder, labels=None if labels is None else side_of(folder, labels, folder.direction))
     for kind_of_map, (place, those) in further.items():
-        folder = _with_maps(folder, kind_of_map, those, place)
+        folder = _with_maps(folder, kind_of_map, those, place, headers)
     folder = _agreeing(folder)
     if not any(folder.items()):
         raise DataError(_nothing_left(folder))
@@ -236,7 +236,7 @@ def side_of(folder: Folder, labels: str, direction: str, *, option: str = "data.
     raise ConfigError(f"{option}={labels} is no side of {folder.place}: use one of {known}")
 
 
-def _with_maps(folder: Folder, kind: str, maps: Names, place: str) -> Folder:
+def _with_maps(folder: Folder, kind: str, maps: Names, place: str, headers: Mapping[Path, Header]) -> Folder:
     """Each pair with its map of that kind. Raises DataError where one has none."""
     asked = f"maps of the kind {kind} ({place}/)"
     if folder.kind != "two folders":
@@ -245,16 +245,24 @@ def _with_maps(folder: Folder, kind: str, maps: Names, place: str) -> Folder:
     matched = {pair.a: pair.b for pair in pairing.match(pairs, maps).pairs}
     missing = [f"{split}/{name}" for path, (split, name) in pairs.items() if path not in matched]
     if missing:
-        where = "there is no such folder" if not maps else f"{len(missing)} of {len(pairs)} pairs have none there"
+        none = f"{len(missing)} of {len(pairs)} pairs have none there"
+        where = none if maps else "there is no folder of that name beside the others"
         raise DataError(
-            f"{folder.place}: {asked} are asked for, and {where}, as {missing[0]}: add them, or leave "
+            f"{folder.place}: {asked} are asked for, and {where} (the first: {missing[0]}): add them, or leave "
             f"{'data.instances' if kind == 'instances' else 'data.maps'} out"
         )
     splits = {
         split: tuple(replace(item, maps={**item.maps, kind: matched[item.a]}) for item in items)
         for split, items in folder.splits.items()
     }
-    return replace(folder, splits=splits)
+    other = [path for path, of in matched.items() if _size(headers[of]) != _size(headers[path])]
+    said = f"{len(other)} of {len(pairs)} {asked} have another size than their pair, and are brought to it, as"
+    remarks = [f"{said} {folder.relative(matched[other[0]])}"] if other else []
+    return replace(folder, splits=splits, remarks=(*folder.remarks, *remarks))
+
+
+def _size(header: Header) -> tuple[int, int]:
+    return header.height, header.width
 
 
 # --- Leaving out what does not fit -----------------------------------------------------------------------------------

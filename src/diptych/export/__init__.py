@@ -61,7 +61,8 @@ def export_model(translator: Translator, runtime: str, place: Path, controls: Ma
     form = FORMATS[runtime]
     if place.suffix.lower() != form.suffix:
         raise ConfigError(f"{place}: a file for {runtime} ends in {form.suffix}")
-    given, known = translator.of_method(translator.checked(controls)), translator.controls
+    checked, known = translator.checked(controls), translator.controls
+    given = translator.of_method(checked)
     to = translator.ends(controls.get("to"))[1].name
     method = copy.deepcopy(translator.method).cpu()
     method.fold_weights()
@@ -83,7 +84,7 @@ def export_model(translator: Translator, runtime: str, place: Path, controls: Ma
         place.parent.mkdir(parents=True, exist_ok=True)
     form.write(program, info.model_dump_json(), place)
     try:
-        found, time = compare(translator, given, open_exported(place), sizes_for(method.size_multiple))
+        found, time = compare(translator, checked, open_exported(place), sizes_for(method.size_multiple))
         if (worst := max(one.largest for one in found)) > CLOSE:
             raise ModelError(f"the exported model is {worst:.1e} away from its origin, more than {CLOSE:.0e}")
     except BaseException:

@@ -15,7 +15,7 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor
 
-from diptych import kinds, tasks
+from diptych import images, kinds, tasks
 from diptych.errors import ConfigError, DataError, DiptychError, OutputError
 from diptych.images import Picture
 from diptych.methods.method import Method, domains
@@ -128,12 +128,11 @@ class Translator:
         return schema(type(self.method).translate, self.task.source, without=("self", "x", "image", "to"))
 
     def ends(self, to: str | None = None) -> tuple[Domain, Domain]:
-        """The pictures that go in and come out, on the way to the domain `to`, by its name or what the method calls it.
+        """The pictures that go in and come out, on the way to the domain of this name; by default on the usual way.
 
-        By default on the usual way. Raises ConfigError, which names those there are, where it does not lead.
+        Raises ConfigError, which names those there are, where no way leads there.
         """
-        named = {own: name for name, own in self.own_names.items()}
-        return self.card.ends(to if to is None or to in self.own_names else named.get(to, to))
+        return self.card.ends(to)
 
     def __call__(self, image: Image, *, to: str | None = None, **controls: Any) -> Picture:
         """Translate one picture: same size, the target's channels and range; alpha and file format are carried over.
@@ -242,6 +241,11 @@ class Translator:
         """What the networks are given of a user's picture, by the task; a source of a pair is so already."""
         if picture.prepared:
             return picture
+        source, _ = self.ends(controls.get("to"))
+        if (
+            source.legend is None and self.given_ends(controls.get("to"))[0] != source
+        ):  # the task adds channels to these
+            picture = replace(picture, array=images.match_channels(picture.array, source.channels))
         own = {name: value for name, value in controls.items() if name in self.task_controls}
         return self.task.source(picture, **{**own, **{name: one for name, one in picture.maps.items() if name in own}})
 
@@ -295,11 +299,12 @@ class Translator:
         kind = kinds.find(self.controls[name].map)
         try:
             array = kind.read(open_picture(image, indices=True).array)
+            if array.shape[:2] != picture.array.shape[:2]:
+                (height, width), (h, w) = array.shape[:2], picture.array.shape[:2]
+                raise DataError(f"the {kind.what} is {width}x{height}, and the picture {w}x{h}: it needs the same size")
         except DataError as error:
-            raise DataError(f"{image}: {error}" if isinstance(image, str | PathLike) else str(error)) from None
-        if array.shape[:2] != picture.array.shape[:2]:
-            (height, width), (h, w) = array.shape[:2], picture.array.shape[:2]
-            raise DataError(f"the {kind.what} is {width}x{height}, and the picture {w}x{h}: it needs the same size")
+            named = isinstance(image, str | PathLike) and str(image) not in str(error)
+            raise DataError(f"{image}: {error}" if named else str(error)) from None
         return array
 
     def maps_of(self, pictures: list[Picture]) -> dict[str, Tensor]:

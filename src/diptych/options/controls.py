@@ -82,6 +82,20 @@ class Control:
         """What a form shows for it: a domain is a choice, and so on."""
         return {"domain": "choice", "map": "picture"}.get(self.kind, self.kind)
 
+    def words(self) -> str:
+        """What it takes, its default, and what it does."""
+        limits = () if self.kind == "seed" else (self.low, self.high)
+        bounds = " to ".join(f"{bound:g}" for bound in limits if bound is not None)
+        takes = {
+            "picture": "a picture file",
+            "map": f"a picture file, its {self.map}, or a folder of such",
+            "seed": "a number",
+            "switch": "true or false",
+            "text": "words",
+        }.get(self.kind, " or ".join(self.choices) or bounds or "a number")
+        default = "" if self.default in (None, "") else f" ({self.default} by default)"
+        return f"{takes}{default}{f': {self.help}' if self.help else ''}"
+
     @property
     def numbers_answers(self) -> bool:
         """Whether it is what tells several answers to one picture apart."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from diptych import tasks
 from diptych.data.dataset import PAIRS, Data
 from diptych.data.loader import Batches
 from diptych.data.opening import open_data
@@ -284,6 +285,12 @@ def complete(recipe: Recipe, data: Data, inputs: tuple[str, ...]) -> Recipe:
         raise ConfigError(
             f"method.classes = {recipe.method['classes']}: diptych train has no labels to give to {recipe.name}, and "
             f"without them it would learn none: leave it out (in Python, a Trainer's batches may hold `label`)"
+        )
+    unused = set(recipe.data["maps"] or {}) - set(optional_inputs(find(recipe.name))) - {"instances"}
+    if unused and recipe.data["task"] in tasks.names():
+        raise ConfigError(
+            f"data.maps.{min(unused)}: {recipe.name} learns from no {min(unused)}, and the task {recipe.data['task']} "
+            f"asks for none: leave it out"
         )
     method = {**recipe.method, **found, **fitting(recipe, data.augment.size), **available(recipe)}
     files = [name for name in ("folder", "a", "b", "legend") if isinstance(recipe.data[name], str)]
