@@ -90,17 +90,17 @@ def main() -> None:
     if asked.beside:
         say_sides(real, pictures(asked.beside, asked.limit, None))
         return
-    judges = {name: sets.find(name) for name in ("grid", "frame")}
-    seen = {name: np.concatenate([judge.features(x) for x in real]) for name, judge in judges.items()}
-    for name, judge in judges.items():
-        value, low, high = sets.halves(judge, seen[name], size=len(real) // 2)
+    modules = {name: sets.find(name) for name in ("grid", "frame")}
+    seen = {name: np.concatenate([module.features(x) for x in real]) for name, module in modules.items()}
+    for name, module in modules.items():
+        value, low, high = sets.halves(module, seen[name], size=len(real) // 2)
         print(f"real halves                                  {name} {value:.2f} ({low:.2f} to {high:.2f})")
     for what, change in CHANGES.items():
         made = [((change(x).clamp(-1, 1) * 127.5 + 127.5).round() / 127.5 - 1) for x in real]
         scores = []
-        for name, judge in judges.items():
-            value, low, high = judge.compare(
-                np.concatenate([judge.features(x) for x in made]), seen[name], size=len(real)
+        for name, module in modules.items():
+            value, low, high = module.compare(
+                np.concatenate([module.features(x) for x in made]), seen[name], size=len(real)
             )
             scores.append(f"{name} {value:.2f} ({low:.2f} to {high:.2f})")
         print(f"{what:44} {'   '.join(scores)}", flush=True)

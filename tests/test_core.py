@@ -209,3 +209,11 @@ def test_compiled_networks_give_the_losses_of_the_others(options):
         trainer.step(batch(trainer.method))
         losses.append(trainer.losses())
     assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+
+
+def test_an_error_of_another_kind_is_no_expected_failure() -> None:
+    def breaks(method: type[Method], options: dict[str, object]) -> None:
+        raise TypeError("a slip of its author")
+
+    with pytest.raises(TypeError, match="a slip of its author"):
+        Check(breaks, Same, {}, "known")()

@@ -82,7 +82,7 @@ def test_waiting_requests_of_one_kind_share_a_batch_and_get_their_own_answers(tm
         async with running(tmp_path) as engine:
             files = [picture(n) for n in range(12)] + [picture(n, size=48) for n in range(4)]
             alone = [await engine.translate("pix2pix", file) for file in files]
-            engine.tally.batches.clear()
+            engine.counters.batches.clear()
             (pid,) = engine.status().workers
             os.kill(pid, signal.SIGSTOP)  # until all of them wait
             requests = [asyncio.create_task(engine.translate("pix2pix", file, deadline=600)) for file in files]
@@ -93,8 +93,8 @@ def test_waiting_requests_of_one_kind_share_a_batch_and_get_their_own_answers(tm
             for one, other in zip(alone, answers, strict=True):
                 difference = images.read(one.data).array.astype(int) - images.read(other.data).array
                 assert np.abs(difference).max() <= 1
-            assert sum(engine.tally.batches.values()) <= 4
-            assert max(engine.tally.batches) == 8
+            assert sum(engine.counters.batches.values()) <= 4
+            assert max(engine.counters.batches) == 8
 
     asyncio.run(check())
 
@@ -149,7 +149,7 @@ def test_killed_workers_are_replaced_and_no_request_fails(tmp_path: Path) -> Non
                 while [state for state in engine.status().workers.values() if state in ("idle", "busy")] == []:
                     await asyncio.sleep(0.005)
             assert all(answer.data for answer in await asyncio.gather(*requests))
-            assert engine.tally.restarts >= 2
+            assert engine.counters.restarts >= 2
 
     asyncio.run(check())
 
@@ -223,7 +223,7 @@ def test_a_deadline_is_kept_and_a_cancelled_request_is_never_run(tmp_path: Path)
             os.kill(pid, signal.SIGCONT)
             assert (await first).data
             await engine.translate("pix2pix", picture(3))
-            assert sum(size * count for size, count in engine.tally.batches.items()) == 2
+            assert sum(size * count for size, count in engine.counters.batches.items()) == 2
 
     asyncio.run(check())
 

@@ -59,7 +59,7 @@ def test_a_request_that_nobody_waits_for_leaves_the_queue_at_once(tmp_path: Path
             assert {type(one) for one in ends} <= {DeadlinePassed, asyncio.CancelledError}
             assert len(engine.waiting) == 0
             engine.admit("pix2pix")
-            codes = {code for _, code in engine.tally.outcomes}
+            codes = {code for _, code in engine.counters.outcomes}
             assert codes == {"deadline_passed" if end == "the deadline passes" else "client_gone"}
 
     asyncio.run(check())
@@ -84,7 +84,7 @@ def test_a_worker_that_works_for_nobody_is_replaced(tmp_path: Path, end: str, mo
             async with asyncio.timeout(60):
                 assert (await engine.translate("pix2pix", picture(1), deadline=60)).data
             assert pid not in engine.status().workers
-            assert dict(engine.tally.kills) == {"working for nobody": 1}
+            assert dict(engine.counters.kills) == {"working for nobody": 1}
 
     asyncio.run(check())
 
@@ -101,7 +101,7 @@ def test_a_worker_that_others_wait_for_as_well_goes_on(tmp_path: Path) -> None:
             both[0].cancel()
             assert (await first).data
             assert (await both[1]).data
-            assert not engine.tally.kills
+            assert not engine.counters.kills
 
     asyncio.run(check())
 
@@ -116,8 +116,8 @@ def test_what_cannot_be_done_in_time_is_refused_also_by_an_idle_worker(tmp_path:
             engine.pace.known = {"pix2pix": {7: 1e-4}}
             with pytest.raises(TooLarge, match="over the limit of 100"):
                 await engine.translate("pix2pix", LARGE, deadline=3600)
-            assert not engine.tally.batches
-            assert set(engine.tally.outcomes) == {("pix2pix", "deadline_too_short"), ("pix2pix", "too_large")}
+            assert not engine.counters.batches
+            assert set(engine.counters.outcomes) == {("pix2pix", "deadline_too_short"), ("pix2pix", "too_large")}
 
     asyncio.run(check())
 
@@ -138,7 +138,7 @@ def test_a_worker_without_a_sign_of_life_is_replaced_and_meanwhile_the_server_is
     async def check() -> None:
         async with running(tmp_path) as engine:
             for stopped in (engine.pool.workers, engine.looker.pool.workers):
-                all_of_them = engine.tally.kills["silent"] + len(stopped)
+                all_of_them = engine.counters.kills["silent"] + len(stopped)
                 for worker in stopped:
                     assert worker.process.pid is not None
                     os.kill(worker.process.pid, signal.SIGSTOP)
@@ -146,9 +146,9 @@ def test_a_worker_without_a_sign_of_life_is_replaced_and_meanwhile_the_server_is
                     while engine.status().ready:
                         await asyncio.sleep(0.05)
                     assert (await engine.translate("pix2pix", picture(), deadline=60)).data
-                    while engine.tally.kills["silent"] < all_of_them or not engine.status().ready:
+                    while engine.counters.kills["silent"] < all_of_them or not engine.status().ready:
                         await asyncio.sleep(0.05)
-            assert engine.tally.kills["silent"] == 3
+            assert engine.counters.kills["silent"] == 3
 
     asyncio.run(check())
 

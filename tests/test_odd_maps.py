@@ -163,3 +163,14 @@ def test_every_kind_of_map_reads_its_files_and_becomes_a_tensor(name: str) -> No
     assert tensor.shape == (1, 1, 8, 12)
     with pytest.raises(DataError):
         kind.read(noise(8, 12, 3))
+
+
+def test_several_answers_and_many_pictures_take_a_mask_each(run: Path) -> None:
+    translator = Translator.load(run)
+    with pytest.raises(ConfigError, match="mask lies on the pixels of one picture: give it with each, by with_maps"):
+        list(translator.many([noise(40, 48, 3)] * 2, mask=mask(40, 48)))
+    pictures = [translator.with_maps(noise(40, 48, 3, seed=seed), {"mask": mask(40, 48)}) for seed in (1, 2)]
+    for picture, made in zip(pictures, translator.many(pictures), strict=True):
+        check(picture.array, made.array)
+    with pytest.raises(ConfigError, match="has one answer to a picture"):
+        translator.samples(noise(40, 48, 3), 2, mask=mask(40, 48))

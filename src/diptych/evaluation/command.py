@@ -221,15 +221,15 @@ def score(
 def evaluate_pairs(translator: Translator, data: Data, split: str, **options: Any) -> Evaluation:
     """The scores of pairs, and whether the outputs, taken together, have marks that real pictures do not have."""
     start = time.perf_counter()
-    judges = {name: find_sets(name) for name in ARTEFACTS}
-    seen = Seen(judges, translator.device)
+    modules = {name: find_sets(name) for name in ARTEFACTS}
+    seen = Seen(modules, translator.device)
 
     def look(output: Picture, target: Picture) -> None:
         seen.look(OUTPUT, output, data.range[1])
         seen.look(REAL, target, data.range[1])
 
     pairs = evaluate(translator, data, split, look=look, **options)
-    both = compared(judges, seen, pairs, seed=0, start=start)
+    both = compared(modules, seen, pairs, seed=0, start=start)
     return replace(both, metrics=pairs.metrics | both.metrics)
 
 

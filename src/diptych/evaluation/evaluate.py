@@ -165,18 +165,18 @@ def evaluate(
     when an output holds values that are not numbers.
     """
     start = time.perf_counter()
-    judges = {name: find(name) for name in metrics}
+    modules = {name: find(name) for name in metrics}
     device = getattr(translator, "device", "cpu")
-    standards = standards_of(judges, answers)
+    standards = standards_of(modules, answers)
     left_out: dict[str, str] = {}
     rows: list[Row] = []
     notes: Counter[str] = Counter()
     for (name, _, target), outputs in answered(translator, islice(data.pairs(split), limit), controls, answers, batch):
         for output in outputs:
             _check(name, output.array, target.array)
-        scores, faults = _scores(judges, outputs, target, data.range[1], device)
+        scores, faults = _scores(modules, outputs, target, data.range[1], device)
         left_out |= faults
-        judges = {metric: judge for metric, judge in judges.items() if metric not in faults}
+        modules = {metric: module for metric, module in modules.items() if metric not in faults}
         rows.append(Row(name, scores))
         notes.update(dict.fromkeys((*outputs[0].notes, *target.notes), 1))
         if look:
@@ -238,16 +238,16 @@ class Standard(NamedTuple):
     better: Literal["higher", "lower"]
 
 
-def standards_of(judges: Mapping[str, Metric], answers: int) -> dict[str, Standard]:
+def standards_of(modules: Mapping[str, Metric], answers: int) -> dict[str, Standard]:
     """Those of the scores of a picture, by their names: more than one for a metric where there are several answers."""
     if answers == 1:
-        return {name: Standard(judge.PROTOCOL, judge.BETTER) for name, judge in judges.items()}
+        return {name: Standard(module.PROTOCOL, module.BETTER) for name, module in modules.items()}
     standards = {}
-    for name, judge in judges.items():
-        standards[name] = Standard(f"mean of {answers} answers to each picture; {judge.PROTOCOL}", judge.BETTER)
+    for name, module in modules.items():
+        standards[name] = Standard(f"mean of {answers} answers to each picture; {module.PROTOCOL}", module.BETTER)
         if name in BEST:
             standards[best_of(name, answers)] = Standard(
-                f"the best of {answers} answers to each picture; {judge.PROTOCOL}", judge.BETTER
+                f"the best of {answers} answers to each picture; {module.PROTOCOL}", module.BETTER
             )
     return standards | {"diversity": Standard(samples.PROTOCOL.format(count=answers), samples.BETTER)}
 
@@ -300,15 +300,15 @@ def _words(array: np.ndarray) -> str:
 
 
 def _scores(
-    judges: Mapping[str, Metric], outputs: list[Picture], target: Picture, span: tuple[float, float], device: Any
+    modules: Mapping[str, Metric], outputs: list[Picture], target: Picture, span: tuple[float, float], device: Any
 ) -> tuple[dict[str, float], dict[str, str]]:
     """What each metric says of the answers to one picture, and why some say nothing."""
     scores: dict[str, float] = {}
     faults: dict[str, str] = {}
     answers, wanted = stacked(outputs, span).to(device), stacked([target], span).to(device)
-    for name, judge in judges.items():
+    for name, module in modules.items():
         try:
-            best, scores[name] = samples.best_and_mean(judge, answers, wanted)
+            best, scores[name] = samples.best_and_mean(module, answers, wanted)
         except (DataError, WeightsError) as fault:
             faults[name] = str(fault)
             continue

@@ -89,8 +89,8 @@ def evaluate_sets(
     an output holds values that are not numbers. What cannot be measured is left out, with the reason.
     """
     start = time.perf_counter()
-    judges = {name: sets.find(name) for name in metrics}
-    seen = Seen(judges, getattr(translator, "device", "cpu"))
+    modules = {name: sets.find(name) for name in metrics}
+    seen = Seen(modules, getattr(translator, "device", "cpu"))
     rows: list[Row] = []
     left_out: dict[str, str] = {}
     notes: Counter[str] = Counter()
@@ -113,7 +113,7 @@ def evaluate_sets(
     if not rows or not seen.counts[REAL]:
         raise DataError(f"the split {split!r} lacks pictures of one side: nothing to evaluate on; name another split")
     apart = summary(rows, standards_of({}, answers), left_out, split, seed=seed, start=start, notes=notes)
-    return compared(judges, seen, apart, seed=seed, start=start)
+    return compared(modules, seen, apart, seed=seed, start=start)
 
 
 def guarded(output: Tensor, source: Tensor) -> list[str]:
@@ -127,9 +127,9 @@ def guarded(output: Tensor, source: Tensor) -> list[str]:
 class Seen:
     """What the metrics see in the pictures of several sets; metrics with the same features look at them once."""
 
-    def __init__(self, judges: Mapping[str, SetMetric], device: Any = "cpu") -> None:
+    def __init__(self, modules: Mapping[str, SetMetric], device: Any = "cpu") -> None:
         self.device = device
-        self.looks: set[Features] = {judge.features for judge in judges.values()}
+        self.looks: set[Features] = {module.features for module in modules.values()}
         self.found: dict[tuple[Features, str], list[np.ndarray]] = defaultdict(list)
         self.faults: dict[Features, str] = {}
         self.counts: dict[str, int] = defaultdict(int)
@@ -150,20 +150,20 @@ class Seen:
         return np.stack(self.found[look, of])
 
 
-def compared(judges: Mapping[str, SetMetric], seen: Seen, apart: Evaluation, *, seed: int, start: float) -> Evaluation:
+def compared(modules: Mapping[str, SetMetric], seen: Seen, apart: Evaluation, *, seed: int, start: float) -> Evaluation:
     """`apart`, the scores of single pictures, with those of the sets before them."""
     metrics: dict[str, Score] = {}
     anchors: dict[str, dict[str, Score]] = defaultdict(dict)
     left_out = {}
-    for name, judge in judges.items():
+    for name, module in modules.items():
         try:
-            metrics[name] = _score(judge, seen, OUTPUT, seed)
+            metrics[name] = _score(module, seen, OUTPUT, seed)
         except DataError as fault:
             left_out[name] = str(fault)
             continue
         for anchor in anchors_of(seen):
             with suppress(DataError):  # sources of other channels than the targets, say
-                anchors[anchor][name] = _score(judge, seen, anchor, seed)
+                anchors[anchor][name] = _score(module, seen, anchor, seed)
     if metrics and HALVES not in anchors:
         left_out[HALVES] = f"{seen.counts[REAL]} real pictures are too few to split in two"
     return Evaluation(
@@ -182,19 +182,21 @@ def anchors_of(seen: Seen) -> list[str]:
     return [UNTOUCHED] * bool(seen.counts[UNTOUCHED]) + [HALVES] * (seen.counts[REAL] >= 4)
 
 
-def _score(judge: SetMetric, seen: Seen, of: str, seed: int) -> Score:
+def _score(module: SetMetric, seen: Seen, of: str, seed: int) -> Score:
     """The score of the outputs or of an anchor. All are of equally many pictures where their number matters."""
-    output, real = (seen.features(judge.features, some) for some in (OUTPUT, REAL))
+    output, real = (seen.features(module.features, some) for some in (OUTPUT, REAL))
     half = len(real) // 2
     size = min(len(output), half if half >= 2 else len(real))
     if of == HALVES:
-        size = size if judge.BIASED else half
-        standard = Standard(f"{sets.HALVES}; {judge.PROTOCOL}", judge.BETTER)
-        return scored(sets.halves(judge, real, size=size, seed=seed), size, standard)
-    count = size if judge.BIASED else len(output)
-    features = output if of == OUTPUT else seen.features(judge.features, of)
-    score = scored(judge.compare(features, real, size=size, seed=seed), count, Standard(judge.PROTOCOL, judge.BETTER))
-    if of == OUTPUT and (meaning := vars(judge).get("meaning")):
+        size = size if module.BIASED else half
+        standard = Standard(f"{sets.HALVES}; {module.PROTOCOL}", module.BETTER)
+        return scored(sets.halves(module, real, size=size, seed=seed), size, standard)
+    count = size if module.BIASED else len(output)
+    features = output if of == OUTPUT else seen.features(module.features, of)
+    score = scored(
+        module.compare(features, real, size=size, seed=seed), count, Standard(module.PROTOCOL, module.BETTER)
+    )
+    if of == OUTPUT and (meaning := vars(module).get("meaning")):
         score["meaning"] = meaning(output, real)
     return score
 

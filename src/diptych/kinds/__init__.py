@@ -7,7 +7,6 @@ into tiles with its picture.
 
 from __future__ import annotations
 
-from diptych.errors import ConfigError
 from diptych.kinds.kind import MapKind
 from diptych.options import plugins
 
@@ -21,7 +20,4 @@ def names() -> list[str]:
 
 def find(name: str) -> MapKind:
     """The kind in `diptych.kinds.<name>`. Raises ConfigError when there is none."""
-    module = plugins.load("kind of map", name, __name__, names())
-    if not hasattr(module, "KIND"):
-        raise ConfigError(f"the module {module.__name__!r} is not a kind of map: it lacks KIND")
-    return module.KIND
+    return plugins.load_object("kind of map", name, __name__, names(), "KIND")

@@ -141,8 +141,14 @@ class Translator:
         the method's `translate`, and of its task; where one takes a picture or a map, an image as any other. Raises
         ConfigError for others.
         """
-        maps = {name: controls.pop(name) for name in self.maps & controls.keys() if controls[name] is not None}
-        return next(self.many([self.with_maps(image, maps) if maps else image], to=to, **controls))
+        image, controls = self.parted(image, controls)
+        return next(self.many([image], to=to, **controls))
+
+    def parted(self, image: Image, controls: Mapping[str, Any]) -> tuple[Image, dict[str, Any]]:
+        """An image with the maps among the controls, which lie on its pixels, and the other controls."""
+        maps = {name: controls[name] for name in self.maps & controls.keys() if controls[name] is not None}
+        others = {name: value for name, value in controls.items() if name not in maps}
+        return self.with_maps(image, maps) if maps else image, others
 
     def many(
         self, pictures: Iterable[Image], *, batch: int = 8, to: str | None = None, **controls: Any
@@ -169,6 +175,7 @@ class Translator:
 
     def samples(self, image: Image, count: int, **controls: Any) -> list[Picture]:
         """Several answers to one picture, by the seed given and those after it. Raises ConfigError where it has one."""
+        image, controls = self.parted(image, controls)
         self.check_several(controls)
         picture = open_picture(image, indices=self.card.source.legend is not None)
         return [self(picture, **answer(self.controls, controls, number)) for number in range(count)]
@@ -241,10 +248,8 @@ class Translator:
         """What the networks are given of a user's picture, by the task; a source of a pair is so already."""
         if picture.prepared:
             return picture
-        source, _ = self.ends(controls.get("to"))
-        if (
-            source.legend is None and self.given_ends(controls.get("to"))[0] != source
-        ):  # the task adds channels to these
+        source, target = self.ends(controls.get("to"))
+        if self.task.channels(source.channels, target.channels)[0] != source.channels:  # the task counts on those
             picture = replace(picture, array=images.match_channels(picture.array, source.channels))
         own = {name: value for name, value in controls.items() if name in self.task_controls}
         return self.task.source(picture, **{**own, **{name: one for name, one in picture.maps.items() if name in own}})
@@ -352,6 +357,8 @@ class Translator:
         """
         given, known = dict(controls), self.controls
         side = self.ends(given.pop("to", None))[1]
+        if maps := [name for name in sorted(self.maps) if given.get(name) is not None]:
+            raise ConfigError(f"{maps[0]} lies on the pixels of one picture: give it with each, by with_maps")
         for name in [name for name in self.examples if given.get(name) is not None]:
             if not isinstance(given[name], Tensor):
                 example = prepare(self.opened(given[name], side), side)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from diptych.errors import ConfigError
 
@@ -49,6 +50,14 @@ def load(kind: str, name: str, package: str, known: list[str]) -> ModuleType:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
     raise ConfigError(f"no {kind} is called {name!r}; {hint}") from None
+
+
+def load_object(kind: str, name: str, package: str, known: list[str], attribute: str) -> Any:
+    """What the module that `load` finds calls `attribute`. Raises ConfigError where it has none."""
+    module = load(kind, name, package, known)
+    if not hasattr(module, attribute):
+        raise ConfigError(f"the module {module.__name__!r} is not a {kind}: it lacks {attribute}")
+    return getattr(module, attribute)
 
 
 plugins: list[str] = []

@@ -109,10 +109,10 @@ def verify(source: bytes | Path, *, trust: Sequence[Path] = ()) -> Verdict:
     anchors = b"".join(root_of(path) for path in trust)
     with opened(source) as file:
         if film := film_format(file.read(12)):
-            return judged(file, film, anchors, {}, "")
+            return verdict_of(file, film, anchors, {}, "")
         file.seek(0)
         data = file.read()
-    return judged(io.BytesIO(data), images.format_of(data), anchors, read_settings(data), mark_in(data))
+    return verdict_of(io.BytesIO(data), images.format_of(data), anchors, read_settings(data), mark_in(data))
 
 
 def opened(source: bytes | Path) -> BinaryIO:
@@ -133,7 +133,7 @@ def film_format(start: bytes) -> str:
     return "MOV" if start[8:12] == b"qt  " else "MP4"
 
 
-def judged(file: BinaryIO, format: str, anchors: bytes, unsigned: dict[str, Any], marked: str) -> Verdict:
+def verdict_of(file: BinaryIO, format: str, anchors: bytes, unsigned: dict[str, Any], marked: str) -> Verdict:
     store = credentials(file, format, own_authorities())
     if store is None:
         return verdict("none", "nobody", {}, unsigned, marked)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from diptych.errors import ConfigError
 from diptych.options import plugins
 from diptych.tasks.task import Task
 
@@ -16,7 +15,4 @@ def names() -> list[str]:
 
 def find(name: str) -> Task:
     """The task in `diptych.tasks.<name>`. Raises ConfigError when there is none."""
-    module = plugins.load("task", name, __name__, names())
-    if not hasattr(module, "TASK"):
-        raise ConfigError(f"the module {module.__name__!r} is not a task: it lacks TASK")
-    return module.TASK
+    return plugins.load_object("task", name, __name__, names(), "TASK")

@@ -297,7 +297,7 @@ class Run:
             self.images = self.trainer.images_seen
 
     def validate(self, now: int, log: Log) -> None:
-        """Score, and settle how often from here on, by the time that it took."""
+        """Score, and decide how often from here on, by the time that it took."""
         image, begun = self.pace.seconds(now), time.monotonic()
         if not self.budget:
             self.results.validate(now, log)
@@ -326,7 +326,7 @@ class Run:
                     del often["validate"]
 
     def fix_validations(self, now: int, seconds: float, image: float) -> None:
-        """After the first validation, settle how often there is one, and write it into the recipe: whoever repeats the
+        """After the first validation, decide how often there is one, and write it into the recipe: whoever repeats the
         run by that, or goes on with it, scores at the same images. A first score that is not at one of these is left
         out of account. seconds, image: what the validation took, and what an image takes."""
         train = self.recipe.train

@@ -97,7 +97,7 @@ def examples(data: Data) -> list[Picture]:
 
 def rows(translator: Translator, data: Data, source: str, to: str) -> Iterator[Row]:
     """A few pictures of one domain, each with its output in the domain `to`."""
-    side = data.names.index(source)
+    side = [domain.name for domain in translator.card.domains].index(source)
     split = "test" if data.singles("test")[side] else "train"
     sources = [picture for _, picture in islice(data.pictures(split, side), SHOWN)]
     for picture, output in zip(sources, translator.many(sources, to=to), strict=True):

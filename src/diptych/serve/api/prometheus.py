@@ -26,7 +26,7 @@ class Monitor:
         return generate_latest(self.registry)
 
     def collect(self) -> Iterator[Metric]:
-        now, tally = self.engine.status(), self.engine.tally
+        now, counters = self.engine.status(), self.engine.counters
         for name, help, value in (
             ("ready", "1 while a worker lives and has its models loaded.", now.ready),
             ("waiting", "Requests in the queue.", now.waiting),
@@ -34,14 +34,16 @@ class Monitor:
             ("workers", "Workers that live.", len(now.workers)),
         ):
             yield GaugeMetricFamily(f"diptych_{name}", help, value=float(value))
-        yield CounterMetricFamily("diptych_worker_restarts", "Workers that ended by themselves.", value=tally.restarts)
-        yield CounterMetricFamily("diptych_retries", "Requests given to another worker.", value=tally.retries)
+        yield CounterMetricFamily(
+            "diptych_worker_restarts", "Workers that ended by themselves.", value=counters.restarts
+        )
+        yield CounterMetricFamily("diptych_retries", "Requests given to another worker.", value=counters.retries)
         kills = CounterMetricFamily("diptych_worker_kills", "Workers that the server ended.", labels=["why"])
-        for why, count in sorted(tally.kills.items()):
+        for why, count in sorted(counters.kills.items()):
             kills.add_metric([why], count)
         yield kills
         requests = CounterMetricFamily("diptych_requests", "Requests by outcome.", labels=["model", "code"])
-        for (model, code), count in sorted(tally.outcomes.items()):
+        for (model, code), count in sorted(counters.outcomes.items()):
             requests.add_metric([model, code], count)
         yield requests
         answers = CounterMetricFamily("diptych_answers", "Answers over HTTP.", labels=["status", "code"])
@@ -49,11 +51,11 @@ class Monitor:
             answers.add_metric([str(status), code], count)
         yield answers
         seconds = HistogramMetricFamily("diptych_seconds", "Seconds by stage.", labels=["model", "stage"])
-        for (model, stage), histogram in sorted(tally.seconds.items()):
+        for (model, stage), histogram in sorted(counters.seconds.items()):
             seconds.add_metric([model, stage], buckets(histogram), histogram.total)
         yield seconds
         batches = CounterMetricFamily("diptych_batches", "Batches by size.", labels=["size"])
-        for size, count in sorted(tally.batches.items()):
+        for size, count in sorted(counters.batches.items()):
             batches.add_metric([str(size)], count)
         yield batches
 

@@ -20,7 +20,7 @@ from typing import Any
 from diptych import images
 from diptych.errors import ModelError
 from diptych.serve.engine import versions
-from diptych.serve.engine.counters import Pace, Tally
+from diptych.serve.engine.counters import Counters, Pace
 from diptych.serve.engine.looker import Looker
 from diptych.serve.engine.pool import Pool
 from diptych.serve.engine.queue import Answer, Queue, Waiting
@@ -112,9 +112,9 @@ class Engine:
         threads = max(1, (os.cpu_count() or 1) // workers)
         self.plan = Plan({}, acceleration, threads, limit_mp, memory_mb, provenance, certificate, mark)
         self.served: dict[str, Served] = {}
-        self.tally, self.pace, self.spread = Tally(), Pace(), dict[str, float]()
-        self.pool = Pool(self.plan, workers, self.tally, held=self.held, hired=self.learn, freed=self.dispatch)
-        self.looker = Looker(self.plan, self.tally)
+        self.counters, self.pace, self.spread = Counters(), Pace(), dict[str, float]()
+        self.pool = Pool(self.plan, workers, self.counters, held=self.held, hired=self.learn, freed=self.dispatch)
+        self.looker = Looker(self.plan, self.counters)
         self.waiting, self.looking = Queue(batch), 0
         self.stopping = False
         self.switching = asyncio.Lock()
@@ -155,7 +155,7 @@ class Engine:
         """How the engine is at this moment."""
         states: dict[int, str] = {one.process.pid: one.state for one in self.pool.workers if one.process.pid}
         ready = not self.stopping and self.pool.ready and self.looker.pool.ready
-        return Status(ready, len(self.waiting), self.running, states, self.tally.restarts, self.plan.acceleration)
+        return Status(ready, len(self.waiting), self.running, states, self.counters.restarts, self.plan.acceleration)
 
     # Requests
 
@@ -187,7 +187,7 @@ class Engine:
 
     def count(self, model: str, code: str) -> None:
         """Note a request's outcome; names that strangers make up are no models."""
-        self.tally.outcomes[model if model in self.served else "", code] += 1
+        self.counters.outcomes[model if model in self.served else "", code] += 1
 
     def admit(self, model: str) -> None:
         """Raises UnknownModel, Stopping, or Overloaded when the queue is full, and counts it."""
@@ -321,7 +321,7 @@ class Engine:
         took = time.monotonic() - start
         if done := sum(isinstance(outcome, Done) for outcome in outcomes):
             self.pace.note(first.model, first.pixels, took / done)
-        self.tally.batches[len(batch)] += 1
+        self.counters.batches[len(batch)] += 1
         worker.batch = ()
         for request, outcome in zip(batch, outcomes, strict=True):
             self.answer(request, outcome, version, start - request.since)
@@ -333,7 +333,7 @@ class Engine:
         elif not request.future.done():
             seconds = {"queued": queued, **outcome.seconds}
             for stage, time_taken in seconds.items():
-                self.tally.seconds[request.model, stage].add(time_taken)
+                self.counters.seconds[request.model, stage].add(time_taken)
             made = outcome.data, outcome.format, version, outcome.notes, seconds
             request.future.set_result(Answer(*made, request.came_as))
 
@@ -344,7 +344,7 @@ class Engine:
             if request.deaths == DEADLY:
                 request.refuse(BadPicture(f"{DEADLY} workers ended over the picture: it is not tried again"))
             elif not request.future.done():
-                self.tally.retries += 1
+                self.counters.retries += 1
                 self.waiting.put_back(request)
         self.dispatch()
 

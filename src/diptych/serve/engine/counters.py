@@ -23,7 +23,7 @@ class Histogram:
 
 
 @dataclass
-class Tally:
+class Counters:
     """outcomes: requests by model and code, `ok` or an error's. seconds: by model and stage. batches: by size.
 
     restarts: workers that ended, of which kills: those that the server ended, by why.

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from diptych.images import Header
-from diptych.serve.engine.counters import Tally
+from diptych.serve.engine.counters import Counters
 from diptych.serve.engine.pool import Pool
 from diptych.serve.engine.viewing import Order, View
 from diptych.serve.engine.worker import Fault, Plan
@@ -30,11 +30,11 @@ T = TypeVar("T")
 class Looker:
     """Looks at one header after another in one process, and makes one view after another in another one."""
 
-    def __init__(self, plan: Plan, tally: Tally) -> None:
+    def __init__(self, plan: Plan, counters: Counters) -> None:
         self.free, self.turn, self.view_turn = asyncio.Event(), asyncio.Lock(), asyncio.Lock()
         self.views = 0  # that wait, or are being made
         plan = replace(plan, models={}, threads=1)
-        self.pool = Pool(plan, 2, tally, held=dict, freed=self.free.set)
+        self.pool = Pool(plan, 2, counters, held=dict, freed=self.free.set)
 
     async def look(self, file: bytes, *, whole: bool = False) -> Header:
         """The header of a picture file, which is decoded as well if `whole` and small. Raises BadPicture."""

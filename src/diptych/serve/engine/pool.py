@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from diptych.errors import ModelError
-from diptych.serve.engine.counters import Tally
+from diptych.serve.engine.counters import Counters
 from diptych.serve.engine.versions import Version
 from diptych.serve.engine.worker import Plan
 from diptych.serve.engine.worker_process import Handle, Known, WorkerLost
@@ -33,13 +33,13 @@ class Pool:
         self,
         plan: Plan,
         size: int,
-        tally: Tally,
+        counters: Counters,
         *,
         held: Callable[[], Mapping[str, Version]],
         hired: Callable[[Known], None] = lambda known: None,
         freed: Callable[[], None] = lambda: None,
     ) -> None:
-        self.plan, self.size, self.tally = plan, size, tally
+        self.plan, self.size, self.counters = plan, size, counters
         self.held, self.hired, self.freed = held, hired, freed
         self.workers: list[Handle] = []
         self.idle: deque[Handle] = deque()
@@ -121,7 +121,7 @@ class Pool:
     def kill(self, worker: Handle, why: str) -> None:
         """End a worker at once; another takes its place when its process is gone."""
         logging.warning("worker %s is ended: it is %s", worker.process.pid, why)
-        self.tally.kills[why] += 1
+        self.counters.kills[why] += 1
         worker.kill()
 
     def lost(self, worker: Handle) -> None:
@@ -131,7 +131,7 @@ class Pool:
         worker.state = "lost"
         self.background(worker.end(0))
         if not self.stopping:
-            self.tally.restarts += 1
+            self.counters.restarts += 1
             self.background(self.replace_lost())
 
     async def replace_lost(self) -> None:
