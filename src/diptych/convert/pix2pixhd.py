@@ -70,13 +70,13 @@ def joint_options(parts: Mapping[str, nn.Module]) -> dict[str, Any]:
             raise ModelError("not one training's: the encoder's channels are not those of the generator")
     if "d" in seen:
         d = seen["d"]
-        of_source = d["channels"] - options["target_channels"]
-        if 0 < of_source < options["source_channels"]:
+        shown = d["channels"] - options["target_channels"]
+        if 0 < shown < options["source_channels"]:
             raise ModelError(
-                f"the generator sees {options['source_channels'] - of_source} channels that the discriminator does not: "
+                f"the generator sees {options['source_channels'] - shown} channels that the discriminator does not: "
                 f"features, for which the encoder's file is missing; give latest_net_E.pth too"
             )
-        if of_source != options["source_channels"]:
+        if shown != options["source_channels"]:
             raise ModelError(
                 f"not one training's: the discriminator judges {d['channels']} channels, the generator has "
                 f"{options['source_channels']} + {options['target_channels']}"
