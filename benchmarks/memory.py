@@ -45,9 +45,9 @@ def main() -> None:
     if asked.way:
         print(peak(asked.generator, asked.batch, *WAYS[asked.way]))
         return
-    shapes = dict.fromkeys(("source", "target"), (asked.batch, 3, 256, 256))
+    pictures = dict.fromkeys(("source", "target"), torch.empty(asked.batch, 3, 256, 256, device="meta"))
     options = {"generator": asked.generator, **NORM[asked.generator.partition("_")[0]]}
-    estimate = training_bytes(lambda: find("pix2pix")(**options), shapes, speed=Speed(bf16=True))
+    estimate = training_bytes(lambda: find("pix2pix")(**options), pictures, speed=Speed(bf16=True))
     print(f"{asked.generator}, batch {asked.batch}; estimate for all of it: {estimate / 1e9:.2f} GB and the libraries")
     for way in WAYS:
         command = [sys.executable, __file__, "--generator", asked.generator, "--batch", str(asked.batch), "--way", way]

@@ -150,16 +150,16 @@ def test_the_estimate_counts_state_and_activations():
         return find("pix2pix")(**SMALL)
 
     count = sum(p.numel() for p in build().parameters())
-    one, eight = (
-        training_bytes(build, dict.fromkeys(("source", "target"), (size, 3, 32, 32)), speed=PLAIN) for size in (1, 8)
-    )
+    one, eight = (training_bytes(build, batch(build(), size=size), speed=PLAIN) for size in (1, 8))
     assert one > 16 * count
     assert 6 < (eight - 16 * count) / (one - 16 * count) <= 8
 
 
 def test_bfloat16_needs_less_memory_by_the_estimate():
-    shapes = dict.fromkeys(("source", "target"), (1, 3, 32, 32))
-    fast, plain = (training_bytes(lambda: find("pix2pix")(**SMALL), shapes, speed=s) for s in (Speed(bf16=True), PLAIN))
+    pictures = batch(find("pix2pix")(**SMALL))
+    fast, plain = (
+        training_bytes(lambda: find("pix2pix")(**SMALL), pictures, speed=speed) for speed in (Speed(bf16=True), PLAIN)
+    )
     assert fast < plain
 
 

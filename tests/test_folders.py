@@ -52,7 +52,7 @@ def test_lettered_folders_are_unpaired_unless_asked_otherwise(tmp_path: Path) ->
             save(tmp_path / f"train{letter}" / f"{i}.png", noise(seed=i))
     folder = recognise(tmp_path)
     assert (folder.kind, folder.names) == ("unpaired", ("A", "B"))
-    assert len(folder.splits["train"]) == len(folder.second["train"]) == 3
+    assert len(folder.splits["train"]) == len(folder.others[0]["train"]) == 3
     assert recognise(tmp_path, kind="two folders").kind == "two folders"
 
 

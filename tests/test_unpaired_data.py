@@ -19,7 +19,7 @@ from diptych.data import check, open_data, recognise
 from diptych.data.augment import Augment
 from diptych.data.dataset import DOMAINS, PAIRS, Data
 from diptych.data.folders import Item
-from diptych.data.loader import STREAM_OF_A, STREAM_OF_B, InfiniteSampler, UnpairedData
+from diptych.data.loader import STREAM_OF_DOMAINS, InfiniteSampler, UnpairedData
 from diptych.data.recognising import domain_names
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
@@ -65,7 +65,7 @@ def numbered(count: int, seed: int, stream: int) -> InfiniteSampler:
 def test_every_picture_of_a_side_comes_once_in_each_of_its_rounds(
     counts: tuple[int, int], seed: int, round: int
 ) -> None:
-    dealt = UnpairedData(numbered(counts[0], seed, STREAM_OF_A), numbered(counts[1], seed, STREAM_OF_B))
+    dealt = UnpairedData(numbered(counts[0], seed, STREAM_OF_DOMAINS), numbered(counts[1], seed, STREAM_OF_DOMAINS + 1))
     assert len(dealt) == max(counts)
     for side, n in zip("ab", counts, strict=True):
         assert sorted(int(dealt[k][side][0, 0, 0]) for k in range(round * n, (round + 1) * n)) == list(range(n))
@@ -74,7 +74,9 @@ def test_every_picture_of_a_side_comes_once_in_each_of_its_rounds(
 @settings(max_examples=20, deadline=None)
 @given(others=st.integers(1, 9), k=st.integers(0, 60))
 def test_what_comes_of_one_side_does_not_depend_on_the_other(others: int, k: int) -> None:
-    alone, beside = (UnpairedData(numbered(7, 1, STREAM_OF_A), numbered(n, 1, STREAM_OF_B)) for n in (5, others))
+    alone, beside = (
+        UnpairedData(numbered(7, 1, STREAM_OF_DOMAINS), numbered(n, 1, STREAM_OF_DOMAINS + 1)) for n in (5, others)
+    )
     np.testing.assert_array_equal(alone[k]["a"], beside[k]["a"])
 
 
@@ -82,7 +84,8 @@ def test_the_sides_are_shuffled_and_cropped_each_for_itself() -> None:
     picture = Picture(noise(20, 20))
     items, augment = [Item(str(i), Path()) for i in range(8)], Augment((12, 12), load=20)
     samplers = [
-        InfiniteSampler(items, lambda _: (picture,), augment, 0, stream=stream) for stream in (STREAM_OF_A, STREAM_OF_B)
+        InfiniteSampler(items, lambda _: (picture,), augment, 0, stream=stream)
+        for stream in (STREAM_OF_DOMAINS, STREAM_OF_DOMAINS + 1)
     ]
     orders = [[deck.index(k) for k in range(80)] for deck in samplers]
     assert sum(map(int.__eq__, *orders)) < 30
@@ -218,12 +221,12 @@ def test_a_domain_without_training_pictures_is_named(tmp_path: Path) -> None:
     for ask in (lambda: data.epoch(DOMAINS), lambda: data.prepare(DOMAINS)):
         with pytest.raises(DataError, match="has no training pictures of dogs: put some into train/"):
             ask()
-    assert any("both cats and dogs in train/" in line for line in check(tmp_path).advice)
+    assert any("each of cats and dogs in train/" in line for line in check(tmp_path).advice)
 
 
 def test_no_method_learns_from_anything_else(data: Data) -> None:
-    with pytest.raises(ConfigError, match=r"learns from image, domain: .*source and target .*or a and b"):
-        data.epoch(("image", "domain"))
+    with pytest.raises(ConfigError, match=r"learns from left, right: .*source and target .*, a and b .*, or image"):
+        data.epoch(("left", "right"))
 
 
 # --- Pairs in it, kept aside or not used ----------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from torch.overrides import TorchFunctionMode
 from diptych import images
 from diptych.errors import DiptychError
 from diptych.images import Picture
-from diptych.methods.method import Method, directions, inputs, label_inputs, parameters
+from diptych.methods.method import Domains, Method, directions, domains, inputs, label_inputs, of_kind, parameters
 from diptych.model.card import Card, Domain, between
 from diptych.model.controls import Form
 from diptych.model.folder import split_state
@@ -93,7 +93,8 @@ def options_are_a_schema(method: type[Method], options: Options) -> None:
         missing = [name for name, field in fields.items() if field.is_required()]
         assert not missing, f"{method.__name__}: {', '.join(missing)} has no default"
     assert {part for parts in method.directions.values() for part in parts} in (set(), set(method.keep))
-    assert bool(method.directions) == any(one.kind == "domain" for one in controls_of(method.translate).values())
+    several = len(directions(method)) > 1
+    assert several == any(one.kind == "domain" for one in controls_of(method.translate).values())
 
 
 def groups_hold_every_parameter_once(method: type[Method], options: Options) -> None:
@@ -344,7 +345,8 @@ def batch(method: Method, number: int = 0, size: int = 2) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(number)
     channels = {name: channels_of(type(method), name) for name in inputs(method)}
     pictures = {name: torch.rand(size, c, SIZE, SIZE, generator=generator) * 2 - 1 for name, c in channels.items()}
-    return {name: planes(x) if name in label_inputs(method) else x for name, x in pictures.items()}
+    images = {name: planes(x) if name in label_inputs(method) else x for name, x in pictures.items()}
+    return images | {name: torch.arange(size) % count_of(type(method)) for name in of_kind(method, Domains)}
 
 
 def planes(pictures: Tensor) -> Tensor:
@@ -364,6 +366,12 @@ def channels_of(method: type[Method], name: str) -> int:
     return 3 if option is None else int(option.default)
 
 
+def count_of(method: type[Method]) -> int:
+    """How many domains a method has: two, or as many as its option says."""
+    option = inspect.signature(method).parameters.get("domains")
+    return 2 if option is None else int(option.default)
+
+
 def trained(method: type[Method], options: Options, *, images: int, disturbed: bool = False) -> dict[str, Tensor]:
     trainer = begin(method, options)
     for number in range(images // 2):
@@ -378,8 +386,13 @@ def bundle(method: type[Method], options: Options) -> Translator:
     torch.manual_seed(0)
     module = method.__module__.rpartition(".")
     name = module[2] if module[0] == "diptych.methods" else method.__module__
-    domains = {one: Domain(name=f"the {one}", channels=channels_of(method, one)) for one in inputs(method)}
-    card = Card(method=name, options=options, **between(domains, directions(method)))
+    count = count_of(method)
+    names = inputs(method) if not of_kind(method, Domains) else inputs(method) * count
+    named = {
+        own: Domain(name=f"the {own}", channels=channels_of(method, one))
+        for own, one in zip(domains(method, count), names, strict=True)
+    }
+    card = Card(method=name, options=options, **between(named, directions(method, count)))
     return Translator(method(**options), card, device="cpu")
 
 

@@ -83,7 +83,8 @@ def convert(
         name: side(method, name, options, legend, called=names and names[number])
         for number, name in enumerate((source, target))
     }
-    there = [way for way in directions(method) if not set(method.directions.get(way, ())) & set(absent)]
+    ways = [(str(one), str(other)) for one, other in directions(method)]
+    there = [way for way in ways if not set(method.directions.get(way, ())) & set(absent)]
     card = Card(
         method=type(method).__module__.rpartition(".")[2],
         options=options,

@@ -29,6 +29,7 @@ PLURAL = {
     "two folders": "pairs",
     "one folder": "pairs",
     "unpaired": "pictures",
+    "domains": "pictures",
     "photos": "pictures",
 }
 TITLE = {
@@ -36,6 +37,7 @@ TITLE = {
     "two folders": "pairs, by name in two folders",
     "one folder": "pairs, by name in one folder",
     "unpaired": "two kinds of pictures, unpaired",
+    "domains": "a folder for each of several domains",
     "photos": "photos, without partners",
 }
 
@@ -133,7 +135,7 @@ def check(
     folder = _without(folder, faults)
     if not any(folder.items()):
         raise DataError(f"{folder.place}: none of its pictures can be decoded: {faults[0].path.name} {faults[0].what}")
-    used = {path for side in (0, 1) for path in folder.files(side)}  # not those whose partners are damaged
+    used = {path for side in range(len(folder.names)) for path in folder.files(side)}  # not partners of damaged ones
     seen = {path: found for path, found in seen.items() if path in used}
     duplicates = compare.grouped(list(seen), lambda path: seen[path].sha256)
     copies = [paths for paths in duplicates if len(paths) > 1]
@@ -176,7 +178,7 @@ def _look(
         except DataError as error:
             return Fault(path, str(error).removeprefix(f"{path}: "))
 
-    paths = list(dict.fromkeys([*folder.files(0), *folder.files(1)]))
+    paths = list(dict.fromkeys(path for side in range(len(folder.names)) for path in folder.files(side)))
     seen: dict[Path, Seen] = {}
     faults = []
     for done, (path, found) in enumerate(zip(paths, ahead(look, paths), strict=True), 1):
@@ -203,7 +205,7 @@ def _without(folder: Folder, faults: Sequence[Fault]) -> Folder:
     return replace(
         folder,
         splits=whole(folder.splits),
-        second=whole(folder.second),
+        others=tuple(map(whole, folder.others)),
         truth=whole(folder.truth),
         faults=(*folder.faults, *faults),
     )
@@ -213,9 +215,8 @@ def _without(folder: Folder, faults: Sequence[Fault]) -> Folder:
 
 
 def _counts(folder: Folder) -> dict[str, tuple[int, ...]]:
-    tables = (folder.splits, folder.second) if folder.kind == "unpaired" else (folder.splits,)
-    splits = [split for split in ("train", "val", "test") if any(table.get(split) for table in tables)]
-    return {split: tuple(len(table.get(split, ())) for table in tables) for split in splits}
+    splits = [split for split in ("train", "val", "test") if any(table.get(split) for table in folder.tables)]
+    return {split: tuple(len(table.get(split, ())) for table in folder.tables) for split in splits}
 
 
 def _reaches_of(folder: Folder, side: int, seen: dict[Path, Seen], split: str | None = None) -> dict[Path, Reach]:
@@ -279,15 +280,15 @@ def _advice(
                 f"{domain.name} goes up to {domain.high:g} of 255: class ids? As pictures they are almost black; "
                 f"--labels {domain.name}, and data.labels={domain.name} in training, take them for label maps"
             )
-    if folder.kind == "unpaired" and not (folder.files(0, "train") and folder.files(1, "train")):
-        yield f"training needs pictures of both {' and '.join(folder.names)} in train/"
-    if len(train) + len(folder.second.get("train", ())) < 20:
+    if not paired and folder.kind != "photos" and not all(table.get("train") for table in folder.tables):
+        yield f"training needs pictures of each of {' and '.join(folder.names)} in train/"
+    if sum(len(table.get("train", ())) for table in folder.tables) < 20:
         yield "these are few pictures to train on: the result will learn them by heart"
 
 
 def _range_advice(folder: Folder, seen: dict[Path, Seen]) -> Iterable[str]:
     """On values that set the range of a whole side."""
-    for side in {0, len(set(folder.names)) - 1} - {folder.labels}:
+    for side in set(range(len(set(folder.names)))) - {folder.labels}:
         reaches = _reaches_of(folder, side, seen, "train")
         yield from advise(folder.names[side], folder.dtypes[side], reaches)
 
@@ -304,7 +305,7 @@ def _size_advice(least: int) -> str:
 
 
 def _counted(kind: str, counts: tuple[int, ...], domains: Sequence[Domain]) -> str:
-    if kind == "unpaired":
+    if len(counts) > 1:
         return ", ".join(f"{count} {domain.name}" for count, domain in zip(counts, domains, strict=True))
     return f"{counts[0]} {PLURAL[kind]}"
 

@@ -18,9 +18,10 @@ BEGINNING = 4096
 
 def notes(folder: Folder) -> list[str]:
     """Sentences about copies, about two domains that differ much in number or size, and about what is kept as truth."""
-    groups = copies(list(dict.fromkeys([*folder.files(0), *folder.files(1)])))
+    groups = copies(_files(folder))
+    both = "both" if len(folder.names) == 2 else "several of"
     found = {
-        f"in both {' and '.join(folder.names)}": overlapping(folder, groups),
+        f"in {both} {' and '.join(folder.names)}": overlapping(folder, groups),
         "in more than one split": leaking(folder, groups),
     }
     said = [f"{_pictures(some)} {where}: {_named(folder, some)}" for where, some in found.items() if some]
@@ -44,9 +45,11 @@ def grouped(paths: Sequence[Path], look: Callable[[Path], Hashable]) -> list[lis
 
 
 def overlapping(folder: Folder, groups: Iterable[list[Path]]) -> list[list[Path]]:
-    """Those copies that are in both domains, where each has its own files."""
-    a, b = set(folder.files(0)), set(folder.files(1))
-    return [paths for paths in groups if folder.kind != "side by side" and a & set(paths) and b & set(paths)]
+    """Those copies that are in more than one domain, where each has its own files."""
+    sides = [set(folder.files(side)) for side in range(len(folder.names))]
+    if folder.kind == "side by side":
+        return []
+    return [paths for paths in groups if sum(not side.isdisjoint(paths) for side in sides) > 1]
 
 
 def leaking(folder: Folder, groups: Iterable[list[Path]]) -> list[list[Path]]:
@@ -56,19 +59,19 @@ def leaking(folder: Folder, groups: Iterable[list[Path]]) -> list[list[Path]]:
 
 
 def imbalance(folder: Folder) -> list[str]:
-    """Of an unpaired folder: whether one domain has far more, or far larger pictures than the other."""
-    sides = [folder.files(side, "train") for side in (0, 1)]
-    if folder.kind != "unpaired" or not all(sides):
+    """Without pairs: whether one domain has far more, or far larger images than another."""
+    sides = [folder.files(side, "train") for side in range(len(folder.names))]
+    if folder.kind not in ("unpaired", "domains") or not all(sides):
         return []
     found = []
-    few, many = sorted(zip(map(len, sides), folder.names, strict=True))
+    few, *_, many = sorted(zip(map(len, sides), folder.names, strict=True))
     if many[0] >= FEWER * few[0]:
         found.append(
             f"{few[0]} training pictures of {few[1]}, {many[0]} of {many[1]}: those of {few[1]} come round "
             f"{many[0] / few[0]:.0f} times as often"
         )
     medians = [median_low(map(folder.size, paths)) for paths in sides]
-    small, large = sorted(zip(medians, folder.names, strict=True), key=lambda found: max(found[0]))
+    small, *_, large = sorted(zip(medians, folder.names, strict=True), key=lambda found: max(found[0]))
     if max(large[0]) >= SMALLER * max(small[0]):
         found.append(
             f"pictures of {small[1]} are {_size(small[0])}, of {large[1]} {_size(large[0])} (medians): "
@@ -90,7 +93,7 @@ def scorable(folder: Folder) -> list[str]:
 def same_but_for_case(folder: Folder) -> list[str]:
     """That files have names which are one on systems that do not tell capitals from small letters."""
     groups: dict[tuple[Path, str], list[Path]] = defaultdict(list)
-    for path in dict.fromkeys([*folder.files(0), *folder.files(1)]):
+    for path in _files(folder):
         groups[path.parent, path.name.casefold()].append(path)
     alike = [group for group in groups.values() if len(group) > 1]
     if not alike:
@@ -99,6 +102,11 @@ def same_but_for_case(folder: Folder) -> list[str]:
         f"{len(alike)} name(s) differ in case alone, as {' and '.join(path.name for path in alike[0])}: on Windows and "
         f"macOS they are one file, so rename them before the folder travels"
     ]
+
+
+def _files(folder: Folder) -> list[Path]:
+    """Those of all domains, each once."""
+    return list(dict.fromkeys(path for side in range(len(folder.names)) for path in folder.files(side)))
 
 
 def _beginning(path: Path) -> bytes:

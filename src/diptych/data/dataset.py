@@ -15,11 +15,11 @@ from diptych.data.augment import Augment
 from diptych.data.cache import Cache, Progress
 from diptych.data.folders import Folder, Item
 from diptych.data.loader import (
-    STREAM_OF_A,
-    STREAM_OF_B,
+    STREAM_OF_DOMAINS,
     STREAM_OF_PAIRS,
     Decode,
     InfiniteSampler,
+    MixedData,
     PairedData,
     UnpairedData,
     loader,
@@ -35,15 +35,16 @@ if TYPE_CHECKING:
     import torch
 
 Range = tuple[float, float]
-Legends = tuple[Legend | None, Legend | None]
+Legends = tuple[Legend | None, ...]
 Inputs = tuple[str, ...]
-PAIRS, DOMAINS = ("source", "target"), ("a", "b")
+PAIRS, DOMAINS, MIXED = ("source", "target"), ("a", "b"), ("image",)
+"""What a method may learn from, by the names of its inputs."""
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Training items that are shuffled together: pairs, or the pictures of one side."""
+    """Training items that are shuffled together: pairs, or the images of one domain."""
 
     what: str  # in words
     items: tuple[Item, ...]
@@ -54,25 +55,25 @@ class TrainingSet:
 
 @dataclass
 class Data:
-    """Pictures to learn from, pairs to be judged by. (source, target) is the order of every two values here.
+    """Images to learn from, and pairs to score with. Values for each domain come in the order source, target, others.
 
-    What a method learns from is its `inputs`: ("source", "target") are pairs, ("a", "b") the pictures of both sides,
-    each for itself, source side first. Every folder has the second; only a folder of pairs has the first.
+    What a method learns from is its `inputs`: ("source", "target") are pairs, ("a", "b") the images of two domains, the
+    source's first, ("image",) those of all domains in turn. Only a folder of pairs has the first.
     """
 
     folder: Folder
     train: tuple[Item, ...]  # pairs, as val and test; of an unpaired folder, val and test are its truth
     val: tuple[Item, ...]
     test: tuple[Item, ...]
-    names: tuple[str, str]
-    channels: tuple[int, int]
-    dtype: tuple[str, str]
-    range: tuple[Range, Range]
+    names: tuple[str, ...]
+    channels: tuple[int, ...]
+    dtype: tuple[str, ...]
+    range: tuple[Range, ...]
     fingerprint: str  # of the names and sizes of all files that are used
     augment: Augment
     read: PairReader
     task: Task
-    legends: tuple[Legend | None, Legend | None] = (None, None)  # of label maps; their channels are planes
+    legends: Legends = (None, None)  # of label maps; their channels are planes
     workers: int = 0
     cache_gb: float = 4.0
     shown: tuple[int, int] | None = None  # height and width that whole pictures are brought to, if not their own
@@ -86,9 +87,10 @@ class Data:
         return self.augment.size
 
     @property
-    def given_channels(self) -> tuple[int, int]:
-        """The channels that a method is given: those of the pictures, or of what the task makes of them."""
-        return self.task.channels(*self.channels)
+    def given_channels(self) -> tuple[int, ...]:
+        """The channels that a method is given: those of the images, or of what the task makes of them."""
+        source, target, *others = self.channels
+        return (*self.task.channels(source, target), *others)
 
     @property
     def paired(self) -> bool:
@@ -101,27 +103,29 @@ class Data:
             raise ConfigError(f"split={split} is unknown: use one of {', '.join(splits)}")
         return splits[split]
 
-    def singles(self, split: str) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
-        """The pictures of the source side and of the target side in train, val or test, each for itself."""
+    def singles(self, split: str) -> tuple[tuple[Item, ...], ...]:
+        """The images of each domain in train, val or test, each for itself."""
         pairs = self.items(split)
 
-        def of(letter: int) -> tuple[Item, ...]:
-            items = [item.single(letter) for item in pairs] if self.paired else self.folder.singles(letter, split)
+        def of(domain: int) -> tuple[Item, ...]:
+            items = [item.single(domain) for item in pairs] if self.paired else self.folder.singles(domain, split)
             return tuple(item for item in items if item.a not in self._undecodable)
 
-        return turn((of(0), of(1)), self.read.reverse)
+        return turn(tuple(map(of, range(len(self.names)))), self.read.reverse)
 
     def epoch(self, inputs: Inputs) -> int:
-        """Images in an epoch: all pairs, or all pictures of the larger side. Raises DataError where there are none."""
-        return max(len(each.items) for each in self._training_sets(inputs))
+        """Images in an epoch: all pairs, or as many as show each one of the largest domain once.
+
+        Raises DataError where there are none.
+        """
+        sets = self._training_sets(inputs)
+        return max(len(each.items) for each in sets) * (len(sets) if inputs == MIXED else 1)
 
     def bytes_of(self, inputs: Inputs) -> int:
         """Bytes that travel to the device for each image: all channels of a picture, one number of a label map."""
         height, width = self.size
-        pixels = [
-            np.dtype(dtype).itemsize * (1 if legend else channels)
-            for channels, dtype, legend in zip(self.given_channels, self.dtype, self.legends, strict=True)
-        ]
+        given = zip(inputs, self.given_channels, self.dtype, self.legends, strict=False)  # of all domains one at a time
+        pixels = [np.dtype(dtype).itemsize * (1 if legend else channels) for _, channels, dtype, legend in given]
         maps = [np.dtype(kind.dtype).itemsize for kind in self.read.maps.values()] if inputs == PAIRS else []
         return height * width * sum(pixels + maps)
 
@@ -180,7 +184,11 @@ class Data:
         ]
         ids = self.legends[0] is not None, self.legends[1] is not None
         maps = tuple(self.read.maps)
-        dataset = PairedData(samplers[0], self.task, ids, maps) if inputs == PAIRS else UnpairedData(*samplers)
+        dataset: PairedData | UnpairedData | MixedData
+        if inputs == PAIRS:
+            dataset = PairedData(samplers[0], self.task, ids, maps)
+        else:
+            dataset = UnpairedData(*samplers) if inputs == DOMAINS else MixedData(samplers)
         return loader(dataset, batch=batch, start=start, rank=rank, world=world, workers=self.workers)
 
     def tensors(self, inputs: Inputs, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -191,10 +199,11 @@ class Data:
         instances = batch.get("instances")
         ready = {
             name: images.to_unit(batch[name], *span) if legend is None else to_planes(batch[name], legend, instances)
-            for name, span, legend in zip(inputs, self.range, self.legends, strict=True)
+            for name, span, legend in zip(inputs, self.range, self.legends, strict=False)
         }
         maps = {name: kind for name, kind in self.read.maps.items() if name in batch}
-        return {**ready, **{name: kind.tensor(batch[name].movedim(-1, -3)) for name, kind in maps.items()}}
+        others = {name: batch[name] for name in ("domain",) if name in batch}
+        return {**ready, **{name: kind.tensor(batch[name].movedim(-1, -3)) for name, kind in maps.items()}, **others}
 
     def unit(self, picture: Picture, side: int) -> torch.Tensor:
         """A picture of the source side (0) or target side (1) as metrics want it: `C H W` in [-1, 1], or planes."""
@@ -242,10 +251,13 @@ class Data:
             sets = [self._training_pairs()]
         elif inputs == DOMAINS:
             sets = [self._training_set(0), self._training_set(1)]
+        elif inputs == MIXED:
+            sets = [self._training_set(domain) for domain in range(len(dict.fromkeys(self.names)))]
         else:
             raise ConfigError(
                 f"there is no data for a method that learns from {', '.join(inputs)}: its steps() may take "
-                f"{' and '.join(PAIRS)} (pairs), or {' and '.join(DOMAINS)} (two domains without pairs)"
+                f"{' and '.join(PAIRS)} (pairs), {' and '.join(DOMAINS)} (two domains without pairs), or "
+                f"{' and '.join(MIXED)} (any number of domains)"
             )
         for each in sets:
             if not each.items:
@@ -263,11 +275,10 @@ class Data:
         maps = (kind.dtype for kind in self.read.maps.values())
         return TrainingSet("pairs", self.train, self.read, (*self.dtype, *maps), STREAM_OF_PAIRS)
 
-    def _training_set(self, side: int) -> TrainingSet:
-        what, read = f"pictures of {self.names[side]}", SingleReader(self.read, side)
-        return TrainingSet(
-            what, self.singles("train")[side], read, (self.dtype[side],), (STREAM_OF_A, STREAM_OF_B)[side]
-        )
+    def _training_set(self, domain: int) -> TrainingSet:
+        what, read = f"pictures of {self.names[domain]}", SingleReader(self.read, domain)
+        items = self.singles("train")[domain]
+        return TrainingSet(what, items, read, (self.dtype[domain],), STREAM_OF_DOMAINS + domain)
 
     def _leave_out(self, one: TrainingSet, filled: Cache) -> None:
         """Drop from training, and note, what could not be decoded. Raises DataError where nothing else is left."""
@@ -281,9 +292,9 @@ class Data:
             self._undecodable |= {item.a for item in one.items if item.name in filled.faults}
 
 
-def turn(ab: tuple[T, T], reverse: bool) -> tuple[T, T]:
-    """(source, target) from (a, b)."""
-    return (ab[1], ab[0]) if reverse else ab
+def turn(values: tuple[T, ...], reverse: bool) -> tuple[T, ...]:
+    """Source, target and others from a, b and others."""
+    return (values[1], values[0], *values[2:]) if reverse else values
 
 
 def _onwards(progress: Progress | None, before: int, total: int) -> Progress | None:

@@ -15,7 +15,7 @@ from diptych.data.finding import Fault, Roots
 from diptych.errors import DataError
 from diptych.images import Header
 
-Kind = Literal["side by side", "two folders", "one folder", "unpaired", "photos", "photos twice"]
+Kind = Literal["side by side", "two folders", "one folder", "unpaired", "domains", "photos", "photos twice"]
 PAIRED = ("side by side", "two folders", "one folder", "photos twice")
 HELD_OUT_AT_MOST = 50
 
@@ -50,21 +50,21 @@ Splits = dict[str, tuple[Item, ...]]
 class Folder:
     """What a folder holds, or two.
 
-    `splits` has the pairs. Of an unpaired folder it has the pictures of a, `second` those of b, and `truth` the pairs
-    among them whose names match, in val and test: nothing to learn from, but to be judged by.
+    `splits` has the pairs. Without pairs it has the images of the first domain, and `others` those of each further one;
+    `truth` has the pairs of the first two whose names match, in val and test: nothing to learn from, only to score.
     """
 
     roots: Roots
     kind: Kind
-    names: tuple[str, str]  # of the domains a and b
+    names: tuple[str, ...]  # of the domains: a and b, or more
     splits: Splits
-    second: Splits = field(default_factory=dict)
+    others: tuple[Splits, ...] = ()
     truth: Splits = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
     missing: tuple[str, ...] = ()  # domains of which there is a folder, but no picture
     headers: dict[Path, Header] = field(default_factory=dict, repr=False)
-    channels: tuple[int, int] = (0, 0)  # of a and b, as most of their pictures have them
-    dtypes: tuple[str, str] = ("", "")
+    channels: tuple[int, ...] = (0, 0)  # of each domain, as most of its images have them
+    dtypes: tuple[str, ...] = ("", "")
     labels: int | None = None  # the domain (0: a, 1: b) whose pictures are label maps
     direction: str = "a2b"  # as asked; of "auto", what it came to
     remarks: tuple[str, ...] = ()  # sentences on how it was recognised: the direction, names that nearly fit
@@ -76,6 +76,11 @@ class Folder:
         return " and ".join(map(str, self.roots.values()))
 
     @property
+    def tables(self) -> tuple[Splits, ...]:
+        """The items by split: of pairs all in one, without pairs those of each domain."""
+        return self.splits, *self.others
+
+    @property
     def paired(self) -> bool:
         """Whether every item is a pair, be it of a picture and itself."""
         return self.kind in PAIRED
@@ -85,14 +90,14 @@ class Folder:
         return (self.splits if self.paired else self.truth).get(split, ())
 
     def singles(self, side: int, split: str) -> tuple[Item, ...]:
-        """The pictures of a domain (0: a, 1: b) in a split, each for itself."""
+        """The images of a domain (0: a, 1: b, and so on) in a split, each for itself."""
         if self.paired:
             return tuple(item.single(side) for item in self.pairs(split))
-        return (self.splits, self.second)[side].get(split, ())
+        return self.tables[side].get(split, ()) if side < len(self.tables) else ()
 
     def reverses(self, direction: str) -> bool:
         """Whether `direction` (a2b, b2a, or the domains' names, as photo2label) goes from b to a."""
-        a, b = self.names
+        a, b, *_ = self.names
         if direction in ("a2b", f"{a}2{b}"):
             return False
         if direction in ("b2a", f"{b}2{a}"):
@@ -102,15 +107,14 @@ class Folder:
 
     def files(self, side: int, split: str | None = None) -> list[Path]:
         """The files of a domain (0: a, 1: b), of one split or of all."""
-        splits = dict.fromkeys([*self.splits, *self.second]) if split is None else [split]
+        splits = dict.fromkeys(name for table in self.tables for name in table) if split is None else [split]
         return [item.a for name in splits for item in self.singles(side, name)]
 
     def split_of(self) -> dict[Path, str]:
         """The split that each file is in."""
-        tables = (self.splits, self.second)
         return {
             path: split
-            for table in tables
+            for table in self.tables
             for split, items in table.items()
             for item in items
             for path in (item.a, item.b)
@@ -118,8 +122,8 @@ class Folder:
         }
 
     def items(self) -> Iterator[Item]:
-        """All, of all splits and both domains."""
-        for table in (self.splits, self.second):
+        """All, of all splits and domains."""
+        for table in self.tables:
             for items in table.values():
                 yield from items
 

@@ -59,7 +59,15 @@ def unpaired(roots: Roots, found: Found, domains: list[str], headers: dict[Path,
     truth = {split: _truth(a, b, headers, split) for split in ("val", "test")}
     remarks = [nearly] if (nearly := _nearly_pairs(a, b)) else []
     names = domains[0], domains[1]
-    return Folder(roots, "unpaired", names, singles(a), singles(b), truth, remarks=tuple(remarks))
+    return Folder(roots, "unpaired", names, singles(a), (singles(b),), truth, remarks=tuple(remarks))
+
+
+def several(roots: Roots, found: Found, domains: list[str], headers: dict[Path, Header]) -> Folder:
+    """Two domains or more, each for itself."""
+    names = [names_of(found, domain) for domain in domains]
+    truth = {split: _truth(names[0], names[1], headers, split) for split in ("val", "test")}
+    first, *others = map(singles, names)
+    return Folder(roots, "domains", tuple(domains), first, tuple(others), truth)
 
 
 def _nearly_pairs(a: Names, b: Names) -> str:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import torch
 
 Decode = Callable[[Item], tuple[Picture, ...]]  # the sides of a pair, or one picture
-STREAM_OF_PAIRS, STREAM_OF_A, STREAM_OF_B = 0, 1, 2  # whose chance it is: all from one seed, none like another
+STREAM_OF_PAIRS, STREAM_OF_DOMAINS = 0, 1
+"""Whose chance it is, one further for each further domain. All are drawn from one seed, and none is like another."""
 
 
 class InfiniteSampler:
@@ -119,6 +120,25 @@ class UnpairedData:
         return {"a": a, "b": b}
 
 
+class MixedData:
+    """Training images of any number of domains, one of each in turn, shuffled each for itself.
+
+    An epoch shows each image of the largest domain once.
+    """
+
+    def __init__(self, domains: Sequence[InfiniteSampler]) -> None:
+        self.domains = domains
+
+    def __len__(self) -> int:
+        return max(map(len, self.domains)) * len(self.domains)
+
+    def __getitem__(self, k: int) -> dict[str, np.ndarray]:
+        """`{"image": H W C, "domain": which one}`."""
+        number, domain = divmod(k, len(self.domains))
+        (image,) = self.domains[domain][number]
+        return {"image": image, "domain": np.array(domain)}
+
+
 class Batches:
     """The numbers of the images of one rank's share of every global batch, from image `start` on, without end."""
 
@@ -135,7 +155,13 @@ class Batches:
 
 
 def loader(
-    dataset: PairedData | UnpairedData, *, batch: int, start: int = 0, rank: int = 0, world: int = 1, workers: int = 0
+    dataset: PairedData | UnpairedData | MixedData,
+    *,
+    batch: int,
+    start: int = 0,
+    rank: int = 0,
+    world: int = 1,
+    workers: int = 0,
 ) -> Iterator[dict[str, torch.Tensor]]:
     """Batches `{name: B H W C}` of what `dataset` has, in the files' dtype, from image `start` on, without end.
 

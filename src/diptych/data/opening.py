@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,7 +14,7 @@ from pydantic import AfterValidator
 from diptych import images, kinds, tasks
 from diptych.data import compare, reach
 from diptych.data.augment import Augment, Resize
-from diptych.data.dataset import Data, Legends, Range, T, turn
+from diptych.data.dataset import Data, Legends, Range, turn
 from diptych.data.finding import summary
 from diptych.data.folders import Folder, Item, hold_out
 from diptych.data.labels import mixed, survey
@@ -40,7 +40,7 @@ def open_data(
     b: str | None = None,
     task: str = "pairs",
     direction: str = "auto",
-    kind: Literal["auto", "side by side", "two folders", "one folder", "unpaired", "photos"] = "auto",
+    kind: Literal["auto", "side by side", "two folders", "one folder", "unpaired", "domains", "photos"] = "auto",
     labels: str | None = None,
     legend: str | dict[str, Any] | None = None,
     snap_colours: bool = False,
@@ -57,7 +57,7 @@ def open_data(
     cache_gb: Annotated[float, Ge(0)] = 4.0,
     limit_mp: Annotated[float, Gt(0)] = images.LIMIT_MP,
 ) -> Data:
-    """Open a folder of pairs, or of two kinds of pictures, or a folder for each of the two kinds.
+    """Open a folder of pairs, or of two or more domains of images, or a folder for each of two domains.
 
     Nothing but headers is read, except to measure the values of 16-bit and float pictures, and to find copies.
 
@@ -69,7 +69,8 @@ def open_data(
         direction: a2b, b2a, or the names of the two folders, as photo2label; side by side, a is the left half. "auto":
             what the names tell, as input and output do; else a2b, which is said.
         kind: how the folder is laid out, where that is not recognised rightly; "unpaired": equal names mean nothing;
-            "photos": each picture is for itself, whatever its shape or folder.
+            "domains": each folder is one, two or more of them; "photos": each picture is for itself, whatever its shape
+            or folder.
         labels: which side's pictures are label maps: source, target, or its name; a method that needs them asks for it.
         legend: what the label maps mean: a file, or its content; by default legend.yaml in the folder, or the numbers.
         snap_colours: of label maps whose colours have smeared, take the nearest class.
@@ -103,8 +104,8 @@ def open_data(
     train, held_out = _splits(found, val)
     augment = Augment(parse_size(size), load, flip, resize, enlarge)
     channels, dtypes = turn(found.channels, reverse), turn(found.dtypes, reverse)
-    channels = _each(lambda count, of: of.planes if of else count, channels, legends)
-    dtypes = _each(lambda dtype, of: of.dtype if of else dtype, dtypes, legends)
+    channels = tuple(of.planes if of else count for count, of in zip(channels, legends, strict=True))
+    dtypes = tuple(of.dtype if of else dtype for dtype, of in zip(dtypes, legends, strict=True))
     read = PairReader(
         reverse, channels, limit_mp, halved=found.kind == "side by side", legends=legends, snap=snap_colours,
         ranges=_ranges(found, reverse, ranges, legends), maps=kinds_of_maps,
@@ -117,7 +118,7 @@ def open_data(
         names=turn(found.names, reverse),
         channels=channels,
         dtype=dtypes,
-        range=(images.value_range(dtypes[0]), images.value_range(dtypes[1])),
+        range=tuple(map(images.value_range, dtypes)),
         fingerprint=_fingerprint(found),
         augment=augment,
         read=read,
@@ -128,12 +129,15 @@ def open_data(
         notes=[*found.notes(), *compare.notes(found), *of_labels],
     )
     _refuse_too_small(data)
-    data.range = (_range(data, 0), _range(data, 1))
+    ranges_ = [_range(data, domain) for domain in range(len(data.names))]
+    data.range = _shared(ranges_) if found.kind == "domains" else tuple(ranges_)
     return data
 
 
-def _each(choose: Callable[[T, Legend | None], T], values: tuple[T, T], legends: Legends) -> tuple[T, T]:
-    return choose(values[0], legends[0]), choose(values[1], legends[1])
+def _shared(ranges: Sequence[Range]) -> tuple[Range, ...]:
+    """One range for all domains: a network is given the images of all of them."""
+    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
+    return ((low, high),) * len(ranges)
 
 
 def _legends(
@@ -151,7 +155,9 @@ def _legends(
     if found.labels is None:
         if given or snap or instances:
             raise ConfigError("data.legend, data.snap_colours and data.instances go with label maps: say data.labels")
-        return (None, None), []
+        return (None,) * len(found.names), []
+    if found.kind == "domains":
+        raise ConfigError("data.labels goes with two domains: leave it out, or choose two by data.direction")
     target = bool(found.labels) != reverse
     if target and instances:
         raise ConfigError("data.instances goes with label maps as the source; here they are the target: leave it out")
@@ -162,18 +168,20 @@ def _legends(
 
 def _ranges(
     found: Folder, reverse: bool, given: dict[str, list[float]] | None, legends: Legends
-) -> tuple[Range | None, Range | None]:
-    """The ranges of source and target, where they are given. Raises ConfigError for one of no side or label maps."""
-    ranges: list[Range | None] = [None, None]
+) -> tuple[Range | None, ...]:
+    """The range of each domain, where one is given. Raises ConfigError for one of no domain or of label maps."""
+    ranges: list[Range | None] = [None] * len(found.names)
     for name, (low, high) in (given or {}).items():
-        role = side_of(found, name, found.direction, option="data.ranges") != reverse
+        named = side_of(found, name, found.direction, option="data.ranges")
+        role = turn(tuple(range(len(found.names))), reverse).index(named)
         if legends[role]:
             raise ConfigError(f"data.ranges.{name}: label maps have no range, they hold classes: leave it out")
         if not low < high:
             raise ConfigError(f"data.ranges.{name}=[{low:g},{high:g}] is no range: write the smaller number first")
-        for each in (0, 1) if found.kind == "photos twice" else (role,):
+        alike = found.kind in ("photos twice", "domains")
+        for each in range(len(ranges)) if alike else (role,):
             ranges[each] = low, high
-    return ranges[0], ranges[1]
+    return tuple(ranges)
 
 
 def _missing_classes(legend: Legend) -> list[str]:

@@ -6,7 +6,7 @@ import difflib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -249,7 +249,7 @@ def _rank(ending: str) -> int:
 # --- What the names tell ---------------------------------------------------------------------------------------------
 
 
-def source_by_name(names: tuple[str, str]) -> int | None:
+def source_by_name(names: Sequence[str]) -> int | None:
     """Which of two sides is the source by what they are called (0 or 1), if that tells."""
     roles = [(bool(_words(name) & SOURCES), bool(_words(name) & TARGETS)) for name in names]
     source, target, untold = (True, False), (False, True), (False, False)
@@ -257,7 +257,7 @@ def source_by_name(names: tuple[str, str]) -> int | None:
     return first.get((roles[0], roles[1]), 1 if (roles[1], roles[0]) in first else None)
 
 
-def labels_by_name(names: tuple[str, str]) -> int | None:
+def labels_by_name(names: Sequence[str]) -> int | None:
     """Which of two sides is of label maps by what they are called (0 or 1), if that tells."""
     a, b = (bool(_words(name) & LABELS) for name in names)
     return None if a == b else int(b)

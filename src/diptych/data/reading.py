@@ -20,18 +20,18 @@ from diptych.kinds import MapKind
 class PairReader:
     """Decodes a pair as (source, target), and the maps that go with it.
 
-    channels, legends: of source and target; a legend says that it is a label map. halved: both are in one file. snap:
-    label maps in other colours than the classes' have the nearest class. ranges: of source and target, where they are
-    set: what lies beyond is cut off, before resizing mixes it with its neighbours.
+    channels, legends, ranges: of source, target, and further domains. A legend says that it is a label map. Of a range
+    that is set, what lies beyond is cut off, before resizing mixes it with its neighbours. halved: both are in one
+    file. snap: label maps in other colours than the classes' have the nearest class.
     """
 
     reverse: bool
-    channels: tuple[int, int]
+    channels: tuple[int, ...]
     limit_mp: float
     halved: bool = False
-    legends: tuple[Legend | None, Legend | None] = (None, None)
+    legends: tuple[Legend | None, ...] = (None, None)
     snap: bool = False
-    ranges: tuple[tuple[float, float] | None, tuple[float, float] | None] = (None, None)
+    ranges: tuple[tuple[float, float] | None, ...] = (None, None)
     maps: Mapping[str, MapKind] = field(default_factory=dict)
 
     def __call__(self, item: Item) -> tuple[Picture, ...]:
@@ -51,7 +51,7 @@ class PairReader:
 
     def both(self, item: Item) -> tuple[Picture, Picture]:
         """a and b, each as what it is: numbers where it is a label map, else a picture with its colours."""
-        source, target = (legend is not None for legend in self.legends)
+        source, target, *_ = (legend is not None for legend in self.legends)
         numbers = (target, source) if self.reverse else (source, target)
         other = item.a if self.halved else item.b
         assert other is not None
@@ -88,7 +88,7 @@ class PairReader:
 
 @dataclass(frozen=True)
 class SingleReader:
-    """Decodes the pictures of one side (0: source, 1: target), each for itself."""
+    """Decodes the images of one domain (0: source, 1: target, and so on), each for itself."""
 
     pairs: PairReader
     side: int

@@ -1,11 +1,12 @@
 """A folder of pictures explains itself: what it holds is recognised from names and headers, nothing is decoded.
 
-Five layouts are known, each with or without train/, val/ and test/:
+Six layouts are known, each with or without train/, val/ and test/:
 
     side by side    FOLDER[/train]/0001.jpg, twice as wide as high: left half a, right half b
     two folders     FOLDER[/train]/{photo,label}/0001.png or FOLDER/{photo,label}[/train]/0001.png, paired by name
     one folder      FOLDER[/train]/{0001_A,0001_B}.png, or {0001.jpg,0001.png}, paired by name
     unpaired        FOLDER/{trainA,trainB,testA,testB}, or two folders whose names do not match
+    domains         FOLDER[/train]/{day,dusk,night}/0001.jpg: as many folders as there are, where that is asked for
     photos          any other folder with pictures in it
 
 Instead of one FOLDER the two may be given, of any names and in any places: A[/train]/0001.jpg and B[/train]/0001.jpg.
@@ -19,6 +20,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar, get_args
 
@@ -133,8 +135,16 @@ def _choose(roots: Roots, files: Files, direction: str) -> Files:
                 return {place: paths for place, paths in files.items() if place[1] in (a, b)}
     raise DataError(
         f"{roots['']} holds {len(domains)} folders of pictures ({', '.join(domains)}): "
-        f"choose two by name, as direction={domains[0]}2{domains[1]}; or take all for photos by data.kind=photos"
+        f"choose two by name, as direction={domains[0]}2{domains[1]}; take each for a domain by data.kind=domains, or "
+        f"all for photos by data.kind=photos"
     )
+
+
+def _led_by(domains: list[str], direction: str) -> list[str]:
+    """The domains with the two first that a direction names."""
+    named = ([a, b] for a in domains for b in domains if a != b and direction == f"{a}2{b}")
+    first = next(named, [])
+    return [*first, *(domain for domain in domains if domain not in first)]
 
 
 def _arrange(
@@ -142,6 +152,8 @@ def _arrange(
 ) -> Folder:
     if kind == "photos":
         return Folder(roots, "photos", ("photo", "photo"), layouts.all_singles(found))
+    if kind == "domains" and len(domains := _domains(roots, found.files)) > 1:
+        return layouts.several(roots, found, _led_by(domains, direction), headers)
     found = found._replace(files=(files := _choose(roots, found.files, direction)))
     domains = _domains(roots, files)
     missing = tuple(sorted({domain for _, domain in files if domain} - set(domains)))
@@ -202,8 +214,8 @@ def directed(folder: Folder, direction: str, labels: str | None) -> Folder:
     """With its direction; where nothing tells it, with a remark on what was taken, and how to turn it."""
     if direction != "auto":
         return replace(folder, direction=direction)
-    a, b = folder.names
-    if a == b or len(folder.roots) == 2:
+    a, b, *_ = folder.names
+    if a == b or len(folder.roots) == 2 or folder.kind == "domains":
         return folder
     source = pairing.source_by_name(folder.names)
     if labels in ("source", "target") and (side := _side_of_labels(folder)) is not None:
@@ -270,40 +282,45 @@ def _size(header: Header) -> tuple[int, int]:
 
 def _agreeing(folder: Folder) -> Folder:
     """Leave out pairs of different sizes, and pictures that cannot be brought to what most of their domain have."""
-    heads = [[folder.headers[path] for path in folder.files(side)] for side in (0, 1)]
+    heads = [[folder.headers[path] for path in folder.files(side)] for side in range(len(folder.names))]
+    if folder.kind == "domains":
+        heads = [list(chain(*heads))] * len(heads)  # one network is given them all
     channels = [_most([head.channels for head in some], 0) for some in heads]
     dtypes = [_most([head.dtype for head in some], "") for some in heads]
     faults: list[Fault] = []
 
     def keeps(item: Item, side: int) -> bool:
-        fault = _misfit(folder, item, channels[side:], dtypes[side:])
+        fault = _misfit(folder, item, side, channels, dtypes)
         faults.extend([fault] if fault else [])
         return fault is None
 
     splits = {split: tuple(item for item in items if keeps(item, 0)) for split, items in folder.splits.items()}
-    second = {split: tuple(item for item in items if keeps(item, 1)) for split, items in folder.second.items()}
+    others = tuple(
+        {split: tuple(item for item in items if keeps(item, side)) for split, items in table.items()}
+        for side, table in enumerate(folder.others, 1)
+    )
     return replace(
         folder,
         splits=splits,
-        second=second,
-        truth=_kept(folder.truth, splits, second),
+        others=others,
+        truth=_kept(folder.truth, (splits, *others)),
         faults=(*folder.faults, *faults),
-        channels=(channels[0], channels[1]),
-        dtypes=(dtypes[0], dtypes[1]),
+        channels=tuple(channels),
+        dtypes=tuple(dtypes),
     )
 
 
-def _kept(truth: Splits, splits: Splits, second: Splits) -> Splits:
+def _kept(truth: Splits, tables: tuple[Splits, ...]) -> Splits:
     """The pairs both of whose pictures are left."""
-    left = {item.a for table in (splits, second) for items in table.values() for item in items}
+    left = {item.a for table in tables for items in table.values() for item in items}
     return {split: tuple(item for item in items if {item.a, item.b} <= left) for split, items in truth.items()}
 
 
-def _misfit(folder: Folder, item: Item, channels: list[int], dtypes: list[str]) -> Fault | None:
+def _misfit(folder: Folder, item: Item, first: int, channels: list[int], dtypes: list[str]) -> Fault | None:
+    """first: the domain of the item, or of its first image."""
     paths = [path for path in (item.a, item.b) if path]
-    first = 2 - len(channels)  # the domain of the first path
-    for side, (path, most, dtype) in enumerate(zip(paths, channels, dtypes, strict=False), first):
-        head = folder.headers[path]
+    for side, path in enumerate(paths, first):
+        head, most, dtype = folder.headers[path], channels[side], dtypes[side]
         if side == folder.labels:
             continue
         if head.dtype != dtype:

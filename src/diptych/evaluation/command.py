@@ -95,7 +95,7 @@ def label_maps(sides: Sides) -> dict[str, Any]:
 def agreement(data: Data, sides: Sides, pairs: bool) -> tuple[bool, bool, bool]:
     """Whether there are pairs if they are wanted, and whether names and channels of the data's sides are these."""
     names, channels = tuple(side.name for side in sides), tuple(side.channels for side in sides)
-    return data.paired or not pairs, data.names == names, data.channels == channels
+    return data.paired or not pairs, data.names[:2] == names, data.channels[:2] == channels
 
 
 def evaluate_folder(
@@ -139,7 +139,7 @@ def evaluate_folder(
     data = open_for(translator, folder, a=a, b=b, to=to, direction=direction, kind=kind, limit_mp=limit_mp)
     data.shown = None if size is None else parse_size(size)
     to = to or implied(translator, data)
-    sides = translator.ends(to)
+    sides = translator.ends(to, of=data.names[0])
     check(data, split, sides)
     if metrics and (data.legends[1] or not data.items(split)):
         raise ConfigError(f"{', '.join(metrics)}: such scores compare photos in pairs, and the {split} split has none")
@@ -161,16 +161,16 @@ def evaluate_folder(
 
 
 def implied(translator: Translator, data: Data) -> str | None:
-    """The domain that the data's own direction leads to, where that is against the model's usual one.
+    """The domain that the data's own direction leads to, where that is not the model's usual one.
 
     Raises ConfigError when the model does not go that way.
     """
-    names = tuple(side.name for side in translator.ends())
-    if data.names != names[::-1] or data.names == names:
-        return None
-    if not translator.two_way:
-        raise ConfigError(f"the model translates {names[0]} to {names[1]} only, not {data.names[0]} to {data.names[1]}")
-    return data.names[1]
+    (source, target), own = translator.directions[0], data.names[:2]
+    if own in translator.directions:
+        return own[1] if own[1] != target else None
+    if own == (target, source):
+        raise ConfigError(f"the model translates {source} to {target} only, not {target} to {source}")
+    return None
 
 
 def check(data: Data, split: str, sides: Sides) -> None:
@@ -181,7 +181,7 @@ def check(data: Data, split: str, sides: Sides) -> None:
             f"{data.folder.place} has no {split} split; it has: {', '.join(filled)} (choose one by --split)"
         )
     channels = tuple(side.channels for side in sides)
-    if data.channels != channels:
+    if data.channels[:2] != channels:
         what = "pairs" if data.paired else "pictures"
         raise DataError(
             f"{data.folder.place} holds {what} of {data.channels} channels, the model translates {channels}"

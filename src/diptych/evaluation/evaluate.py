@@ -38,7 +38,7 @@ class Pairs(Protocol):
     """Data as it is needed here."""
 
     @property
-    def range(self) -> tuple[tuple[float, float], tuple[float, float]]:
+    def range(self) -> tuple[tuple[float, float], ...]:
         """The lowest and the highest value of the sources, and of the targets."""
 
     def pairs(self, split: str) -> Iterator[tuple[str, Picture, Picture]]:

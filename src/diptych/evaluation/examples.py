@@ -97,9 +97,7 @@ def view(picture: Picture, low: float, high: float) -> np.ndarray:
     return grid([[from_unit(to_unit(picture.array, low, high), "uint8", 0, 255)]], gap=0)
 
 
-def _panels(
-    name: str, source: Picture, outputs: Sequence[Picture], ranges: tuple[Range, Range]
-) -> dict[str, np.ndarray]:
+def _panels(name: str, source: Picture, outputs: Sequence[Picture], ranges: Sequence[Range]) -> dict[str, np.ndarray]:
     captions = ["output"] if len(outputs) == 1 else [f"answer {k}" for k in range(1, len(outputs) + 1)]
     made = {caption: view(output, *ranges[1]) for caption, output in zip(captions, outputs, strict=True)}
     return {name: view(source, *ranges[0])} | made

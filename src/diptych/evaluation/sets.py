@@ -54,11 +54,11 @@ class Sets(Protocol):
     """Data as it is needed here; (source, target) is the order of its pairs of values."""
 
     @property
-    def dtype(self) -> tuple[str, str]:
+    def dtype(self) -> tuple[str, ...]:
         """The kinds of number of the pictures."""
 
     @property
-    def range(self) -> tuple[tuple[float, float], tuple[float, float]]:
+    def range(self) -> tuple[tuple[float, float], ...]:
         """Their lowest and their highest value."""
 
     def pictures(self, split: str, side: Literal[0, 1]) -> Iterator[tuple[str, Picture]]:

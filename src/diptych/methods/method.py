@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
+from itertools import permutations
 from operator import add
 from typing import Annotated, Any, ClassVar, Literal, get_type_hints
 
@@ -24,6 +25,12 @@ Images = Annotated[Tensor, "images"]
 Labels = Annotated[Tensor, "labels"]
 """What a method learns from: label maps, one-hot `B K H W`, one channel for each class: 1 where it is, -1 elsewhere.
 Where no class is known (void), all are -1. A method that takes images may be given label maps: they are pictures."""
+
+Domains = Annotated[Tensor, "domains"]
+"""What a method learns from: which domain each image is of, int64 `B`, counted from 0. Beside it is `image: Images`."""
+
+Own = str | int
+"""What a method calls a domain: the name of an input, or where it learns from `Domains` its number."""
 
 Schedule = Literal["linear", "late linear", "halving", "cosine", "warm cosine", "step", "constant"]
 """Names of learning-rate schedules: functions in `diptych.training.schedule`."""
@@ -65,10 +72,11 @@ class Method(nn.Module):
     """Networks and equations, and nothing of devices, files, loops or logs.
 
     The signature of `__init__` is the schema of its options (keyword only, annotated, the paper's defaults). The
-    arguments of `steps` say which data it learns from: their names which pictures (`source, target`: pairs; `a, b`: two
-    domains without pairs), their annotations of which kind (`Images`, `Labels`); and for each of them the option
-    NAME_channels is read from the data. An argument with a default is a map that is given where the data has it, such
-    as `mask: Mask = None`. The keyword arguments of `translate` say which controls a user has.
+    arguments of `steps` say which data it learns from: their names which images (`source, target`: pairs; `a, b`: two
+    domains without pairs; `image` and `domain: Domains`: any number of domains), their annotations of which kind
+    (`Images`, `Labels`). For each of them the option NAME_channels is read from the data, for `domain` the option
+    `domains`, their number. An argument with a default is a map that is given where the data has it, such as
+    `mask: Mask = None`. The keyword arguments of `translate` say which controls a user has.
     """
 
     keep: tuple[str, ...]
@@ -134,33 +142,45 @@ class Method(nn.Module):
         """Compute once, for a copy that is only used, what `translate` would compute from the weights at each call."""
 
 
+def arguments(method: type[Method] | Method) -> dict[str, inspect.Parameter]:
+    """All that a method learns from, by name."""
+    return {name: one for name, one in inspect.signature(method.steps).parameters.items() if name != "self"}
+
+
+def of_kind(method: type[Method] | Method, kind: Any) -> tuple[str, ...]:
+    """The names of what a method learns from that are of this kind."""
+    hints = get_type_hints(method.steps, include_extras=True)
+    return tuple(name for name in arguments(method) if hints.get(name) == kind)
+
+
 def inputs(method: type[Method] | Method) -> tuple[str, ...]:
-    """The names of what a method learns from, in order: `source, target`, or `a, b`."""
-    parameters = inspect.signature(method.steps).parameters.values()
-    return tuple(p.name for p in parameters if p.name != "self" and p.default is p.empty)
+    """The names of the images that a method learns from, in order: `source, target`, or `a, b`, or `image`."""
+    others = of_kind(method, Domains)
+    return tuple(name for name, one in arguments(method).items() if one.default is one.empty and name not in others)
 
 
-def directions(method: type[Method] | Method) -> list[tuple[str, str]]:
-    """From which input to which other a method translates, the usual direction first."""
+def directions(method: type[Method] | Method, count: int = 2) -> list[tuple[Own, Own]]:
+    """From which domain to which other a method translates, the usual direction first; of `count` domains."""
+    if of_kind(method, Domains):
+        return list(permutations(range(count), 2))
     source, target, *_ = (*inputs(method), "", "")
-    return list(method.directions) or [(source, target)]
+    known: list[tuple[Own, Own]] = list(method.directions)
+    return known or [(source, target)]
 
 
-def domains(method: type[Method] | Method) -> list[str]:
-    """What a method calls the domains that it translates between, in order."""
-    return list(dict.fromkeys(name for direction in directions(method) for name in direction))
+def domains(method: type[Method] | Method, count: int = 2) -> list[Own]:
+    """What a method calls the domains that it translates between, in order; of `count` domains."""
+    return list(dict.fromkeys(name for direction in directions(method, count) for name in direction))
 
 
 def label_inputs(method: type[Method] | Method) -> tuple[str, ...]:
     """The names of those inputs that must be label maps."""
-    hints = get_type_hints(method.steps, include_extras=True)
-    return tuple(name for name in inputs(method) if hints.get(name) == Labels)
+    return of_kind(method, Labels)
 
 
 def optional_inputs(method: type[Method] | Method) -> tuple[str, ...]:
     """The names of what a method learns from as well, where there is such: `instances`."""
-    parameters = inspect.signature(method.steps).parameters.values()
-    return tuple(p.name for p in parameters if p.default is not p.empty)
+    return tuple(name for name, one in arguments(method).items() if one.default is not one.empty)
 
 
 def preset(method: type[Method], **defaults: Any) -> Callable[..., None]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -12,6 +12,7 @@ from diptych import __version__
 from diptych.errors import ConfigError, printable
 from diptych.images.legend import Legend
 
+K = TypeVar("K")
 SCHEMA_VERSION = 4
 NOT_STATED = "not stated"
 
@@ -91,13 +92,15 @@ class Card(BaseModel):
         """The domains that it translates to, the usual one first."""
         return list(dict.fromkeys(target for _, target in self.directions))
 
-    def ends(self, to: str | None = None) -> tuple[Domain, Domain]:
+    def ends(self, to: str | None = None, *, of: str | None = None) -> tuple[Domain, Domain]:
         """The domains that it translates from and to, on the way to the one of this name; else on the usual way.
 
-        Raises ConfigError, which names those there are, for a domain that cannot be translated to.
+        of: where several domains lead there, from which. Raises ConfigError, which names those there are, for a domain
+        that cannot be translated to.
         """
         wanted = self.targets[0] if to is None else to
-        found = next((direction for direction in self.directions if direction[1] == wanted), None)
+        leading = [direction for direction in self.directions if direction[1] == wanted]
+        found = next((one for one in leading if one[0] == of), leading[0] if leading else None)
         if found is None:
             known = " or ".join(f"to={name}" for name in self.targets)
             why = "" if len(self.targets) > 1 else f" (it works one way only: to {self.targets[0]})"
@@ -159,13 +162,15 @@ Turns {self.turns()}. {seen} {printable(self.made_with)}.{stored}
 """
 
     def title(self) -> str:
-        both = " and ".join(domain.name for domain in self.domains)
-        name = both if len(self.directions) > 1 else " to ".join(self.directions[0])
+        together = listed([domain.name for domain in self.domains])
+        name = together if len(self.directions) > 1 else " to ".join(self.directions[0])
         return printable(f"{name}, by {self.method}")
 
     def turns(self) -> str:
         """What becomes of what, in words."""
         known = {domain.name: describe(domain) for domain in self.domains}
+        if len(known) > 2:
+            return f"{listed(list(known.values()))} into one another"
         return ", and ".join(f"{known[source]} into {known[target]}" for source, target in self.directions)
 
     def choice(self) -> str:
@@ -173,16 +178,22 @@ Turns {self.turns()}. {seen} {printable(self.made_with)}.{stored}
         return f" --to {shlex.quote(printable(self.targets[0]))}" if len(self.directions) > 1 else ""
 
 
-def between(domains: Mapping[str, Domain], ways: Iterable[tuple[str, str]]) -> dict[str, Any]:
+def between(domains: Mapping[K, Domain], ways: Iterable[tuple[K, K]]) -> dict[str, Any]:
     """`domains` and `directions` of a card, from the domains by what a method calls them, and from its ways between
     these. Of one name there is one domain; where another is otherwise, it gets a name of its own."""
     named: dict[str, Domain] = {}
-    known: dict[str, str] = {}
+    known: dict[K, str] = {}
     for own, domain in domains.items():
         if named.get(domain.name, domain) != domain:
             domain = domain.model_copy(update={"name": f"{domain.name} ({own})"})
         named[domain.name], known[own] = domain, domain.name
     return {"domains": list(named.values()), "directions": [(known[a], known[b]) for a, b in ways]}
+
+
+def listed(words: Sequence[str]) -> str:
+    """As a sentence has them: "day, dusk and night"."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def describe(domain: Domain) -> str:

@@ -131,8 +131,9 @@ def load(folder: str | PathLike[str]) -> tuple[Method, Card, str]:
     """The method in a folder, without the parts that its directions do not need, its card, and its version."""
     folder, files, card = opened(folder)
     method = build(card, folder / CARD)
-    own = dict(zip((domain.name for domain in card.domains), domains(method), strict=False))
-    ways = [(own.get(source, ""), own.get(target, "")) for source, target in card.directions]
+    names = [domain.name for domain in card.domains]
+    own = dict(zip(names, domains(method, len(names)), strict=False))
+    ways = [(str(own.get(source)), str(own.get(target))) for source, target in card.directions]
     needed = {part for way in ways for part in method.directions.get(way, method.keep)}
     for name in [name for name, _ in method.named_children() if name not in needed]:
         delattr(method, name)

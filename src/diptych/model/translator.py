@@ -18,7 +18,7 @@ from torch import Tensor
 from diptych import images, kinds, tasks
 from diptych.errors import ConfigError, DataError, DiptychError, OutputError
 from diptych.images import Picture
-from diptych.methods.method import Method, domains
+from diptych.methods.method import Method, Own, domains
 from diptych.model import folder as model_folder
 from diptych.model.card import Card, Domain
 from diptych.model.controls import controls_for, describe_controls
@@ -88,9 +88,10 @@ class Translator:
         return len(self.card.targets) > 1
 
     @cached_property
-    def own_names(self) -> dict[str, str]:
+    def own_names(self) -> dict[str, Own]:
         """What the method calls its domains, by their names."""
-        return dict(zip((domain.name for domain in self.card.domains), domains(self.method), strict=False))
+        names = [domain.name for domain in self.card.domains]
+        return dict(zip(names, domains(self.method, len(names)), strict=False))
 
     @property
     def answers(self) -> bool:
@@ -127,12 +128,9 @@ class Translator:
         """What the controls are checked against. It takes a while to make."""
         return schema(type(self.method).translate, self.task.source, without=("self", "x", "image", "to"))
 
-    def ends(self, to: str | None = None) -> tuple[Domain, Domain]:
-        """The pictures that go in and come out, on the way to the domain of this name; by default on the usual way.
-
-        Raises ConfigError, which names those there are, where no way leads there.
-        """
-        return self.card.ends(to)
+    def ends(self, to: str | None = None, *, of: str | None = None) -> tuple[Domain, Domain]:
+        """The domains of what goes in and comes out, as the card's."""
+        return self.card.ends(to, of=of)
 
     def __call__(self, image: Image, *, to: str | None = None, **controls: Any) -> Picture:
         """Translate one picture: same size, the target's channels and range; alpha and file format are carried over.
@@ -258,7 +256,7 @@ class Translator:
         """The controls that are the method's; domains as it calls them."""
         own = {name: value for name, value in controls.items() if name in self.method_controls}
         for name in own.keys() & {name for name, one in self.controls.items() if one.kind == "domain"}:
-            own[name] = self.own_names.get(own[name], own[name])
+            own[name] = self.own_names.get(str(own[name]), own[name])
         return own
 
     def given_ends(self, to: str | None = None) -> tuple[Domain, Domain]:

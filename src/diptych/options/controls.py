@@ -37,6 +37,9 @@ class Of:
 To = Annotated[Literal["a", "b"], Of("domain"), "the domain to translate to"]
 """The domain to translate to, of a method that works both ways."""
 
+ToDomain = Annotated[int, Interval(ge=0), Of("domain"), "the domain to translate to"]
+"""The domain to translate to, of a method that learns from any number of them: counted from 0."""
+
 Seed = Annotated[int, Interval(ge=0, lt=2**63), Of("seed"), "another one, another answer; the same one, the same"]
 """Makes random draws repeatable."""
 

@@ -18,20 +18,20 @@ STATE_BYTES = 16
 
 def training_bytes(
     build: Callable[[], Method],
-    batch: Mapping[str, tuple[int, ...]],
+    batch: Mapping[str, Tensor],
     *,
     speed: Speed,
     stabilizers: Stabilizers | None = None,
 ) -> int:
     """Bytes for weights, gradients, optimiser state and the activations that a backward pass needs.
 
-    build makes the method; batch gives the shape of each of its inputs. What the kernels use as scratch, the loader and
-    the libraries themselves (about half a gigabyte) are not in it.
+    build makes the method; batch has each of its inputs, as tensors that hold nothing. What the kernels use as scratch,
+    the loader and the libraries themselves (about half a gigabyte) are not in it.
     """
     with torch.device("meta"):
         method = build()
         count = sum(p.numel() for networks in method.groups().values() for p in parameters(networks))
-        inputs = {name: torch.empty(shape) for name, shape in batch.items()}
+        inputs = {name: x.to("meta") for name, x in batch.items()}
         stabilized = (stabilizers or Stabilizers()).apply(method)
         stabilized.begin(inputs, 0)
         saved = Saved()

@@ -13,12 +13,13 @@ from typing import Any
 import torch
 
 from diptych import tasks
-from diptych.data.dataset import PAIRS, Data
+from diptych.data.dataset import MIXED, PAIRS, Data
 from diptych.data.loader import Batches
 from diptych.data.opening import open_data
 from diptych.errors import ConfigError, WeightsError
 from diptych.methods import find
-from diptych.methods.method import Method, inputs, label_inputs, optional_inputs, parameters
+from diptych.methods.method import Domains, Method, inputs, label_inputs, of_kind, optional_inputs, parameters
+from diptych.model.card import listed
 from diptych.options.recipes import shipped
 from diptych.runtime.device import choose_device, lacking
 from diptych.runtime.memory import size
@@ -39,7 +40,7 @@ class Plan:
 
     def __init__(self, recipe: Recipe) -> None:
         self.inputs = inputs(find(recipe.name))
-        recipe = replace(recipe, data={**recipe.data, "labels": labels(recipe)})
+        recipe = replace(recipe, data={**recipe.data, **asked_by_method(recipe)})
         self.data = open_data(**recipe.data)
         self.device = choose_device(recipe.train.device)
         self.precision = explain(recipe.speed.bf16, self.device)
@@ -140,9 +141,11 @@ class Plan:
     def count_bytes(self, each: int, larger: int) -> int:
         """Bytes for so many pictures in a process, with sides so many times as long as they are."""
         height, width = self.data.augment.size
-        sides = zip(self.inputs, self.data.given_channels, strict=True)
+        sides = zip(self.inputs, self.data.given_channels, strict=False)
         shapes = {side: (each, channels, larger * height, larger * width) for side, channels in sides}
-        return training_bytes(self.blank, shapes, speed=self.recipe.speed, stabilizers=self.recipe.stabilizers)
+        batch = {side: torch.empty(shape, device="meta") for side, shape in shapes.items()}
+        batch |= {name: torch.zeros(each, dtype=torch.int64) for name in of_kind(find(self.recipe.name), Domains)}
+        return training_bytes(self.blank, batch, speed=self.recipe.speed, stabilizers=self.recipe.stabilizers)
 
     def takes_larger(self, each: int) -> bool:
         """Whether it is the size of the pictures that the steps fail on: larger ones, on paper, do not."""
@@ -159,7 +162,7 @@ class Plan:
         speed = " ".join(name for name, on in vars(recipe.speed.on(self.device)).items() if on is True) or "plain"
         stabilizers = ", ".join(f"{name}={value}" for name, value in recipe.stabilizers.asked().items())
         return [
-            f"{recipe.name}: {data.names[0]} {self.arrow} {data.names[1]}, {self.counts()}",
+            f"{recipe.name}: {self.turns()}, {self.counts()}",
             *(f"  {note}" for note in data.notes),
             f"parameters: {', '.join(counts)}; pictures {width}x{height}, {self.channels()}, "
             f"{self.data.bytes_of(self.inputs) / 1e3:.0f} kB from the loader for each",
@@ -191,13 +194,15 @@ class Plan:
 
     def channels(self) -> str:
         """What the pictures of each side are made of, in words."""
-        sides = zip(self.data.channels, self.data.legends, strict=True)
-        words = [f"{len(of.known)} classes{' and edges' * of.edges}" if of else str(count) for count, of in sides]
+        sides = zip(self.inputs, self.data.channels, self.data.legends, strict=False)
+        words = [f"{len(of.known)} classes{' and edges' * of.edges}" if of else str(count) for _, count, of in sides]
         return " to ".join(words) + " channels" * (self.data.legends[1] is None)
 
-    @property
-    def arrow(self) -> str:
-        return "and" if find(self.recipe.name).directions else "to"
+    def turns(self) -> str:
+        """What becomes of what, in words."""
+        names = list(dict.fromkeys(self.data.names))
+        both_ways = find(self.recipe.name).directions or self.inputs == MIXED
+        return listed(names) if both_ways else " to ".join(self.data.names[:2])
 
     def counts(self) -> str:
         """How many pictures there are to learn from, in words."""
@@ -262,20 +267,23 @@ def agreed_precision(asked: Bf16, device: torch.device) -> bool:
     return not processes.agreed(not choose(asked, device))
 
 
-def labels(recipe: Recipe) -> str | None:
-    """Which side is of label maps: as asked, or as the method needs it."""
-    (needed,) = label_inputs(find(recipe.name)) or (None,)
-    return recipe.data["labels"] or needed
+def asked_by_method(recipe: Recipe) -> dict[str, Any]:
+    """Options of the data that the method has a say in, unless they are given: label maps, and several domains."""
+    (labels,) = label_inputs(find(recipe.name)) or (None,)
+    several = of_kind(find(recipe.name), Domains) and recipe.data["kind"] == "auto"
+    return {"labels": recipe.data["labels"] or labels, "kind": "domains" if several else recipe.data["kind"]}
 
 
 def complete(recipe: Recipe, data: Data, inputs: tuple[str, ...]) -> Recipe:
     """Fill in what depends on the method, on the data and on what is installed."""
-    found = dict(zip(channel_options(find(recipe.name)), data.given_channels, strict=True))
-    wrong = [f"method.{name} = {asked}, the data's are {found[name]}" for name, asked in recipe.channels.items()
+    found = dict(zip(channel_options(find(recipe.name)), data.given_channels, strict=False))
+    if of_kind(find(recipe.name), Domains):
+        found["domains"] = len(data.names)
+    wrong = [f"method.{name} = {asked}, the data's are {found[name]}" for name, asked in recipe.of_data.items()
              if asked != found[name]]  # fmt: skip
     if wrong:
         raise ConfigError(f"{'; '.join(wrong)}: leave it out, it is read from the data")
-    plain = {side for side, legend in zip(inputs, data.legends, strict=True) if legend is None}
+    plain = {side for side, legend in zip(inputs, data.legends, strict=False) if legend is None}
     if missing := plain & set(label_inputs(find(recipe.name))):
         raise ConfigError(
             f"{recipe.name} needs label maps as its {', '.join(missing)}, and data.labels={recipe.data['labels']} is "

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator
 from diptych.data.opening import open_data
 from diptych.errors import ConfigError
 from diptych.methods import find
-from diptych.methods.method import Method, Schedule, inputs
+from diptych.methods.method import Domains, Method, Schedule, inputs, of_kind
 from diptych.model.folder import inspect_card
 from diptych.options.recipes import merge, renamed
 from diptych.options.schema import check, defaults, with_defaults
@@ -95,7 +95,7 @@ class Recipe:
     train: Train
     speed: Speed
     stabilizers: Stabilizers
-    channels: dict[str, int] = field(default_factory=dict)  # those that were asked for by name
+    of_data: dict[str, int] = field(default_factory=dict)  # what was asked for by name, and is read from the data
     fitted: tuple[str, ...] = ()  # the method's options that nobody gave, and that are to fit the pictures' size
     at_hand: tuple[str, ...] = ()  # those that are to fit the pretrained weights that are there
 
@@ -134,13 +134,13 @@ def resolve(given: Mapping[str, Any]) -> Recipe:
         )
     if train.lr and train.lr_scale != 1:
         raise ConfigError("train.lr and train.lr_scale both say how fast to learn: give one of them")
-    channels = {side: method[side] for side in channel_options(find(name)) if side in method}
+    of_data = {option: method[option] for option in data_options(find(name)) if option in method}
     speed, stabilizers = Speed(**options["speed"]), Stabilizers(**options["stabilizers"])
     fitted, at_hand = (
         tuple(option for option in depending if option not in {**begun_from, **method})
         for depending in (find(name).by_size, find(name).by_weights)
     )
-    return Recipe(name, options["method"], options["data"], train, speed, stabilizers, channels, fitted, at_hand)
+    return Recipe(name, options["method"], options["data"], train, speed, stabilizers, of_data, fitted, at_hand)
 
 
 def as_counted(recipe: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -167,8 +167,13 @@ def as_begun(given: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, An
 
 
 def channel_options(method: type[Method]) -> tuple[str, ...]:
-    """The options of a method that are read from the data."""
+    """The options of a method that say what its images are made of: they are read from the data."""
     return tuple(f"{name}_channels" for name in inputs(method))
+
+
+def data_options(method: type[Method]) -> tuple[str, ...]:
+    """All options of a method that are read from the data."""
+    return channel_options(method) + ("domains",) * bool(of_kind(method, Domains))
 
 
 def inherited(name: str, train: Any) -> dict[str, Any]:

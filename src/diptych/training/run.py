@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from diptych.errors import ConfigError, ModelError, TrainingError, printable_lines
-from diptych.methods.method import Method, optional_inputs
+from diptych.methods.method import Method, arguments
 from diptych.model.folder import begin_from, inspect_card
 from diptych.options.recipes import dump, merge, read_recipe
 from diptych.runtime.threads import Threads
@@ -253,7 +253,7 @@ class Run:
             self.plan.inputs, seed=self.recipe.train.seed, batch=self.recipe.train.batch, start=trainer.images_seen,
             rank=trainer.rank, world=trainer.processes,
         )  # fmt: skip
-        wanted = {*self.plan.inputs, *optional_inputs(trainer.method)}
+        wanted = arguments(trainer.method)
         for batch in batches:
             there = {name: x.to(trainer.device, non_blocking=True) for name, x in batch.items()}
             ready = self.data.tensors(self.plan.inputs, there)

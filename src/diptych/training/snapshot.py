@@ -14,7 +14,7 @@ import numpy as np
 from diptych import images, metrics
 from diptych.data.dataset import PAIRS, Data
 from diptych.images import Picture
-from diptych.methods.method import directions, inputs
+from diptych.methods.method import directions, domains, inputs
 from diptych.metrics.interval import bootstrap
 from diptych.model.card import Card, Domain, between
 from diptych.model.folder import EXAMPLES, build, fill
@@ -40,9 +40,9 @@ def translator(trainer: Trainer, recipe: Recipe, data: Data, scores: dict[str, A
             data.names, data.channels, data.dtype, data.range, data.legends, strict=True
         )
     ]
-    named = dict(zip(method_inputs, sides, strict=True))
+    named = dict(zip(domains(trainer.method, len(sides)), sides, strict=True))
     card = Card(
-        method=recipe.name, options=recipe.method, **between(named, directions(trainer.method)),
+        method=recipe.name, options=recipe.method, **between(named, directions(trainer.method, len(sides))),
         task=recipe.data["task"],
         images_seen=trainer.images_seen,
         data={"fingerprint": data.fingerprint, **learned_from(method_inputs, data), "kind": data.folder.kind,
