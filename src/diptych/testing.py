@@ -28,7 +28,17 @@ from torch.overrides import TorchFunctionMode
 from diptych import images
 from diptych.errors import DiptychError
 from diptych.images import Picture
-from diptych.methods.method import Domains, Method, directions, domains, inputs, label_inputs, of_kind, parameters
+from diptych.methods.method import (
+    Domains,
+    Method,
+    Texts,
+    directions,
+    domains,
+    inputs,
+    label_inputs,
+    of_kind,
+    parameters,
+)
 from diptych.model.card import Card, Domain, between
 from diptych.model.controls import Form
 from diptych.model.folder import split_state
@@ -259,6 +269,8 @@ def every_control_can_be_shown_and_used(method: type[Method], options: Options) 
         if one.name in translator.examples:
             channels = translator.ends()[1].channels
             value = Picture(np.full((SIZE, SIZE, channels), 128, np.uint8))
+        elif one.kind == "prompt":
+            value = form.read({one.name: "words"})[one.name]
         elif one.kind in ("seed", "strength", "text", "choice") and value is not None:
             value = form.read({one.name: str(value)})[one.name]
         if value is not None:
@@ -346,7 +358,8 @@ def batch(method: Method, number: int = 0, size: int = 2) -> dict[str, Tensor]:
     channels = {name: channels_of(type(method), name) for name in inputs(method)}
     pictures = {name: torch.rand(size, c, SIZE, SIZE, generator=generator) * 2 - 1 for name, c in channels.items()}
     images = {name: planes(x) if name in label_inputs(method) else x for name, x in pictures.items()}
-    return images | {name: torch.arange(size) % count_of(type(method)) for name in of_kind(method, Domains)}
+    images |= {name: torch.arange(size) % count_of(type(method)) for name in of_kind(method, Domains)}
+    return images | {name: torch.randint(256, (size, 9), generator=generator) for name in of_kind(method, Texts)}
 
 
 def planes(pictures: Tensor) -> Tensor:

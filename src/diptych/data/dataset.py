@@ -202,7 +202,7 @@ class Data:
             for name, span, legend in zip(inputs, self.range, self.legends, strict=False)
         }
         maps = {name: kind for name, kind in self.read.maps.items() if name in batch}
-        others = {name: batch[name] for name in ("domain",) if name in batch}
+        others = {name: batch[name] for name in ("domain", "text") if name in batch}
         return {**ready, **{name: kind.tensor(batch[name].movedim(-1, -3)) for name, kind in maps.items()}, **others}
 
     def unit(self, picture: Picture, side: int) -> torch.Tensor:
@@ -216,26 +216,27 @@ class Data:
         The source is as the task makes it, drawn in the same way every time; the target is what a user wants to get.
         They have their own size, or that of `shown`.
         """
-        for name, (source, target, *maps) in self._whole(self.items(split), self.read):
+        for item, (source, target, *maps) in self._whole(self.items(split), self.read):
+            name = item.name
             named = dict(zip(self.read.maps, maps, strict=True))
             sample = {"source": source, "target": target, **named}
             prepared, _ = self.task.pair(sample, np.random.default_rng(list(name.encode(errors="surrogateescape"))))
             beside = {kind: one.array for kind, one in named.items()}
-            yield name, replace(prepared, maps=beside, prepared=True), target
+            yield name, replace(prepared, maps=beside, text=item.text, prepared=True), target
 
     def pictures(self, split: str, side: int) -> Iterator[tuple[str, Picture]]:
         """(name, picture) of all pictures of the source side (0) or target side (1) of a split, like `pairs`."""
-        for name, (picture,) in self._whole(self.singles(split)[side], SingleReader(self.read, side)):
-            yield name, picture
+        for item, (picture,) in self._whole(self.singles(split)[side], SingleReader(self.read, side)):
+            yield item.name, replace(picture, text=item.text)
 
-    def _whole(self, items: Sequence[Item], decode: Decode) -> Iterator[tuple[str, tuple[Picture, ...]]]:
+    def _whole(self, items: Sequence[Item], decode: Decode) -> Iterator[tuple[Item, tuple[Picture, ...]]]:
         def fitted(picture: Picture) -> Picture:
             size = self.shown or picture.array.shape[:2]
             return replace(picture, array=images.resize(picture.array, *size, nearest=picture.ids))
 
-        def read(item: Item) -> tuple[str, tuple[Picture, ...]] | str:
+        def read(item: Item) -> tuple[Item, tuple[Picture, ...]] | str:
             try:
-                return item.name, tuple(fitted(picture) for picture in decode(item))
+                return item, tuple(fitted(picture) for picture in decode(item))
             except DataError as error:
                 return str(error)
 

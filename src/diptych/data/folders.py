@@ -14,6 +14,7 @@ from diptych.data import finding
 from diptych.data.finding import Fault, Roots
 from diptych.errors import DataError
 from diptych.images import Header
+from diptych.kinds import text
 
 Kind = Literal["side by side", "two folders", "one folder", "unpaired", "domains", "photos", "photos twice"]
 PAIRED = ("side by side", "two folders", "one folder", "photos twice")
@@ -24,13 +25,14 @@ HELD_OUT_AT_MOST = 50
 class Item:
     """One picture, or one pair; of a pair side by side, `a` and `b` are the same file.
 
-    maps: what goes with the pixels of the pair, by its kind.
+    maps: what goes with the pixels of the pair, by its kind. text: what is said of it, where that is asked for.
     """
 
     name: str
     a: Path
     b: Path | None = None
     maps: Mapping[str, Path] = field(default_factory=dict, hash=False)
+    text: str = ""
 
     @property
     def files(self) -> list[Path]:
@@ -40,7 +42,7 @@ class Item:
     def single(self, side: int) -> Item:
         """One side (0: a, 1: b) of a pair, for itself."""
         assert self.b is not None
-        return Item(self.name, self.b if side else self.a)
+        return Item(self.name, self.b if side else self.a, text=self.text)
 
 
 Splits = dict[str, tuple[Item, ...]]
@@ -129,9 +131,28 @@ class Folder:
 
     def twice(self) -> Folder:
         """Of single photos: each as a pair with itself."""
-        splits = {split: tuple(Item(i.name, i.a, i.a) for i in items) for split, items in self.splits.items()}
+        splits = {split: tuple(replace(i, b=i.a) for i in items) for split, items in self.splits.items()}
         kinds = (self.channels[0], self.channels[0]), (self.dtypes[0], self.dtypes[0])
         return replace(self, kind="photos twice", splits=splits, channels=kinds[0], dtypes=kinds[1])
+
+    def with_texts(self) -> Folder:
+        """Each item with its text. Raises DataError where one has none."""
+
+        def told(item: Item) -> Item:
+            found = [words for path in item.files if (words := text.read(path))]
+            missing.extend([item] if not found else [])
+            return replace(item, text=found[0] if found else "")
+
+        missing: list[Item] = []
+        splits, *others = ({split: tuple(map(told, its)) for split, its in table.items()} for table in self.tables)
+        truth = {split: tuple(map(told, items)) for split, items in self.truth.items()}
+        if missing:
+            first = missing[0].a.with_suffix(text.SUFFIX)
+            raise DataError(
+                f"{self.place}: {len(missing)} images or pairs have no text, as {self.relative(first)}: write what "
+                f"each shows into a file of its name, or leave them out"
+            )
+        return replace(self, splits=splits, others=tuple(others), truth=truth)
 
     def notes(self) -> list[str]:
         """What a user should know: how files are converted, and which are left out."""

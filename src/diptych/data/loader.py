@@ -13,6 +13,7 @@ from diptych.data.cache import Cache
 from diptych.data.folders import Item
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
+from diptych.kinds import text
 from diptych.tasks import Task
 
 if TYPE_CHECKING:
@@ -57,6 +58,11 @@ class InfiniteSampler:
         draw = self.augment.draw(rng, *sides[0].shape[:2])
         return tuple(self.augment.apply(side, draw) for side in sides), rng
 
+    def beside(self, k: int) -> dict[str, Any]:
+        """What goes with the k-th item and is no image: its text, where it has one."""
+        item = self.items[self.index(k)]
+        return {"text": item.text} if item.text else {}
+
     def index(self, k: int) -> int:
         """Which item is the k-th."""
         now, i = divmod(k, len(self.items))
@@ -92,14 +98,14 @@ class PairedData:
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def __getitem__(self, k: int) -> dict[str, np.ndarray]:
-        """`{"source": H W C, "target": H W C}` and the maps that go with them, cropped and mirrored alike."""
+    def __getitem__(self, k: int) -> dict[str, Any]:
+        """`{"source": H W C, "target": H W C}`, their maps, cropped and mirrored alike, and the text."""
         arrays, rng = self.pairs.draw(k)
         named = zip(self.ids.items(), arrays, strict=True)
         sample = {name: Picture(array, ids=ids) for (name, ids), array in named}
         source, target = self.task.pair(sample, rng)
-        beside = {name: picture.array for name, picture in sample.items()}
-        return {**beside, "source": source.array, "target": target.array}
+        maps = {name: picture.array for name, picture in sample.items()}
+        return {**maps, "source": source.array, "target": target.array, **self.pairs.beside(k)}
 
 
 class UnpairedData:
@@ -132,11 +138,11 @@ class MixedData:
     def __len__(self) -> int:
         return max(map(len, self.domains)) * len(self.domains)
 
-    def __getitem__(self, k: int) -> dict[str, np.ndarray]:
-        """`{"image": H W C, "domain": which one}`."""
+    def __getitem__(self, k: int) -> dict[str, Any]:
+        """`{"image": H W C, "domain": which one}`, and the text."""
         number, domain = divmod(k, len(self.domains))
         (image,) = self.domains[domain][number]
-        return {"image": image, "domain": np.array(domain)}
+        return {"image": image, "domain": np.array(domain), **self.domains[domain].beside(number)}
 
 
 class Batches:
@@ -183,11 +189,15 @@ def loader(
     return _with_short_errors(iter(batches))
 
 
-def collate(examples: list[dict[str, np.ndarray]]) -> dict[str, torch.Tensor]:
-    """Stack the pictures of a batch."""
+def collate(examples: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+    """Stack the arrays of a batch, and its texts as tokens."""
     import torch
 
-    return {name: torch.from_numpy(np.stack([example[name] for example in examples])) for name in examples[0]}
+    columns = {name: [example[name] for example in examples] for name in examples[0]}
+    return {
+        name: text.tokens(values) if name == "text" else torch.from_numpy(np.stack(values))
+        for name, values in columns.items()
+    }
 
 
 def _leave_interrupts_to_the_parent(_: int) -> None:

@@ -46,6 +46,7 @@ def open_data(
     snap_colours: bool = False,
     instances: str | None = None,
     maps: dict[str, str] | None = None,
+    texts: bool = False,
     ranges: dict[str, Span] | None = None,
     size: Annotated[int | str, AfterValidator(_a_size)] = 256,
     load: Annotated[int, Gt(0)] | None = None,
@@ -76,6 +77,7 @@ def open_data(
         snap_colours: of label maps whose colours have smeared, take the nearest class.
         instances: a folder beside the other two, of maps of instances; their borders become one more channel.
         maps: further folders beside the other two, of maps that go with the pairs, by their kind, as {mask: masks}.
+        texts: each image or pair has a text, a file of its name as 7.txt beside 7.jpg; a method that needs them asks.
         ranges: what is black and white of a side, as {height: [0, 900]}, instead of what its pictures reach to; what
             lies beyond is cut off.
         size: of the training crop, in pixels: 256, or "320x256" for width x height.
@@ -93,7 +95,7 @@ def open_data(
     kinds_of_maps = {kind: kinds.find(kind) for kind in sorted(further)}
     found = recognise(
         folder, a=a, b=b, kind=kind, direction=direction, labels=labels, limit_mp=limit_mp, alone=pairing.alone,
-        maps=further,
+        maps=further, texts=texts,
     )  # fmt: skip
     if found.kind == "photos":
         if not pairing.alone:

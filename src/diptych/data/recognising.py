@@ -31,6 +31,7 @@ from diptych.data.folders import Folder, Item, Kind, Splits
 from diptych.data.pairing import Matching, Names
 from diptych.errors import ConfigError, DataError
 from diptych.images import Header
+from diptych.kinds import text
 
 T = TypeVar("T")
 OTHER_SHAPE = 0.02
@@ -46,6 +47,7 @@ def recognise(
     direction: str = "auto",
     labels: str | None = None,
     maps: Mapping[str, str] | None = None,
+    texts: bool = False,
     limit_mp: float = images.LIMIT_MP,
     alone: bool = False,
 ) -> Folder:
@@ -53,8 +55,9 @@ def recognise(
 
     `kind` says it instead; `direction` (photo2label) chooses two of several domains; `labels` names the one whose
     pictures are label maps, and `maps` further folders, of maps that go with the pairs, by their kind. alone: single
-    photos are enough, so that no photo is cut into halves. Files that cannot be used are left out and listed in
-    `faults`; DataError is raised when nothing is left, ConfigError for an impossible option.
+    photos are enough, so that no photo is cut into halves. texts: each item has one, in a file beside it. Files that
+    cannot be used are left out and listed in `faults`; DataError is raised when nothing is left, ConfigError for an
+    impossible option.
     """
     if kind not in (kinds := ("auto", *(kind for kind in get_args(Kind) if kind != "photos twice"))):
         raise ConfigError(f"kind={kind} is unknown: use one of {', '.join(kinds)}")
@@ -62,6 +65,7 @@ def recognise(
         raise ConfigError(f"limit_mp={limit_mp:g} is no limit: use a number of million pixels above 0")
     roots = _roots(root, a, b)
     found = finding.find_domains(roots) if len(roots) == 2 else finding.find(roots[""])
+    found = _without_texts(found) if texts else found
     headers, unreadable = finding.read_headers(found.files, limit_mp)
     faults = [*found.faults, *unreadable]
     files = {place: [path for path in paths if path in headers] for place, paths in found.files.items()}
@@ -77,9 +81,16 @@ def recognise(
     for kind_of_map, (place, those) in further.items():
         folder = _with_maps(folder, kind_of_map, those, place, headers)
     folder = _agreeing(folder)
+    folder = folder.with_texts() if texts else folder
     if not any(folder.items()):
         raise DataError(_nothing_left(folder))
     return folder
+
+
+def _without_texts(found: Found) -> Found:
+    """What is left out but for texts, which are read."""
+    faults = [fault for fault in found.faults if fault.path.suffix != text.SUFFIX]
+    return found._replace(faults=faults, kinds=[kind for kind in found.kinds if kind != text.SUFFIX])
 
 
 # --- One folder or two -----------------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ class Picture:
     palette: np.ndarray | None = None  # N 3 of uint8: the colours that the numbers of a single channel stand for
     ids: bool = False  # its numbers are names, of classes or of things, and are never mixed
     maps: Mapping[str, np.ndarray] = field(default_factory=dict)  # H W 1 each: what goes with it, by its kind
+    text: str = ""  # what is said of it
     metadata: Metadata = NOTHING  # what its file says beside the pixels, and is true of a translation too
     prepared: bool = False  # it is the source of a pair, as the task makes it of a user's picture
 

@@ -1,4 +1,4 @@
-"""One file per kind of map that goes with a picture, one value for each of its pixels; found by the name of its file.
+"""One file per kind of what goes with an image. Maps have a value for each pixel, and are found by their file's name.
 
 A method or a task asks for one by an annotation, as in `mask: Mask = None`. In training they lie in a folder beside the
 other two (`data.maps`), and in use they are a control. Whatever its kind, a map is cropped, mirrored, resized and cut
@@ -14,8 +14,8 @@ __all__ = ["MapKind", "find", "names"]
 
 
 def names() -> list[str]:
-    """The built-in kinds, by name."""
-    return plugins.names(__file__, frame={"kind"})
+    """The built-in kinds of maps, by name."""
+    return plugins.names(__file__, frame={"kind", "text"})
 
 
 def find(name: str) -> MapKind:

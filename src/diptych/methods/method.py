@@ -29,6 +29,10 @@ Where no class is known (void), all are -1. A method that takes images may be gi
 Domains = Annotated[Tensor, "domains"]
 """What a method learns from: which domain each image is of, int64 `B`, counted from 0. Beside it is `image: Images`."""
 
+Texts = Annotated[Tensor, "texts"]
+"""What a method learns from: what is said of each image or pair, as bytes of UTF-8, int64 `B N`, 0 after the end. The
+argument is called `text`."""
+
 Own = str | int
 """What a method calls a domain: the name of an input, or where it learns from `Domains` its number."""
 
@@ -74,8 +78,8 @@ class Method(nn.Module):
     The signature of `__init__` is the schema of its options (keyword only, annotated, the paper's defaults). The
     arguments of `steps` say which data it learns from: their names which images (`source, target`: pairs; `a, b`: two
     domains without pairs; `image` and `domain: Domains`: any number of domains), their annotations of which kind
-    (`Images`, `Labels`). For each of them the option NAME_channels is read from the data, for `domain` the option
-    `domains`, their number. An argument with a default is a map that is given where the data has it, such as
+    (`Images`, `Labels`, and `text: Texts`). For each input the option NAME_channels is read from the data, for `domain`
+    the option `domains`, their number. An argument with a default is a map that is given where the data has it, such as
     `mask: Mask = None`. The keyword arguments of `translate` say which controls a user has.
     """
 
@@ -155,7 +159,7 @@ def of_kind(method: type[Method] | Method, kind: Any) -> tuple[str, ...]:
 
 def inputs(method: type[Method] | Method) -> tuple[str, ...]:
     """The names of the images that a method learns from, in order: `source, target`, or `a, b`, or `image`."""
-    others = of_kind(method, Domains)
+    others = of_kind(method, Domains) + of_kind(method, Texts)
     return tuple(name for name, one in arguments(method).items() if one.default is one.empty and name not in others)
 
 

@@ -56,7 +56,9 @@ class Form:
         """
         known = {one.name: one for one in self.controls}
         read = {
-            name: value for name, value in given.items() if name != "to" and not (name in known and known[name].is_file)
+            name: value
+            for name, value in given.items()
+            if name != "to" and not (name in known and known[name].is_tensor)
         }
         unread = []
         for name in known.keys() & read.keys():

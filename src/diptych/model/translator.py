@@ -18,6 +18,7 @@ from torch import Tensor
 from diptych import images, kinds, tasks
 from diptych.errors import ConfigError, DataError, DiptychError, OutputError
 from diptych.images import Picture
+from diptych.kinds import text
 from diptych.methods.method import Method, Own, domains
 from diptych.model import folder as model_folder
 from diptych.model.card import Card, Domain
@@ -117,6 +118,11 @@ class Translator:
     def examples(self) -> set[str]:
         """The controls that take a picture of the domain translated to, as an example."""
         return {name for name, one in self.controls.items() if one.kind == "picture"}
+
+    @property
+    def prompts(self) -> set[str]:
+        """The controls that are words, which the method is given as tokens."""
+        return {name for name, one in self.controls.items() if one.kind == "prompt"}
 
     @property
     def maps(self) -> set[str]:
@@ -239,7 +245,7 @@ class Translator:
         """Pictures of one kind as one batch, before the task finishes them."""
         source, target = self.given_ends(controls.get("to"))
         x = torch.stack([prepare(one, source) for one in seen])
-        outputs = self.batch(x, **{**controls, **self.maps_of(seen)})
+        outputs = self.batch(x, **{**controls, **self.texts_of(seen, controls), **self.maps_of(seen)})
         return [finished(output, target) for output in outputs.cpu()]
 
     def given(self, picture: Picture, controls: Mapping[str, Any]) -> Picture:
@@ -319,6 +325,13 @@ class Translator:
             for name, maps in stacked.items()
         }
 
+    def texts_of(self, pictures: list[Picture], controls: Mapping[str, Any]) -> dict[str, Tensor]:
+        """The texts that the images of a batch have, for a method that takes such, where no other is given."""
+        if not all(picture.text for picture in pictures):
+            return {}
+        own = text.tokens([picture.text for picture in pictures]).to(self.device)
+        return {name: own for name in self.prompts if controls.get(name) is None}
+
     def batch(self, pictures: Tensor, **controls: Any) -> Tensor:
         """Translate a batch `B C H W` in [-1, 1], of any height and width; controls as `checked` gives them.
 
@@ -362,6 +375,9 @@ class Translator:
                 example = prepare(self.opened(given[name], side), side)
                 given[name] = mirror_pad(example[None], self.method.size_multiple)
             given[name] = given[name].to(self.device)
+        for name in [name for name in self.prompts if isinstance(given.get(name), str)]:
+            tokens = tokens_of(name, given[name])
+            given[name] = tokens if tokens is None else tokens.to(self.device)
         completed, faults = complete(self.schema, given)
         if faults:
             raise ConfigError("\n".join(faults))
@@ -405,4 +421,14 @@ class Translator:
 
 def kind(picture: Picture) -> tuple[Any, ...]:
     """Pictures of one kind can share a batch."""
-    return picture.array.shape, picture.array.dtype, *sorted(picture.maps)
+    return picture.array.shape, picture.array.dtype, bool(picture.text), *sorted(picture.maps)
+
+
+def tokens_of(name: str, words: str) -> Tensor | None:
+    """The words of a control as the method is given them; of none nothing. Raises ConfigError."""
+    if not words.strip():
+        return None
+    try:
+        return text.tokens([text.checked(words)])
+    except DataError as error:
+        raise ConfigError(f"{name}: {error}") from None

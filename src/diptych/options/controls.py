@@ -20,8 +20,10 @@ from torch import Tensor
 from diptych.errors import ConfigError
 from diptych.options.recipes import parse
 
-Kind = Literal["domain", "picture", "map", "seed", "strength", "choice", "integer", "number", "switch", "text"]
-WORDS: tuple[Kind, ...] = ("domain", "picture", "map", "choice", "text")
+Kind = Literal[
+    "domain", "picture", "map", "prompt", "seed", "strength", "choice", "integer", "number", "switch", "text"
+]
+WORDS: tuple[Kind, ...] = ("domain", "picture", "map", "prompt", "choice", "text")
 """The kinds whose value a command line gives as it is: a file's name, or words."""
 
 
@@ -52,6 +54,9 @@ Instances = Annotated[Tensor | None, Of("map", "instances"), "which thing each p
 Mask = Annotated[Tensor | None, Of("map", "mask"), "where: white is inside, black outside"]
 """Where something is meant, float `B 1 H W`: 1 inside, 0 outside. A task is given it as a picture, `H W 1`."""
 
+Prompt = Annotated[Tensor | None, Of("prompt"), "what it should be like, in words"]
+"""Words as a method that learns from `Texts` is given them: int64 `1 N`, or `B N` where each image has its own."""
+
 Strength = Annotated[float, Interval(ge=0, le=1), Of("strength"), "from 0, nothing, to 1, all of it"]
 """From 0, nothing, to 1, all of it."""
 
@@ -81,9 +86,14 @@ class Control:
         return self.kind in ("picture", "map")
 
     @property
+    def is_tensor(self) -> bool:
+        """Whether the method is given a tensor, which a file or words become."""
+        return self.is_file or self.kind == "prompt"
+
+    @property
     def widget(self) -> str:
         """What a form shows for it: a domain is a choice, and so on."""
-        return {"domain": "choice", "map": "picture"}.get(self.kind, self.kind)
+        return {"domain": "choice", "map": "picture", "prompt": "text"}.get(self.kind, self.kind)
 
     def words(self) -> str:
         """What it takes, its default, and what it does."""
@@ -95,6 +105,7 @@ class Control:
             "seed": "a number",
             "switch": "true or false",
             "text": "words",
+            "prompt": "words",
         }.get(self.kind, " or ".join(self.choices) or bounds or "a number")
         default = "" if self.default in (None, "") else f" ({self.default} by default)"
         return f"{takes}{default}{f': {self.help}' if self.help else ''}"

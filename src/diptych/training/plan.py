@@ -18,7 +18,7 @@ from diptych.data.loader import Batches
 from diptych.data.opening import open_data
 from diptych.errors import ConfigError, WeightsError
 from diptych.methods import find
-from diptych.methods.method import Domains, Method, inputs, label_inputs, of_kind, optional_inputs, parameters
+from diptych.methods.method import Domains, Method, Texts, inputs, label_inputs, of_kind, optional_inputs, parameters
 from diptych.model.card import listed
 from diptych.options.recipes import shipped
 from diptych.runtime.device import choose_device, lacking
@@ -145,6 +145,7 @@ class Plan:
         shapes = {side: (each, channels, larger * height, larger * width) for side, channels in sides}
         batch = {side: torch.empty(shape, device="meta") for side, shape in shapes.items()}
         batch |= {name: torch.zeros(each, dtype=torch.int64) for name in of_kind(find(self.recipe.name), Domains)}
+        batch |= {name: torch.zeros(each, 64, dtype=torch.int64) for name in of_kind(find(self.recipe.name), Texts)}
         return training_bytes(self.blank, batch, speed=self.recipe.speed, stabilizers=self.recipe.stabilizers)
 
     def takes_larger(self, each: int) -> bool:
@@ -268,10 +269,14 @@ def agreed_precision(asked: Bf16, device: torch.device) -> bool:
 
 
 def asked_by_method(recipe: Recipe) -> dict[str, Any]:
-    """Options of the data that the method has a say in, unless they are given: label maps, and several domains."""
+    """Options of the data that the method has a say in: label maps, several domains, and texts."""
     (labels,) = label_inputs(find(recipe.name)) or (None,)
     several = of_kind(find(recipe.name), Domains) and recipe.data["kind"] == "auto"
-    return {"labels": recipe.data["labels"] or labels, "kind": "domains" if several else recipe.data["kind"]}
+    return {
+        "labels": recipe.data["labels"] or labels,
+        "kind": "domains" if several else recipe.data["kind"],
+        "texts": recipe.data["texts"] or bool(of_kind(find(recipe.name), Texts)),
+    }
 
 
 def complete(recipe: Recipe, data: Data, inputs: tuple[str, ...]) -> Recipe:

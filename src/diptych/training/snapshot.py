@@ -46,7 +46,7 @@ def translator(trainer: Trainer, recipe: Recipe, data: Data, scores: dict[str, A
         task=recipe.data["task"],
         images_seen=trainer.images_seen,
         data={"fingerprint": data.fingerprint, **learned_from(method_inputs, data), "kind": data.folder.kind,
-              **{option: recipe.data[option] for option in ("instances", "maps") if recipe.data[option]},
+              **{option: recipe.data[option] for option in ("instances", "maps", "texts") if recipe.data[option]},
               **({"ranges": set_ranges(data)} if recipe.data["ranges"] else {})},
         scores=scores,
     )  # fmt: skip

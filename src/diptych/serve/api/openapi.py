@@ -95,7 +95,7 @@ def schema_of(control: Control) -> dict[str, Any]:
     if control.choices:
         schema: dict[str, Any] = {"type": "string", "enum": list(control.choices)}
     else:
-        schema = {"type": TYPES[control.kind]}
+        schema = {"type": TYPES[control.widget]}
         bounds = {"minimum": control.low, "maximum": control.high}
         whole = schema["type"] == "integer"
         schema |= {name: int(b) if whole else b for name, b in bounds.items() if b is not None}
