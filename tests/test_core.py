@@ -17,7 +17,7 @@ from torch import nn
 
 from diptych.errors import ConfigError, DataError
 from diptych.methods import find
-from diptych.methods.method import Adam, Method, Step
+from diptych.methods.method import Adam, AdamW, Method, Step
 from diptych.nn.ema import Average
 from diptych.runtime.device import choose_device
 from diptych.runtime.speed import PLAIN, Speed
@@ -96,6 +96,19 @@ def test_the_schedule_and_the_scale_act_on_the_published_rate():
     trainer.step(ones())
     rate = 0.1 * 0.5 * schedule.factor("cosine", 0.5)
     assert trainer.method.net.weight.item() == pytest.approx(1 - rate, abs=1e-6)
+
+
+def test_a_warm_up_and_a_decay_of_their_own_act_as_published():
+    class Warm(Scalar):
+        def optimisers(self):
+            return {"W": AdamW(lr=0.1, betas=(0.5, 0.9), weight_decay=0.5, warm_up=4)}
+
+    trainer, expected = Trainer(Warm(), images=100, speed=PLAIN, schedule="constant"), 1.0
+    for seen in (0, 2, 4):
+        rate = 0.1 * min(1, (seen + 1) / 4)
+        expected = expected * (1 - rate * 0.5) - rate  # a gradient that stays is a step of the rate
+        trainer.step(ones())
+        assert trainer.method.net.weight.item() == pytest.approx(expected, abs=1e-5)
 
 
 def test_clipping_bounds_the_gradient_of_a_step():

@@ -61,6 +61,7 @@ class Step:
 class Adam:
     """The published optimiser of one group (Kingma and Ba 2015).
 
+    warm_up: over so many images its rate rises from zero, besides the schedule.
     by_inputs: `lr` is that of a layer with one input, and of others divided by the root of how many a value has. Then a
     step changes the outputs of all layers alike: wide ones do not come apart, narrow ones are not slow. It does what
     equalised learning rates do (Karras et al. 2018).
@@ -70,6 +71,18 @@ class Adam:
     betas: tuple[float, float] = (0.5, 0.999)
     weight_decay: float = 0.0
     by_inputs: bool = False
+    warm_up: int = 0
+
+    def warmth(self, images_seen: int) -> float:
+        """The factor on its rate after so many images, 0 to 1."""
+        return min(1.0, (images_seen + 1) / self.warm_up) if self.warm_up else 1.0
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam whose weights decay by themselves, not through the gradient (Loshchilov and Hutter 2019)."""
+
+    weight_decay: float = 0.01
 
 
 class Method(nn.Module):

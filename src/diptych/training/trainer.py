@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from diptych.errors import TrainingError
-from diptych.methods.method import Method, Schedule, Step, parameters
+from diptych.methods.method import AdamW, Method, Schedule, Step, parameters
 from diptych.nn.ema import Average
 from diptych.runtime.speed import Speed
 from diptych.training import processes
@@ -66,10 +66,10 @@ class Trainer:
         self.rank, self.processes = processes.rank(), processes.count()
         self.groups = method.groups()
         self.speed.prepare(net for group in self.groups.values() for net in group)
-        published = method.optimisers()
+        self.published = published = method.optimisers()
         self.base_rates = {name: (rate or adam.lr) * self.stabilized.rate(name) for name, adam in published.items()}
         self.optimisers = {
-            name: torch.optim.Adam(
+            name: (torch.optim.AdamW if isinstance(adam, AdamW) else torch.optim.Adam)(
                 by_rate(self.groups[name], adam.by_inputs), lr=rate or adam.lr, betas=betas or adam.betas,
                 weight_decay=adam.weight_decay, fused=self.speed.fused,
             )
@@ -135,8 +135,9 @@ class Trainer:
             nn.utils.clip_grad_norm_(moving, self.clip)
         rate = self.lr * factor(self.schedule, self.method.progress)
         for name in groups:
+            warmth = self.published[name].warmth(self.images_seen)
             for group in self.optimisers[name].param_groups:
-                group["lr"] = self.base_rates[name] * rate * group.get("factor", 1.0)
+                group["lr"] = self.base_rates[name] * rate * warmth * group.get("factor", 1.0)
             self.optimisers[name].step()
             self.optimisers[name].zero_grad(set_to_none=True)
             self.stabilized.power_iteration(self.groups[name])
