@@ -16,7 +16,7 @@ from test_resume import train_and_die
 from diptych.data import cache as caching
 from diptych.data import open_data
 from diptych.errors import ConfigError
-from diptych.training.run import Run
+from diptych.training.loop import Loop
 from diptych.training.trainer import Trainer
 
 
@@ -81,7 +81,7 @@ def test_two_folders_can_move_as_well(tmp_path: Path) -> None:
     given = recipe(tmp_path, images=4, best="last", checkpoint_every=2)
     given["method"] = {"name": "cyclegan", "blocks": 1, "width": 4, "discriminator_width": 4, "discriminator_layers": 1}
     given["data"] = {"a": str(tmp_path / "x/train/cats"), "b": str(tmp_path / "x/train/dogs"), "size": 16, "load": 16}
-    train_and_die(given, tmp_path / "run", Run, "finish")
+    train_and_die(given, tmp_path / "run", Loop, "finish")
     (tmp_path / "x").rename(tmp_path / "y")
     places = {name: str(tmp_path / "y" / "train" / of) for name, of in (("a", "cats"), ("b", "dogs"))}
     assert "the same, by name and size" in train({"data": places}, tmp_path / "run", resume=True)

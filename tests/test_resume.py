@@ -21,7 +21,7 @@ from diptych.errors import ConfigError, ModelError
 from diptych.storage.files import UNFINISHED
 from diptych.training import checkpoint, plan
 from diptych.training.results import Results
-from diptych.training.run import Run
+from diptych.training.loop import Loop
 from diptych.training.stopping import Stopped
 from diptych.training.trainer import Trainer
 
@@ -68,7 +68,7 @@ def train_and_die(given: dict[str, Any], out: Path, owner: type, name: str, when
 def ended(pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that was killed after its last step, before it wrote the results."""
     out = tmp_path_factory.mktemp("ended")
-    train_and_die(recipe(pairs), out, Run, "finish")
+    train_and_die(recipe(pairs), out, Loop, "finish")
     return out
 
 
@@ -102,7 +102,7 @@ def test_killed_again_and_again_it_goes_on_to_the_same_bits(
 def test_killed_between_steps_it_goes_on_to_the_same_bits(
     place: str, pairs: Path, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
-    train_and_die(recipe(pairs), tmp_path / "run", Results if place == "save" else Run, place)
+    train_and_die(recipe(pairs), tmp_path / "run", Loop if place == "finish" else Results, place)
     train(recipe(pairs), tmp_path / "run")
     assert outcome(tmp_path / "run") == undisturbed
 
@@ -121,7 +121,7 @@ def test_patience_ends_a_resumed_run_where_it_would_have_ended(pairs: Path, tmp_
     train(given, tmp_path / "undisturbed")
     assert images_seen(tmp_path / "undisturbed") == 12
     train_and_die(given, tmp_path / "early", Trainer, "step", lambda trainer: trainer.images_seen == 10)
-    train_and_die(given, tmp_path / "at its end", Run, "finish")
+    train_and_die(given, tmp_path / "at its end", Loop, "finish")
     for name in ("early", "at its end"):
         train(given, tmp_path / name)
         assert outcome(tmp_path / name) == outcome(tmp_path / "undisturbed")

@@ -21,7 +21,7 @@ from diptych import Translator, images
 from diptych import experiment as facade
 from diptych.methods import find, names
 from diptych.methods.method import inputs
-from diptych.training.run import Run
+from diptych.training.loop import Loop
 
 UNPAIRED = [name for name in names() if inputs(find(name)) == ("a", "b")]
 TWO_WAY = [name for name in UNPAIRED if find(name).directions]
@@ -193,13 +193,13 @@ def test_a_history_of_fakes_is_not_in_a_model(run: Path) -> None:
 @pytest.mark.parametrize("method", UNPAIRED)
 def test_a_stopped_run_goes_on_to_the_same_bits(method: str, tmp_path: Path) -> None:
     assert train(method, tmp_path / "whole", "train.tick_every=1").code == 0
-    at_tick = Run.at_tick
+    at_tick = Loop.at_tick
 
-    def stop_after_two(self: Run, now: int, due: set[str], stop: int | None) -> None:
+    def stop_after_two(self: Loop, now: int, due: set[str], stop: int | None) -> None:
         at_tick(self, now, due, 15 if now == 2 else stop)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Run, "at_tick", stop_after_two)
+        patch.setattr(Loop, "at_tick", stop_after_two)
         assert train(method, tmp_path / "parts", "train.tick_every=1").code == 143
     assert train(method, tmp_path / "parts", "train.tick_every=1").code == 0
     one, other = (tmp_path / part / "run" / "last" / "weights.safetensors" for part in ("whole", "parts"))

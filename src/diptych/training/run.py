@@ -8,10 +8,8 @@ RUN/samples/        picture grids                    RUN/checkpoint/  complete s
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from dataclasses import replace
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -19,25 +17,24 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
-from diptych.errors import ConfigError, ModelError, TrainingError, printable_lines
-from diptych.methods.method import Method, arguments
+from diptych.errors import ConfigError, ModelError, printable_lines
+from diptych.methods.method import Method
 from diptych.model.folder import begin_from, inspect_card
-from diptych.options.recipes import dump, merge, read_recipe
+from diptych.options.recipes import merge, read_recipe
 from diptych.runtime.threads import Threads
-from diptych.storage.files import write_text
 from diptych.training import checkpoint, folder, processes
 from diptych.training.budget import UNKNOWN, Stopwatch
 from diptych.training.extending import LENGTH, extended, with_length
 from diptych.training.folder import DONE, RECIPE
 from diptych.training.log import Log
+from diptych.training.loop import Loop, so_far
 from diptych.training.moved import PLACES, check_fingerprint, check_places, moved
-from diptych.training.pacing import Pace, rarer
 from diptych.training.plan import Plan
 from diptych.training.recipe import Recipe, as_begun, as_counted, resolve
 from diptych.training.results import Results
-from diptych.training.share import Share
-from diptych.training.stopping import Lasting, Stopped, heeding
+from diptych.training.stopping import Lasting, heeding
 from diptych.training.trainer import Trainer
+from diptych.training.validation import out_of_patience
 
 
 def train(
@@ -85,7 +82,6 @@ class Run:
         self.budget = self.plan.budget(watch)
         self.every = self.budget.every if self.budget else self.plan.intervals()
         self.longer = ""
-        self.signal: int | None = None
 
     # --- Before the first step -----------------------------------------------------------------------------------
 
@@ -93,9 +89,6 @@ class Run:
         for line in self.plan.lines():
             self.say(line)
         self.say(f"into {self.folder}")
-
-    def note_signal(self, number: int) -> None:
-        self.signal = number
 
     def say(self, text: str) -> None:
         self.console.print(printable_lines(text), markup=False, highlight=False, soft_wrap=True)
@@ -142,30 +135,39 @@ class Run:
         if (self.folder / DONE).exists():
             self.say(f"this run is complete: {self.folder / 'model'}")
             return
-        train, self.images = self.recipe.train, self.plan.images or UNKNOWN
+        trainer = self.trainer(self.plan.images or UNKNOWN)
+        results = Results(trainer, self.recipe, self.data, self.folder, self.say, self.budget)
+        images = self.restore(trainer, results)
+        log = self.begin_log(trainer, images) if self.first else None
+        with Threads(self.recipe.speed.threads) as threads:
+            loop = Loop(
+                self.plan, trainer, results, place=self.folder, images=images, every=self.every, watch=self.watch,
+                budget=self.budget, log=log, threads=threads, say=self.say,
+            )  # fmt: skip
+            with heeding(loop.note_signal):
+                try:
+                    loop.run()
+                finally:
+                    if log:
+                        log.close()
+
+    def trainer(self, images: int) -> Trainer:
+        """The method with the weights that it begins from, ready for so many images."""
+        train = self.recipe.train
         torch.manual_seed(train.seed)
         method = self.plan.method()
         if train.start:
             self.begin_from(method, train.start)
-        self.trainer = Trainer(
-            method, images=self.images, schedule=train.schedule, lr=train.lr_scale, micro_batch=train.micro_batch,
+        return Trainer(
+            method, images=images, schedule=train.schedule, lr=train.lr_scale, micro_batch=train.micro_batch,
             ema=train.ema, ema_counts=train.ema_counts, rate=train.lr, betas=train.moments, clip=train.clip,
             seed=train.seed, stabilizers=self.recipe.stabilizers, speed=self.recipe.speed,
             device=self.plan.device,
         )  # fmt: skip
-        self.results = Results(self.trainer, self.recipe, self.data, self.folder, self.say, self.budget)
-        self.restore()
-        self.log = self.begin_log() if self.first else None
-        with heeding(self.note_signal), Threads(self.recipe.speed.threads) as self.threads:
-            try:
-                self.loop()
-            finally:
-                if self.log:
-                    self.log.close()
 
-    def begin_log(self) -> Log:
-        total = None if self.images == UNKNOWN else self.images
-        return Log(self.folder, self.console, total=total, done=self.trainer.images_seen, budget=self.budget)
+    def begin_log(self, trainer: Trainer, images: int) -> Log:
+        total = None if images == UNKNOWN else images
+        return Log(self.folder, self.console, total=total, done=trainer.images_seen, budget=self.budget)
 
     def begin_from(self, method: Method, start: str) -> None:
         """Take over a model's weights. Raises ConfigError where it was trained the other way round."""
@@ -178,209 +180,25 @@ class Run:
         if anew := begin_from(method, start):
             self.say(f"{start} does not hold {', '.join(anew)}: begun anew")
 
-    def restore(self) -> None:
+    def restore(self, trainer: Trainer, results: Results) -> int:
+        """Go on from the newest saved state, if there is one; the last image of the training."""
+        images = self.plan.images or UNKNOWN
         state = checkpoint.read(self.folder / "checkpoint")
         if state is None:
-            return
+            return images
         if state["recipe"] != self.recipe.name:
             raise ConfigError(f"the checkpoint in {self.folder} is of {state['recipe']}, not of {self.recipe.name}")
         check_fingerprint(self.folder, self.data, state["data"])
         try:
-            self.trainer.load(state)
+            trainer.load(state)
         except (RuntimeError, ValueError, KeyError, TypeError) as error:  # torch's, for other networks or optimisers
             reason = " ".join(str(error).split())[:200]
             raise ModelError(f"the checkpoint in {self.folder} does not fit its {RECIPE}: {reason}") from None
-        self.results.best, self.results.worse = state["best"], state["worse"]
+        results.best, results.worse = state["best"], state["worse"]
         self.watch.before = state.get("seconds", 0.0)
         if self.budget:
-            self.trainer.course = self.budget.load(state.get("time"), self.trainer.images_seen)
-            self.images = self.trainer.course.images
-        self.heed_patience()
-        self.say(f"going on at {self.so_far()}")
-
-    def so_far(self) -> str:
-        """How much of the training is behind, in words."""
-        seen = self.trainer.images_seen
-        if self.budget:
-            return f"{seen} images, {self.watch.seconds / 60:.2f} of {self.budget.minutes:g} minutes"
-        return f"{seen} of {self.images} images"
-
-    def loop(self) -> None:
-        trainer, batches = self.trainer, self.batches()
-        self.pace = Pace(trainer.images_seen)
-        self.share = Share(trainer, self.recipe.train.batch, steps=self.recipe.stabilizers.r1_every)
-        if self.budget:
-            self.budget.begin(trainer.images_seen)
-        while trainer.images_seen < self.images:
-            self.plan_length()
-            before = trainer.images_seen
-            if changed := self.threads.look():
-                self.say(f"  {changed}; speed.threads fixes their number")
-            batch = next(batches)
-            with self.share.counting():
-                trainer.step(batch)
-            now, last = trainer.images_seen, trainer.images_seen >= self.images
-            if self.log:
-                self.log.advance(now)
-            due = self.due(before, now, last)
-            stop = processes.agreed(self.signal)
-            if due or stop is not None:
-                self.at_tick(now, due, stop)
-        self.finish()
-        processes.wait_for_all()  # one that ends earlier can abort, and torchrun then stops the one that still writes
-
-    def plan_length(self) -> None:
-        """Plan the last image anew by the time that is left, where it is time to."""
-        trainer, budget = self.trainer, self.budget
-        if budget and trainer.images_seen >= budget.next:
-            trainer.wait()
-            trainer.course = budget.plan(trainer.images_seen, trainer.course, saves=1 if self.results.best else 2)
-            self.images = trainer.course.images
-            if self.log and self.images != UNKNOWN:
-                self.log.expect(self.images)
-
-    def due(self, before: int, now: int, last: bool) -> set[str]:
-        """What is to be done after the step from image `before` to `now`; at the end everything."""
-        due = {name for name, every in self.every.items() if last or before // every != now // every}
-        if self.budget:
-            due |= self.budget.due(self.trainer.method.progress, self.trainer.course.at(now))
-        return due
-
-    def batches(self) -> Iterator[dict[str, torch.Tensor]]:
-        """Batches for this process on its device, in [-1, 1]."""
-        trainer = self.trainer
-        batches = self.data.loader(
-            self.plan.inputs, seed=self.recipe.train.seed, batch=self.recipe.train.batch, start=trainer.images_seen,
-            rank=trainer.rank, world=trainer.processes,
-        )  # fmt: skip
-        wanted = arguments(trainer.method)
-        for batch in batches:
-            there = {name: x.to(trainer.device, non_blocking=True) for name, x in batch.items()}
-            ready = self.data.tensors(self.plan.inputs, there)
-            yield {name: x for name, x in ready.items() if name in wanted}
-
-    def at_tick(self, now: int, due: set[str], stop: int | None) -> None:
-        """What is done between steps: the first process does it, the others wait; a state is that of all of them.
-
-        Raises Stopped after a signal.
-        """
-        with self.advising():
-            losses = self.trainer.losses()
-        with self.budget.between() if self.budget else nullcontext():
-            if self.log:
-                folder.must_be_there(self.folder)
-                if "tick" in due:
-                    rate = self.log.tick(now, losses)
-                    if said := self.share.after_tick(rate):
-                        self.say(f"  {said}")
-                if "sample" in due:
-                    self.results.sample(now, self.log)
-                if "validate" in due:
-                    self.validate(now, self.log)
-            if "checkpoint" in due or stop is not None:
-                with self.budget.spending("checkpoint") if self.budget else nullcontext():
-                    self.save_state()
-            if self.log:
-                self.log.restart_clock(now)
-        if stop is not None:
-            processes.wait_for_all()
-            self.say(f"stopped at {self.so_far()}, state saved; the same command goes on")
-            raise Stopped(stop)
-        self.results.worse = processes.agreed(self.results.worse if self.first else None) or 0
-        if "validate" in due:
-            self.agree_on_validations()
-        self.heed_patience()
-
-    def heed_patience(self) -> None:
-        """Make this image the last one after as many scores without a better one as the recipe allows."""
-        if 0 < self.recipe.train.patience <= self.results.worse:
-            self.images = self.trainer.images_seen
-
-    def validate(self, now: int, log: Log) -> None:
-        """Score, and decide how often from here on, by the time that it took."""
-        image, begun = self.pace.seconds(now), time.monotonic()
-        if not self.budget:
-            self.results.validate(now, log)
-            self.fix_validations(now, time.monotonic() - begun, image)
-            return
-        with self.budget.spending("validate"):
-            scored = self.results.validate(now, log, within=self.budget.allowed())
-        if not scored:
-            for often in (self.every, self.budget.parts):
-                often |= dict.fromkeys(often.keys() & {"validate"}, 0)
-            kept = "the best so far" if self.results.best else "the newest"
-            self.say(
-                f"  a validation takes more time than is left for it: no more of them, {kept} weights are kept. Give "
-                f"train.minutes more, fewer pairs to validate by data.val, or train.best=last"
-            )
-        elif self.budget.thin():
-            seconds, number = self.budget.costs["validate"], self.budget.parts["validate"]
-            self.say(f"  a validation takes {seconds:.0f} s: {number} in all, a tenth of the time at most")
-
-    def agree_on_validations(self) -> None:
-        """Take over what the first process has settled on; 0 is none any more."""
-        for often in (self.every, self.budget.parts if self.budget else {}):
-            if "validate" in often:
-                often["validate"] = processes.agreed(often["validate"] if self.first else None) or 0
-                if not often["validate"]:
-                    del often["validate"]
-
-    def fix_validations(self, now: int, seconds: float, image: float) -> None:
-        """After the first validation, decide how often there is one, and write it into the recipe: whoever repeats the
-        run by that, or goes on with it, scores at the same images. A first score that is not at one of these is left
-        out of account. seconds, image: what the validation took, and what an image takes."""
-        train = self.recipe.train
-        if train.validate_every is not None or train.best == "last" or not self.data.val or now >= self.images:
-            return
-        before = self.every["validate"]
-        self.every["validate"] = every = rarer(before, seconds, image)
-        self.recipe = replace(self.recipe, train=replace(train, validate_every=every))
-        write_text(self.folder / RECIPE, dump(self.recipe.sections()))
-        if every > before:
-            self.results.best, self.results.worse = {}, 0
-            self.say(
-                f"a validation takes as long as {seconds / image:.0f} images: from here on every {every} images, not "
-                f"{before}, which is a tenth of the time at most (train.validate_every={before} keeps to it)"
-            )
-
-    @contextmanager
-    def advising(self) -> Iterator[None]:
-        """Add to the trainer's complaint what is left and what to try."""
-        try:
-            yield
-        except TrainingError as error:
-            state = self.folder / "checkpoint" / checkpoint.NOTE
-            good = f"the last good state is in {state.parent}" if state.exists() else "no state was saved before it"
-            raise TrainingError(
-                f"{error}; {good}. Begin a new run (another --out) with a lower "
-                f"{'train.lr' if self.recipe.train.lr else 'train.lr_scale (0.5)'}, with "
-                f"train.clip=1, or with speed.bf16=false"
-            ) from None
-
-    def save_state(self) -> None:
-        extra = {
-            "recipe": self.recipe.name, "data": self.data.fingerprint,
-            "best": self.results.best, "worse": self.results.worse,
-            "seconds": self.watch.seconds, "time": self.budget and self.budget.state(self.trainer.course),
-        }  # fmt: skip
-        with self.advising():
-            state = self.trainer.state()
-        if self.first:
-            checkpoint.write(self.folder / "checkpoint", {**state, **extra})
-
-    def finish(self) -> None:
-        if not self.first:
-            return
-        self.results.finish()
-        write_text(self.folder / DONE, f"{self.trainer.images_seen}\n")
-        self.say(f"done: {self.folder / 'model'}{self.afterwards()}")
-
-    def afterwards(self) -> str:
-        """What became of the time, in words."""
-        if not self.budget:
-            return ""
-        seen, progress = self.trainer.images_seen, self.trainer.course.progress
-        short = self.budget.short and progress < 0.9
-        return f"; {self.so_far()} (train.images={seen} is as long)" + short * (
-            f". Time was up when {progress:.0%} of the schedule were done: give train.minutes more"
-        )
+            trainer.course = self.budget.load(state.get("time"), trainer.images_seen)
+            images = trainer.course.images
+        images = trainer.images_seen if out_of_patience(self.recipe, results) else images
+        self.say(f"going on at {so_far(trainer, images, self.budget)}")
+        return images
