@@ -189,9 +189,9 @@ def test_a_style_picture_gives_the_code_that_the_encoder_reads_from_it(model):
     ("end", "code"),
     [
         ({"style": pictures(1, seed=7)}, lambda model: model.e(pictures(1, seed=7))[0]),
-        ({"towards": 5}, lambda model: model.code_of(5)),
+        ({"interpolate_to_seed": 5}, lambda model: model.code_of(5)),
     ],
-    ids=["style", "towards"],
+    ids=["style", "interpolate_to_seed"],
 )
 def test_strength_goes_from_the_seed_s_code_to_the_other(model, end: Any, code: Callable[..., Tensor]):
     x, first, second = pictures(), model.code_of(3), code(model)
@@ -208,25 +208,25 @@ def test_strength_without_an_end_goes_from_the_average_code_to_the_seed_s(model)
 
 
 def test_there_is_one_end_at_most(model):
-    with pytest.raises(ConfigError, match=r"style and towards both .* leave one of them out"):
-        model.translate(pictures(), style=pictures(1), towards=5)
+    with pytest.raises(ConfigError, match=r"style and interpolate_to_seed both .* leave one of them out"):
+        model.translate(pictures(), style=pictures(1), interpolate_to_seed=5)
 
 
-def test_towards_is_a_control_as_it_is_typed():
+def test_interpolate_to_seed_is_a_control_as_it_is_typed():
     translator = bundle(BicycleGAN, OPTIONS)
-    assert translator.checked({"seed": 1, "towards": 5, "style_strength": 0.5}) == {
-        "seed": 1, "towards": 5, "style": None, "style_strength": 0.5
+    assert translator.checked({"seed": 1, "interpolate_to_seed": 5, "style_strength": 0.5}) == {
+        "seed": 1, "interpolate_to_seed": 5, "style": None, "style_strength": 0.5
     }  # fmt: skip
-    assert translator.checked({})["towards"] is None
-    with pytest.raises(ConfigError, match="towards"):
-        translator.checked({"towards": -1})
+    assert translator.checked({})["interpolate_to_seed"] is None
+    with pytest.raises(ConfigError, match="interpolate_to_seed"):
+        translator.checked({"interpolate_to_seed": -1})
 
 
 def test_several_answers_that_would_be_one_are_refused():
     translator = bundle(BicycleGAN, OPTIONS)
     with pytest.raises(ConfigError, match=r"every answer would be the same .* they differ with style_strength=0.5"):
-        translator.check_several({"towards": 5})
-    translator.check_several({"towards": 5, "style_strength": 0.5})
+        translator.check_several({"interpolate_to_seed": 5})
+    translator.check_several({"interpolate_to_seed": 5, "style_strength": 0.5})
 
 
 # Networks

@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 from small import SMALL
 
+from diptych.cli.translate import read_arguments
 from diptych.errors import ConfigError
 from diptych.methods import find, names
 from diptych.methods.method import Method
 from diptych.model.card import Card, Domain
 from diptych.model.controls import Form, describe_controls
+from diptych.model.translator import Translator
+from diptych.options.recipes import warn_of
 
 
 def card(method: str, ways: str = "b") -> Card:
@@ -56,3 +59,17 @@ def test_words_of_a_form_become_values_and_all_that_is_wrong_is_said_at_once() -
         form.read({"seed": "7_0", "style_strength": "2"})
     for part in ("seed = -1", "'dusk': the model translates to night or day", "did you mean style", "style_strength"):
         assert part in str(error.value)
+
+
+def test_a_control_is_understood_under_its_former_name_with_a_warning() -> None:
+    network, about = built("bicyclegan"), card("bicyclegan")
+    warn_of.cache_clear()
+    with pytest.warns(FutureWarning, match="towards is now called interpolate_to_seed"):
+        assert Form(network, about).read({"towards": "5"}) == {"interpolate_to_seed": 5}
+    warn_of.cache_clear()
+    known = Translator(network, about, device="cpu")
+    with pytest.warns(FutureWarning, match="until version 0.3"):
+        assert known.checked({"towards": 5})["interpolate_to_seed"] == 5
+    assert read_arguments(known.controls, {"towards": "5"}) == {"interpolate_to_seed": 5}
+    with pytest.raises(ConfigError, match="towards is the former name of interpolate_to_seed, and both are given"):
+        known.checked({"towards": 5, "interpolate_to_seed": 6})

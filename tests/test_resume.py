@@ -20,8 +20,8 @@ from runs import arguments, images_seen, outcome, recipe, start, train, wait_for
 from diptych.errors import ConfigError, ModelError
 from diptych.storage.files import UNFINISHED
 from diptych.training import checkpoint, plan
-from diptych.training.results import Results
 from diptych.training.loop import Loop
+from diptych.training.results import Results
 from diptych.training.stopping import Stopped
 from diptych.training.trainer import Trainer
 

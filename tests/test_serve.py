@@ -110,7 +110,12 @@ def test_the_fields_of_one_picture_are_not_those_of_many(server: Server) -> None
 def test_models_say_what_they_are(server: Server, place: Path) -> None:
     models = {one["name"]: one for one in server.get("/v1/models").json()}
     assert set(models) == {"houses", "paint"}
-    assert [one["name"] for one in models["paint"]["controls"]] == ["seed", "towards", "style", "style_strength"]
+    assert [one["name"] for one in models["paint"]["controls"]] == [
+        "seed",
+        "interpolate_to_seed",
+        "style",
+        "style_strength",
+    ]
     assert models["houses"]["licence"] == "not stated"
     assert server.get("/v1/models/houses").json()["card"]["method"] == "pix2pix"
     assert server.get("/v1/models/houses/card").text.startswith("# ")

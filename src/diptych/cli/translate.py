@@ -294,7 +294,10 @@ def sort_out_controls(arguments: list[str]) -> dict[str, str]:
 
 def read_arguments(controls: Mapping[str, Control], words: Mapping[str, str]) -> dict[str, Any]:
     """What the command line says of controls as values; what is no control is refused elsewhere. Raises ConfigError."""
-    return {name: controls[name].read_argument(word) if name in controls else word for name, word in words.items()}
+    from diptych.options.controls import renamed
+
+    given = renamed(controls, words)
+    return {name: controls[name].read_argument(word) if name in controls else word for name, word in given.items()}
 
 
 def parted_arguments(arguments: list[str]) -> tuple[list[Path], dict[str, str]]:

@@ -22,7 +22,7 @@ from diptych.nn.gaussian import Gaussian, seeded_normal
 from diptych.nn.generators import U_NETS
 from diptych.nn.multiscale import MultiScalePatchGAN
 from diptych.nn.norms import Norm
-from diptych.options.controls import Seed, Strength, Style
+from diptych.options.controls import Of, Seed, Strength, Style
 
 Generator = Literal["unet_512", "unet_256", "unet_128", "unet_64", "unet_32"]
 
@@ -157,7 +157,9 @@ class BicycleGAN(Method):
         x: Tensor,
         *,
         seed: Seed = 0,
-        towards: Annotated[Seed | None, "another seed, to whose answer this one goes"] = None,
+        interpolate_to_seed: Annotated[
+            Seed | None, Of("seed", was="towards"), "another seed, to whose answer this one goes"
+        ] = None,
         style: Annotated[Style, "a picture of the target, to whose look the answer goes"] = None,
         style_strength: Annotated[
             Strength,
@@ -166,13 +168,14 @@ class BicycleGAN(Method):
         ] = 1.0,
     ) -> Tensor:
         """Translate `B C H W` in [-1, 1]; many answers, one for each `seed`, on straight lines of codes."""
-        if style is not None and towards is not None:
-            raise ConfigError("style and towards both say where the code of the seed goes: leave one of them out")
+        if style is not None and interpolate_to_seed is not None:
+            both = "style and interpolate_to_seed both say where the code of the seed goes"
+            raise ConfigError(f"{both}: leave one of them out")
         code = self.code_of(seed).to(x)
         if style is not None:
             code = code.lerp(self.e(style).mean.to(x), style_strength)
-        elif towards is not None:
-            code = code.lerp(self.code_of(towards).to(x), style_strength)
+        elif interpolate_to_seed is not None:
+            code = code.lerp(self.code_of(interpolate_to_seed).to(x), style_strength)
         else:
             code = style_strength * code
         return self.g(x, code.expand(len(x), -1))

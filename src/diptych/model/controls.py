@@ -10,7 +10,7 @@ from diptych import tasks
 from diptych.errors import ConfigError
 from diptych.methods.method import Method
 from diptych.model.card import Card
-from diptych.options.controls import Control, Instances, control, controls_of
+from diptych.options.controls import Control, Instances, control, controls_of, renamed
 from diptych.options.schema import complete, schema
 
 
@@ -55,6 +55,7 @@ class Form:
         `to` may be given for every model. Raises ConfigError that names all that is wrong.
         """
         known = {one.name: one for one in self.controls}
+        given = renamed(known, given)
         read = {
             name: value
             for name, value in given.items()

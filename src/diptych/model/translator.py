@@ -35,7 +35,7 @@ from diptych.model.preparing import (
     within_range,
 )
 from diptych.model.tiles import translated_in_tiles
-from diptych.options.controls import Control, answer, controls_of
+from diptych.options.controls import Control, answer, controls_of, renamed
 from diptych.options.schema import complete, schema
 from diptych.runtime.device import choose_device
 from diptych.runtime.precision import words
@@ -366,7 +366,7 @@ class Translator:
 
         `to` may be given for every model. Raises ConfigError that names all that is wrong.
         """
-        given, known = dict(controls), self.controls
+        given, known = renamed(self.controls, controls), self.controls
         side = self.ends(given.pop("to", None))[1]
         if maps := [name for name in sorted(self.maps) if given.get(name) is not None]:
             raise ConfigError(f"{maps[0]} lies on the pixels of one picture: give it with each, by with_maps")

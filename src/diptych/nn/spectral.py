@@ -55,10 +55,10 @@ class SpectralNormConv2d(nn.Conv2d):
 
     u: Tensor
     v: Tensor
-    folded = False
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.folded = False
         for name, size in zip("uv", (len(self.weight), self.weight[0].numel()), strict=True):
             self.register_buffer(name, F.normalize(torch.randn(size), dim=0))
 

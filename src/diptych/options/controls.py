@@ -18,7 +18,7 @@ from annotated_types import Interval
 from torch import Tensor
 
 from diptych.errors import ConfigError
-from diptych.options.recipes import parse
+from diptych.options.recipes import parse, warn_of
 
 Kind = Literal[
     "domain", "picture", "map", "prompt", "seed", "strength", "choice", "integer", "number", "switch", "text"
@@ -30,10 +30,11 @@ WORDS: tuple[Kind, ...] = ("domain", "picture", "map", "prompt", "choice", "text
 @dataclass(frozen=True)
 class Of:
     """In an annotation: of which kind a control is, where its type alone does not say it; map: of which kind a map is,
-    by its name in `diptych.kinds`."""
+    by its name in `diptych.kinds`; was: its former name."""
 
     kind: Kind
     map: str = ""
+    was: str = ""
 
 
 To = Annotated[Literal["a", "b"], Of("domain"), "the domain to translate to"]
@@ -67,7 +68,7 @@ class Control:
 
     kind: what a user is shown for it; a picture is an example, a map lies on the pixels of the picture, is of the kind
     `map` in `diptych.kinds`, and has its name. choices: of a choice, the words to choose from. low, high: bounds of a
-    number, where there are any. optional: whether it may be left empty. help: what it does.
+    number, where there are any. optional: whether it may be left empty. help: what it does. was: its former name.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Control:
     optional: bool = False
     help: str = ""
     map: str = ""
+    was: str = ""
 
     @property
     def is_file(self) -> bool:
@@ -151,15 +153,26 @@ def answer(controls: Mapping[str, Control], given: Mapping[str, Any], number: in
     return {**given, seed.name: (given.get(seed.name, seed.default) + number) % 2**63} if seed else dict(given)
 
 
+def renamed(controls: Mapping[str, Control], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is given for `controls`, that under a former name under today's. Raises ConfigError where both are."""
+    former = {one.was: one.name for one in controls.values() if one.was}
+    for old, new in former.items():
+        if old in given and new in given:
+            raise ConfigError(f"{old} is the former name of {new}, and both are given: leave {old} out")
+        if old in given:
+            warn_of(old, new)
+    return {former.get(name, name): value for name, value in given.items()}
+
+
 def control(name: str, annotation: Any, default: Any) -> Control:
     """The control that has this type. Raises ConfigError for a type that no form can show."""
     inner, said, optional = unwrapped(annotation)
     optional, help = optional or default is None, next((one for one in said[::-1] if isinstance(one, str)), "")
     low, high = (next((v for one in said for key in keys if (v := getattr(one, key, None)) is not None), None)
                  for keys in (("ge", "gt"), ("le", "lt")))  # fmt: skip
-    if of := next((one for one in said if isinstance(one, Of)), None):
+    if of := next((one for one in said[::-1] if isinstance(one, Of)), None):
         high = 2**63 - 1 if of.kind == "seed" else high
-        return Control(name, of.kind, default, low=low, high=high, optional=optional, help=help, map=of.map)
+        return Control(name, of.kind, default, low=low, high=high, optional=optional, help=help, map=of.map, was=of.was)
     if get_origin(inner) is Literal:
         return Control(name, "choice", default, tuple(map(str, get_args(inner))), optional=optional, help=help)
     kinds: dict[Any, Kind] = {bool: "switch", int: "integer", float: "number", str: "text"}

@@ -53,22 +53,23 @@ class Sealer:
     ) -> None:
         self.about = {"model": model or card.title(), "version": version or "not saved", "method": card.method}
         self.certificate_path, self.version, self.mark = certificate_path, version or "0", mark
-        self.open()
+        self.signer, self.expires = self.opened()
 
-    def open(self) -> None:
-        """Take the certificate; again where it has expired meanwhile. Raises ConfigError for the user's own."""
+    def opened(self) -> tuple[c2pa.Signer, datetime]:
+        """The signer of the certificate, and until when it is valid. Raises ConfigError for a bad one of the user's."""
         own = find_certificate(self.certificate_path)
-        self.expires = own.expires
         try:
-            self.signer = c2pa.Signer.from_info(c2pa.C2paSignerInfo(own.algorithm, own.chain, own.key, None))
+            signer = c2pa.Signer.from_info(c2pa.C2paSignerInfo(own.algorithm, own.chain, own.key, None))
             trial = io.BytesIO()
-            self.sign("image/png", io.BytesIO(images.encode(np.zeros((1, 1), np.uint8), "PNG")), trial, self.about)
+            black = io.BytesIO(images.encode(np.zeros((1, 1), np.uint8), "PNG"))
+            sign(signer, "image/png", black, trial, self.about)
             with c2pa.Reader("image/png", trial, context=context()) as reader:
                 faults = failures(json.loads(reader.json()))
         except c2pa.C2paError as error:
             faults = {str(error)}
         if faults - {UNTRUSTED}:
             raise ConfigError(f"{own.path}: what this certificate signs is not accepted: {', '.join(faults)}")
+        return signer, own.expires
 
     def encode(
         self, picture: Picture, format: str, controls: Mapping[str, Any] = {}, *, source: bytes | None = None
@@ -126,14 +127,19 @@ class Sealer:
         return about if source is None else {**about, "source_sha256": hashlib.sha256(source).hexdigest()}
 
     def sign(self, media_type: str, unsigned: Any, signed: Any, about: Mapping[str, Any]) -> None:
-        """Copy a file from one stream to another, with credentials."""
+        """Copy a file from one stream to another, with credentials; where the certificate has expired, by a new one."""
         if datetime.now(UTC) > self.expires:
-            self.open()
-        builder = c2pa.Builder.from_json(json.dumps(manifest(about)), context())
-        try:
-            builder.sign(self.signer, media_type, unsigned, signed)
-        finally:
-            builder.close()
+            self.signer, self.expires = self.opened()
+        sign(self.signer, media_type, unsigned, signed, about)
+
+
+def sign(signer: c2pa.Signer, media_type: str, unsigned: Any, signed: Any, about: Mapping[str, Any]) -> None:
+    """Copy a file from one stream to another, with credentials."""
+    builder = c2pa.Builder.from_json(json.dumps(manifest(about)), context())
+    try:
+        builder.sign(signer, media_type, unsigned, signed)
+    finally:
+        builder.close()
 
 
 def failures(store: Mapping[str, Any]) -> set[str]:

@@ -49,6 +49,7 @@ class Jobs:
         self.largest, self.unpacked = largest, unpacked
         self.place = store.place / "jobs"
         self.wake = asyncio.Event()
+        self.loop: asyncio.AbstractEventLoop | None = None
         self.task: asyncio.Task[None] | None = None
         self.current: tuple[str, asyncio.Task[None]] | None = None
         self.troubles: dict[str, str] = {}
@@ -152,7 +153,7 @@ class Jobs:
 
     async def went_well(self, job: Job) -> bool:
         """Carry a job out; whether it came to its end, or was cancelled."""
-        task = self.loop.create_task(self.carry_out(job))
+        task = asyncio.create_task(self.carry_out(job))
         self.current = job.id, task
         try:
             await asyncio.wait({task})
@@ -237,6 +238,7 @@ class Jobs:
         """Stop a job; what is done stays. May be called from any thread."""
         self.find(job)
         self.store.set_job(job, "cancelled", unless="done")
+        assert self.loop is not None, "jobs have not been started"
         self.loop.call_soon_threadsafe(self.interrupt, job)
         return self.find(job)
 

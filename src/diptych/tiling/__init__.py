@@ -105,6 +105,10 @@ class Work:
         self.window, self.height, self.width, self.step, self.tiling = window, height, width, step, tiling
         self.draws = Draws(height, width)
         self.tick: Callable[[], object] = lambda: None
+        self.row_spans: list[Span] = []
+        self.column_spans: list[Span] = []
+        self.tiles: list[Tile] = []
+        self.blend = 0
 
     def cut(self, size: int, halo: int, blend: int) -> None:
         """Decide on the tiles."""

@@ -70,6 +70,7 @@ class Budget:
         self.costs: dict[str, float] = {}
         self.seconds, self.images = 0.0, 0.0  # of the steps measured, older ones counting less
         self.cold = True
+        self.mark, self.seen = time.monotonic(), 0  # from when on, and from which image on, steps are measured
         self.next, self.gap = 0, 0
         self.short = False
 

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import sys
 from contextlib import suppress
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -22,9 +23,11 @@ UNSENT = 131_072
 class PatientConnection(HttpToolsProtocol):
     """HTTP as uvicorn speaks it, with a limit of time and size until a request's headers are complete."""
 
-    timer: asyncio.TimerHandle | None = None
-    unread: asyncio.TimerHandle | None = None
-    received = 0
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.timer: asyncio.TimerHandle | None = None
+        self.unread: asyncio.TimerHandle | None = None
+        self.received = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)

@@ -121,7 +121,6 @@ class Engine:
 
     async def start(self) -> None:
         """Verify and copy the models, start the workers, and wait until all have loaded them. Raises ModelError."""
-        self.loop = asyncio.get_running_loop()
         for name, source in self.sources.items():
             current = await asyncio.to_thread(versions.take, name, source, self.copies(name), self.plan.acceleration)
             self.served[name] = Served(source, current)
@@ -224,11 +223,10 @@ class Engine:
         self.check_the_time(model, pixels, deadline)
         shape = (header.height, header.width, header.channels, header.dtype, header.alpha)
         kind = (model, format, shape, tuple(sorted(controls.items())))
-        future: asyncio.Future[Answer] = self.loop.create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer] = loop.create_future()
         request = Waiting(model, file, controls, format, pixels, kind, future, start, header.format)
-        timer = self.loop.call_at(
-            self.loop.time() + start + deadline - time.monotonic(), request.refuse, passed(deadline)
-        )
+        timer = loop.call_at(loop.time() + start + deadline - time.monotonic(), request.refuse, passed(deadline))
         future.add_done_callback(lambda _: timer.cancel())
         future.add_done_callback(lambda _: self.ended(request))
         self.waiting.add(request)
@@ -289,7 +287,9 @@ class Engine:
             if request in worker.batch and all(one.future.done() for one in worker.batch):
                 # A worker that will be free before another could be in its place is let be, for as long as that takes.
                 soon = worker.until - time.monotonic() < self.pool.startup
-                self.loop.call_later(self.pool.startup if soon else 0, self.preempt, worker, worker.batch)
+                asyncio.get_running_loop().call_later(
+                    self.pool.startup if soon else 0, self.preempt, worker, worker.batch
+                )
 
     def preempt(self, worker: Handle, batch: Sequence[Waiting]) -> None:
         """End a worker that still works on what nobody waits for."""

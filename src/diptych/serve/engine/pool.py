@@ -48,23 +48,22 @@ class Pool:
 
     async def start(self) -> None:
         """Start all workers, and wait until they are of use. Raises ModelError, WorkerLost."""
-        self.loop = asyncio.get_running_loop()
         self.background(self.watch())
-        await asyncio.gather(*(self.hire(self.held()) for _ in range(self.size)))
+        await asyncio.gather(*(self.spawn(self.held()) for _ in range(self.size)))
 
     async def stop(self) -> None:
         """End the workers, whatever they do."""
         self.stopping = True
         for task in self.tasks:
             task.cancel()
-        await asyncio.gather(*(self.leave(worker, grace=1.0) for worker in list(self.workers)))
+        await asyncio.gather(*(self.retire(worker, grace=1.0) for worker in list(self.workers)))
 
     @property
     def ready(self) -> bool:
         """Whether a worker has its models loaded, and gives signs of life."""
         return any(worker.state in ("idle", "busy") and worker.responds for worker in self.workers)
 
-    async def hire(self, held: Mapping[str, Version]) -> Handle:
+    async def spawn(self, held: Mapping[str, Version]) -> Handle:
         """Start a worker with these versions, and wait until it is of use. Raises ModelError, WorkerLost."""
         worker = Handle(replace(self.plan, models={name: version.folder for name, version in held.items()}), held)
         worker.until = time.monotonic() + self.startup
@@ -77,7 +76,7 @@ class Pool:
             raise
         self.startup = time.monotonic() - worker.begun
         self.hired(known)
-        self.loop.add_reader(worker.process.sentinel, self.lost, worker)
+        asyncio.get_running_loop().add_reader(worker.process.sentinel, self.exited, worker)
         await self.free(worker)
         return worker
 
@@ -124,9 +123,9 @@ class Pool:
         self.counters.kills[why] += 1
         worker.kill()
 
-    def lost(self, worker: Handle) -> None:
+    def exited(self, worker: Handle) -> None:
         """A worker's process has ended by itself: another takes its place at once."""
-        self.loop.remove_reader(worker.process.sentinel)
+        asyncio.get_running_loop().remove_reader(worker.process.sentinel)
         self.remove(worker)
         worker.state = "lost"
         self.background(worker.end(0))
@@ -140,18 +139,18 @@ class Pool:
         while not self.stopping:
             await asyncio.sleep(pause)
             try:
-                await self.hire(self.held())
+                await self.spawn(self.held())
                 return
             except (ModelError, WorkerLost) as error:
                 logging.error("a worker could not be started: %s", str(error) or "it ended")
                 pause = min(30.0, 2 * pause + 0.1)
 
-    async def leave(self, worker: Handle, *, grace: float = 5.0) -> None:
+    async def retire(self, worker: Handle, *, grace: float = 5.0) -> None:
         """Let a worker go, after what it is doing."""
         if worker not in self.workers:
             return
         if worker.state in ("idle", "busy"):
-            self.loop.remove_reader(worker.process.sentinel)
+            asyncio.get_running_loop().remove_reader(worker.process.sentinel)
         busy = worker.state == "busy" and not self.stopping
         self.remove(worker)
         worker.state = "leaving"
@@ -169,8 +168,8 @@ class Pool:
             if not settled:
                 await asyncio.sleep(0.01)
                 continue
-            await self.hire(held)
-            await self.leave(settled[0])
+            await self.spawn(held)
+            await self.retire(settled[0])
 
     def remove(self, worker: Handle) -> None:
         if worker in self.workers:
@@ -179,6 +178,6 @@ class Pool:
             self.idle.remove(worker)
 
     def background(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self.loop.create_task(work)
+        task = asyncio.create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)

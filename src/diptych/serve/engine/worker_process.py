@@ -46,7 +46,7 @@ class WorkerLost(Exception):
 
 
 @cache
-def nursery() -> ForkServerContext:
+def forkserver_context() -> ForkServerContext:
     """Where workers come from: a process that has everything imported and forks, so that a new one is there at once."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["diptych.serve.engine.worker"])
@@ -65,12 +65,13 @@ class Handle:
         self.state: State = "starting"
         self.begun = self.heard = self.until = time.monotonic()
         self.batch: Sequence[Any] = ()
+        self.reader: asyncio.StreamReader | None = None
         self.writer: asyncio.StreamWriter | None = None
         self.listening: asyncio.Task[None] | None = None
         self.asked: deque[asyncio.Future[Message]] = deque()
         self.gone = False
         self.ours, self.theirs = socket.socketpair()
-        self.process = nursery().Process(target=work, args=(self.theirs, plan), daemon=True)
+        self.process = forkserver_context().Process(target=work, args=(self.theirs, plan), daemon=True)
 
     @property
     def responds(self) -> bool:
@@ -131,6 +132,7 @@ class Handle:
 
     async def listen(self) -> None:
         """Hear signs of life and answers, in the order in which they were asked for, until the worker is gone."""
+        assert self.reader is not None, "it has not been started"
         try:
             while True:
                 said, blobs = await received(self.reader)
