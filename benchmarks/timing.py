@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from diptych.methods.method import Method, inputs, label_inputs
-from diptych.testing import channels_of, planes
+from diptych.testing import channels_of, one_hot
 
 NORM = {"unet": {"norm": "batch", "dropout": True}, "resnet": {"norm": "instance", "dropout": False}}
 """The published options of pix2pix with each family of generators."""
@@ -37,7 +37,7 @@ def pictures(method: type[Method], options: dict[str, object], batch: int, side:
     for name in inputs(method):
         channels = int(str(options.get(f"{name}_channels", channels_of(method, name))))
         noise = torch.rand(batch, channels, side, side) * 2 - 1
-        found[name] = planes(noise) if name in label_inputs(method) else noise
+        found[name] = one_hot(noise) if name in label_inputs(method) else noise
     return found
 
 

@@ -6,6 +6,7 @@ A case is `NAME.json` (construction, mode, limits) beside `NAME.safetensors`, wh
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -60,10 +61,21 @@ def published(path: Path) -> Iterator[tuple[dict[str, Any], dict[str, Tensor]]]:
         )
 
 
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+DIGESTS = {name: known for known, name in map(str.split, (TESTS / "data/vectors.sha256").read_text().splitlines())}
+"""What each vector holds, wherever it lies."""
+
+
 class Case:
     """One vector; `compare...` fails where ours is outside the limits, `finish` where something was not compared."""
 
     def __init__(self, path: Path) -> None:
+        for one in (path, path.with_suffix(".safetensors")):
+            known = DIGESTS.get(one.name)
+            assert known in (None, digest(one)), f"{one} is not the vector that was tried: get it again"
         self.facts = json.loads(path.read_text(encoding="utf-8"))
         self.tensors = load_file(path.with_suffix(".safetensors"))
         self.limits = self.facts["tolerance"]["recommended"]

@@ -201,7 +201,7 @@ def test_pairs_are_evaluated_for_artefacts_and_the_page_says_what_was_found(tmp_
     assert list(result.metrics)[-2:] == ["grid", "frame"]
     assert result.metrics["grid"]["value"] > 1.5
     assert result.metrics["grid"]["count"] == 6
-    assert set(result.anchors["real halves"]) == {"grid", "frame"}
+    assert set(result.baselines["real halves"]) == {"grid", "frame"}
     assert result.metrics["psnr"]["value"] > 30
     for text in (result.to_text(), page.read_text(encoding="utf-8")):
         assert "a grid of 4 pixels that real pictures do not have" in text

@@ -13,7 +13,7 @@ from conformance import Case, files, published, train, verify
 from torch import Tensor, nn
 
 from diptych.convert import pix2pixhd as layout
-from diptych.images.legend import Legend, to_planes
+from diptych.images.legend import Legend, to_one_hot
 from diptych.methods.method import Adam
 from diptych.methods.pix2pixhd import Pix2PixHD
 from diptych.nn.coarse_to_fine import CoarseToFine, GlobalGenerator
@@ -79,7 +79,7 @@ def check_step(case: Case) -> None:
     assert found.optimisers() == dict.fromkeys("GD", Adam(lr=2e-4, betas=(0.5, 0.999)))
     label, instance = (given[name].movedim(1, -1) for name in ("label", "instance"))
     legend = Legend.numbered(range(told["label_nc"])).model_copy(update={"edges": True})
-    source = to_planes(label, legend, instance)
+    source = to_one_hot(label, legend, instance)
     assert source.shape[1] == planes
     with torch.no_grad():
         case.compare("output.fake", found.g((source + 1) / 2))

@@ -43,7 +43,7 @@ def generator(given: dict[str, Any]) -> dict[str, Any]:
     """Our options for the reference's generator."""
     form = given["norm_G"].removeprefix("spectral")
     options = {
-        "planes": given["semantic_nc"],
+        "classes": given["semantic_nc"],
         "channels": 3,
         "width": given["ngf"],
         "upsampling": given["num_upsampling_layers"],

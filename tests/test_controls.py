@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from small import SMALL
 
-from diptych.cli.translate import read_arguments
+from diptych.cli.arguments import read_arguments
 from diptych.errors import ConfigError
 from diptych.methods import find, names
 from diptych.methods.method import Method

@@ -19,7 +19,7 @@ from diptych.serve.api.auth import add_login
 from diptych.serve.api.connection import PatientConnection
 from diptych.serve.api.guesses import Guesses
 from diptych.serve.api.log import RequestLog
-from diptych.serve.api.middleware import Body, Cut, Gate, Rules
+from diptych.serve.api.middleware import Body, BodyRejected, Gate, Rules
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -114,7 +114,7 @@ def test_a_body_that_stops_coming_is_cut_off(monkeypatch: pytest.MonkeyPatch) ->
     async def check() -> None:
         body = Body(receive, 100)
         await body.receive()
-        with pytest.raises(Cut, match="too slowly: 10 bytes"):
+        with pytest.raises(BodyRejected, match="too slowly: 10 bytes"):
             await body.receive()
 
     asyncio.run(check())

@@ -120,7 +120,7 @@ def test_a_look_scales_and_shifts_each_picture_s_channels_in_its_own_precision_a
 
 
 def test_a_norm_that_follows_looks_is_plain_without_one() -> None:
-    norm, x = GroupNorm(32, looks=5), torch.randn(2, 32, 4, 4)
+    norm, x = GroupNorm(32, conditioning=5), torch.randn(2, 32, 4, 4)
     torch.testing.assert_close(norm(x), torch.nn.functional.group_norm(x, 2))
     assert not torch.allclose(norm(x, torch.ones(2, 5)), norm(x))
 

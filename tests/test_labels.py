@@ -35,7 +35,7 @@ def train(root: Path, out: Path, *options: str, direction: str = "label2photo", 
 # --- Data ------------------------------------------------------------------------------------------------------------
 
 
-def test_label_maps_travel_as_one_byte_a_pixel_and_become_planes_on_the_device(tmp_path: Path) -> None:
+def test_label_maps_travel_as_one_byte_a_pixel_and_become_one_hot_on_the_device(tmp_path: Path) -> None:
     data = opened(folder(tmp_path))
     batch = next(data.loader(seed=0, batch=2))
     assert batch["source"].shape == (2, 32, 32, 1)
@@ -337,7 +337,7 @@ def test_imported_label_maps_get_their_legend_and_their_borders(tmp_path: Path) 
     said = diptych("convert", tmp_path / "theirs", "--out", tmp_path / "wrong")
     assert "give its files" in said.err
     said = diptych("convert", *files, "--out", tmp_path / "bare")
-    assert "do not say what their 17 planes mean" in said.out
+    assert "do not say what their 17 channels mean" in said.out
     said = diptych("convert", *files, "--legend", root / "legend.yaml", "--out", tmp_path / "back")
     assert said.code == 0, said.err
     label, things = (root / "test" / side / "0001.png" for side in ("labels", "instances"))

@@ -16,23 +16,23 @@ from diptych import images
 from diptych.data.labels import parsed
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
-from diptych.images.legend import borders, from_planes, to_planes
+from diptych.images.legend import borders, from_one_hot, to_one_hot
 from diptych.metrics import confusion, pixel_accuracy
 
 
-def test_planes_are_one_where_the_class_is_and_void_has_none() -> None:
-    planes = to_planes(np.array([[[0], [3], [7], [255]]], np.uint8), LEGEND)
-    assert planes.shape == (3, 1, 4)
-    assert planes[:, 0].T.tolist() == [[1, -1, -1], [-1, 1, -1], [-1, -1, 1], [-1, -1, -1]]
-    assert from_planes(planes, LEGEND).array[0, :3, 0].tolist() == [0, 3, 7]
+def test_channels_are_one_where_the_class_is_and_void_has_none() -> None:
+    one_hot = to_one_hot(np.array([[[0], [3], [7], [255]]], np.uint8), LEGEND)
+    assert one_hot.shape == (3, 1, 4)
+    assert one_hot[:, 0].T.tolist() == [[1, -1, -1], [-1, 1, -1], [-1, -1, 1], [-1, -1, -1]]
+    assert from_one_hot(one_hot, LEGEND).array[0, :3, 0].tolist() == [0, 3, 7]
 
 
 def test_borders_are_where_a_neighbour_is_another_thing() -> None:
     things = torch.tensor([[1, 1, 2], [1, 1, 2], [1, 1, 1]])[..., None]
     assert borders(things)[..., 0].int().tolist() == [[0, 1, 1], [0, 1, 1], [0, 0, 1]]
-    planes = to_planes(np.zeros((3, 3, 1), np.uint8), LEGEND.model_copy(update={"edges": True}), things)
-    assert planes.shape == (4, 3, 3)
-    assert torch.equal(planes[3] > 0, borders(things)[..., 0])
+    one_hot = to_one_hot(np.zeros((3, 3, 1), np.uint8), LEGEND.model_copy(update={"edges": True}), things)
+    assert one_hot.shape == (4, 3, 3)
+    assert torch.equal(one_hot[3] > 0, borders(things)[..., 0])
 
 
 @pytest.mark.parametrize("form", ["ids", "palette", "another palette", "colours", "16 bits"])
@@ -94,8 +94,8 @@ def test_an_interval_of_equal_pictures_has_no_width_and_one_of_different_ones_ha
 
 
 def test_pixel_accuracy_leaves_void_out() -> None:
-    target = to_planes(np.array([[[0], [3], [255]]], np.uint8), LEGEND)[None]
-    output = to_planes(np.array([[[0], [0], [0]]], np.uint8), LEGEND)[None]
+    target = to_one_hot(np.array([[[0], [3], [255]]], np.uint8), LEGEND)[None]
+    output = to_one_hot(np.array([[[0], [0], [0]]], np.uint8), LEGEND)[None]
     assert pixel_accuracy.measure(output, target).tolist() == [0.5]
 
 

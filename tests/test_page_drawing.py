@@ -31,9 +31,9 @@ SKY, WALL, GRASS = 0, 3, 6
 def painter(folder: Path, legend: Legend = LEGEND, examples: tuple[np.ndarray, ...] = ()) -> Path:
     """A model that paints label maps of these classes, with ids as examples."""
     torch.manual_seed(0)
-    options = {**SMALL["spade"], "source_channels": legend.planes}
+    options = {**SMALL["spade"], "source_channels": legend.channels}
     sides = {
-        "source": Domain(name="labels", channels=legend.planes, legend=legend),
+        "source": Domain(name="labels", channels=legend.channels, legend=legend),
         "target": Domain(name="photos", channels=3),
     }
     translator = Translator(find("spade")(**options), Card(method="spade", options=options, **sides), device="cpu")

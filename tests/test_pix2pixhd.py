@@ -21,7 +21,7 @@ from diptych.nn.coarse_to_fine import CoarseToFine
 from diptych.nn.instances import FeatureEncoder, classes_of, instance_means
 from diptych.nn.multiscale import MultiScaleFeatures, feature_matching
 from diptych.runtime.speed import Speed
-from diptych.testing import batch, begin, planes
+from diptych.testing import batch, begin, one_hot
 from diptych.training.estimate import training_bytes
 from diptych.training.stabilizers import Stabilizers
 from diptych.training.trainer import Trainer
@@ -38,7 +38,7 @@ def made(**options: Any) -> Pix2PixHD:
 def layout(count: int = 1, classes: int = 5, seed: int = 0) -> Tensor:
     """Planes of label maps of blocks."""
     blocks = torch.rand(count, classes, SIZE // 8, SIZE // 8, generator=torch.Generator().manual_seed(seed))
-    return planes(blocks).repeat_interleave(8, 2).repeat_interleave(8, 3)
+    return one_hot(blocks).repeat_interleave(8, 2).repeat_interleave(8, 3)
 
 
 def picture(count: int = 1, seed: int = 0, size: int = SIZE) -> Tensor:
@@ -274,7 +274,7 @@ def test_a_style_picture_of_another_size_is_brought_to_the_input_s(encoding: Pix
 def test_things_of_one_class_have_looks_of_their_own_where_instances_are_given(encoding: Pix2PixHD):
     seen: list[Tensor] = []
     encoding.g.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0][:, 5:]))
-    alike = planes(torch.eye(5)[0].view(1, 5, 1, 1).expand(2, 5, SIZE, SIZE))
+    alike = one_hot(torch.eye(5)[0].view(1, 5, 1, 1).expand(2, 5, SIZE, SIZE))
     encoding.translate(alike)
     encoding.translate(alike, instances=things(2))
     encoding.translate(alike, instances=things(1))

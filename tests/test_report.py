@@ -47,7 +47,7 @@ class Reader(HTMLParser):
 
 
 def scored(
-    count: int = 5, left_out: dict[str, str] | None = None, anchors: dict[str, dict[str, Score]] | None = None
+    count: int = 5, left_out: dict[str, str] | None = None, baselines: dict[str, dict[str, Score]] | None = None
 ) -> Evaluation:
     rows = [Row(f"picture {k}", {"psnr": 20.0 + k, "l1": 0.1 + k / 100}) for k in range(count)]
     score = {
@@ -59,7 +59,7 @@ def scored(
         "better": "higher",
     }
     other = {**score, "value": 0.12, "low": 0.11, "high": 0.13, "better": "lower"}
-    return Evaluation({"psnr": score, "l1": other}, left_out or {}, rows, "test", 1.5, anchors or {})
+    return Evaluation({"psnr": score, "l1": other}, left_out or {}, rows, "test", 1.5, baselines or {})
 
 
 def example(name: str = "picture 4", group: str = "Best", label: str = "label") -> Example:
@@ -73,7 +73,7 @@ def page(tmp_path, *args, **options) -> str:
 
 
 def test_the_page_holds_all_it_shows(tmp_path):
-    html = page(tmp_path, scored(anchors={"untouched": scored().metrics}), [example()], log=[{"images": 1, "G": 2.0}])
+    html = page(tmp_path, scored(baselines={"untouched": scored().metrics}), [example()], log=[{"images": 1, "G": 2.0}])
     outside = html.replace(re.search(r"<style>.*</style>", html, re.S).group(), "")
     assert "http" not in outside.replace("http-equiv", "")
     assert "<script" not in html
@@ -102,7 +102,7 @@ def test_the_grid_is_written_beside_the_page(tmp_path):
 
 
 def test_no_text_becomes_markup(tmp_path):
-    evaluation = scored(left_out={EVIL: EVIL}, anchors={EVIL: scored().metrics})
+    evaluation = scored(left_out={EVIL: EVIL}, baselines={EVIL: scored().metrics})
     evaluation.rows[0] = Row(EVIL, evaluation.rows[0].scores)
     html = page(
         tmp_path,
@@ -130,7 +130,7 @@ def test_what_was_left_out_stands_there_with_its_reason(tmp_path):
 
 def test_what_can_be_compared_stands_in_one_table_and_is_explained(tmp_path):
     other = {**scored().metrics["psnr"], "value": 13.7, "low": 12.7, "high": 14.7}
-    text = Reader(page(tmp_path, scored(anchors={"untouched": {"psnr": other}}), [])).text
+    text = Reader(page(tmp_path, scored(baselines={"untouched": {"psnr": other}}), [])).text
     assert "besidepsnr ↑output22.0021.00 to 23.00untouched13.7012.70 to 14.70" in text
     assert "to be beaten" in text
     assert "untouched" not in Reader(page(tmp_path, scored(), [])).text
@@ -138,8 +138,8 @@ def test_what_can_be_compared_stands_in_one_table_and_is_explained(tmp_path):
 
 def test_a_metric_that_an_anchor_lacks_leaves_a_gap(tmp_path):
     scores = scored().metrics
-    anchors = {"untouched": {"psnr": scores["psnr"]}, "colour transfer": {"l1": scores["l1"]}}
-    text = Reader(page(tmp_path, scored(anchors=anchors), [])).text
+    baselines = {"untouched": {"psnr": scores["psnr"]}, "colour transfer": {"l1": scores["l1"]}}
+    text = Reader(page(tmp_path, scored(baselines=baselines), [])).text
     assert "untouched22.0021.00 to 23.00–" in text
     assert "colour transfer–0.1200" in text
 

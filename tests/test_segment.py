@@ -10,7 +10,7 @@ from fitting import fit, scenes
 from small import SMALL
 from torch import Tensor
 
-from diptych.images.legend import Legend, from_planes, to_planes
+from diptych.images.legend import Legend, from_one_hot, to_one_hot
 from diptych.methods.segment import Segment
 from diptych.nn.segmentation import cross_entropy, dice
 from diptych.testing import batch
@@ -38,10 +38,10 @@ def test_a_handful_of_label_maps_is_learnt_by_heart(options: dict[str, object]) 
     source, legend = scenes(4), Legend.numbered(range(CLASSES))
     bright = (source.mean(1) > -0.7).long()
     classes = bright * (1 + (source[:, 0] > source[:, 1]).long())
-    target = to_planes(classes[..., None].byte(), legend)
+    target = to_one_hot(classes[..., None].byte(), legend)
     method = fit(Segment(width=16, depth=2, **options), {"source": source, "target": target}, 60, lr=3.0)
     made = method.translate(source)
-    told = np.stack([from_planes(one, legend).array[..., 0] for one in made])
+    told = np.stack([from_one_hot(one, legend).array[..., 0] for one in made])
     assert (told == classes.numpy()).mean() > 0.97
     assert (made - target).abs().mean() < 0.35
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import requires
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,8 @@ MAY_IMPORT = {
     "__main__": "cli",
 }
 """What each room may import, those above before those below: no room imports one that stands above it."""
+BEGINNINGS = ("__init__", "__enter__", "initialise")
+"""The functions that make what an object has."""
 LOOSE = 8
 """Files beside the rooms, at most."""
 
@@ -112,3 +115,53 @@ def test_the_constraints_pin_everything_that_is_required_and_name_no_place() -> 
     pinned = {line.partition("==")[0].lower().replace("_", "-") for line in lines}
     required = {re.match(r"[\w-]+", line)[0].lower() for line in requires("diptych") or []}
     assert required - {"diptych"} <= pinned
+
+
+def nodes(kind: type[ast.AST]) -> Iterator[tuple[Path, Any]]:
+    for path in SOURCE.rglob("*.py"):
+        yield from ((path, node) for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, kind))
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    """60 lines, without the docstring."""
+
+    def lines(function: ast.FunctionDef) -> int:
+        docstring = function.body[0] if ast.get_docstring(function) else None
+        said = docstring.end_lineno - docstring.lineno + 1 if docstring else 0  # type: ignore[operator]
+        return function.end_lineno - function.lineno + 1 - said  # type: ignore[operator]
+
+    functions = [*nodes(ast.FunctionDef), *nodes(ast.AsyncFunctionDef)]
+    assert {f"{path.relative_to(SOURCE)}: {one.name}" for path, one in functions if lines(one) > 60} == set()
+
+
+def attributes(function: ast.AST) -> set[str]:
+    """What a method makes or changes of its own object."""
+    return {
+        node.attr
+        for node in ast.walk(function)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "self"
+    }
+
+
+def test_no_attribute_is_made_outside_of_a_constructor() -> None:
+    """Those of a class are told by its `__init__`, those of a base class by that of the base."""
+    classes = {one.name: one for _, one in nodes(ast.ClassDef)}
+
+    def made(one: ast.ClassDef) -> set[str]:
+        own = {
+            node.target.id for node in one.body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+        }
+        own |= {name for node in one.body if getattr(node, "name", "") in BEGINNINGS for name in attributes(node)}
+        bases = [base.id for base in one.bases if isinstance(base, ast.Name)]
+        return own.union(*(made(classes[base]) for base in bases if base in classes))
+
+    late = {
+        f"{name}.{node.name} makes {', '.join(sorted(new))}"
+        for name, one in classes.items()
+        for node in one.body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (new := attributes(node) - made(one))
+    }
+    assert late == set()

@@ -1,4 +1,4 @@
-"""Evaluation without pairs: sets of pictures beside their anchors, several answers, and folders of both kinds."""
+"""Evaluation without pairs: sets of pictures beside their baselines, several answers, and folders of both kinds."""
 
 from __future__ import annotations
 
@@ -135,25 +135,25 @@ def heaps(tmp_path) -> Path:
 def test_outputs_are_compared_beside_untouched_sources_and_halves_of_the_real_pictures():
     result = evaluate_sets(darker, Heaps())
     assert list(result.metrics) == list(SETS)
-    assert set(result.anchors) == {UNTOUCHED, HALVES}
+    assert set(result.baselines) == {UNTOUCHED, HALVES}
     for name, score in result.metrics.items():
         assert score["better"] == "lower"
-        assert score["value"] < 0.2 * result.anchors[UNTOUCHED][name]["value"]
-        assert result.anchors[HALVES][name]["value"] < 0.2 * result.anchors[UNTOUCHED][name]["value"]
+        assert score["value"] < 0.2 * result.baselines[UNTOUCHED][name]["value"]
+        assert result.baselines[HALVES][name]["value"] < 0.2 * result.baselines[UNTOUCHED][name]["value"]
 
 
 def test_a_metric_that_depends_on_numbers_compares_equally_many_everywhere():
     result = evaluate_sets(darker, Heaps((9, 12)))
-    fd, kd = ([scores[name]["count"] for scores in (result.metrics, *result.anchors.values())] for name in SETS)
+    fd, kd = ([scores[name]["count"] for scores in (result.metrics, *result.baselines.values())] for name in SETS)
     assert fd == [6, 6, 6]
     assert kd == [9, 9, 6]
     few = evaluate_sets(darker, Heaps((4, 12)))
-    assert [scores["fd_squeezenet"]["count"] for scores in (few.metrics, *few.anchors.values())] == [4, 4, 4]
+    assert [scores["fd_squeezenet"]["count"] for scores in (few.metrics, *few.baselines.values())] == [4, 4, 4]
 
 
 def test_an_output_that_is_the_source_scores_as_the_untouched_source():
     result = evaluate_sets(lambda picture: picture, Heaps())
-    assert result.metrics == result.anchors[UNTOUCHED]
+    assert result.metrics == result.baselines[UNTOUCHED]
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_scores_of_sets_are_relative_to_the_range_of_the_data():
 def test_real_pictures_too_few_to_split_leave_out_their_halves_and_nothing_else():
     result = evaluate_sets(darker, Heaps((5, 3)))
     assert set(result.metrics) == set(SETS)
-    assert set(result.anchors) == {UNTOUCHED}
+    assert set(result.baselines) == {UNTOUCHED}
     assert "3 real pictures are too few" in result.left_out[HALVES]
 
 
@@ -300,12 +300,12 @@ def test_an_unpaired_folder_is_scored_by_sets_and_its_truth_by_pairs_beside_both
     done: list[int] = []
     result, page = evaluate_folder(translator(), str(heaps), out=tmp_path / "out", progress=done.append)
     assert list(result.metrics)[:3] == [*SETS, "lpips_squeeze"]
-    assert set(result.anchors) == {UNTOUCHED, HALVES, TRANSFER}
-    assert set(result.anchors[UNTOUCHED]) == {*SETS, "lpips_squeeze", "psnr", "ssim", "l1"}
-    assert set(result.anchors[TRANSFER]) == {"lpips_squeeze", "psnr", "ssim", "l1"}
+    assert set(result.baselines) == {UNTOUCHED, HALVES, TRANSFER}
+    assert set(result.baselines[UNTOUCHED]) == {*SETS, "lpips_squeeze", "psnr", "ssim", "l1"}
+    assert set(result.baselines[TRANSFER]) == {"lpips_squeeze", "psnr", "ssim", "l1"}
     assert [row.name for row in result.rows if "psnr" in row.scores] == ["same0", "same1", "same2", "same3"]
     assert done == list(range(1, 13))
-    assert result.metrics["psnr"]["value"] > result.anchors[UNTOUCHED]["psnr"]["value"] + 3
+    assert result.metrics["psnr"]["value"] > result.baselines[UNTOUCHED]["psnr"]["value"] + 3
     text = page.read_text(encoding="utf-8")
     assert "night, the target" in text
     assert "colour transfer" in text
@@ -322,14 +322,14 @@ def test_without_truth_the_page_shows_sources_outputs_and_the_way_back(heaps, tm
     assert "the target" not in text
     assert "real halves" in text
     assert read(tmp_path / "out" / "grid.png").array.shape[2] == 3
-    assert json.loads(json.dumps(result.to_dict()))["anchors"]["untouched"]["fd_squeezenet"]["count"] == 4
+    assert json.loads(json.dumps(result.to_dict()))["baselines"]["untouched"]["fd_squeezenet"]["count"] == 4
 
 
 def test_the_other_way_is_evaluated_when_it_is_asked_for(heaps, tmp_path):
     result, page = evaluate_folder(translator(), str(heaps), to="day", out=tmp_path / "out")
     assert "night to day, by darken" in page.read_text(encoding="utf-8")
-    assert result.metrics["psnr"]["value"] > result.anchors[UNTOUCHED]["psnr"]["value"] + 3
-    assert result.metrics["fd_squeezenet"]["value"] < result.anchors[UNTOUCHED]["fd_squeezenet"]["value"]
+    assert result.metrics["psnr"]["value"] > result.baselines[UNTOUCHED]["psnr"]["value"] + 3
+    assert result.metrics["fd_squeezenet"]["value"] < result.baselines[UNTOUCHED]["fd_squeezenet"]["value"]
 
 
 def test_a_domain_that_does_not_exist_and_answers_that_cannot_differ_are_refused(heaps, tmp_path):
@@ -353,7 +353,7 @@ def test_a_folder_without_training_pictures_says_that_no_colours_could_be_taken(
         path.unlink()
     result, _ = evaluate_folder(translator(), str(heaps), out=tmp_path / "out")
     assert "no training pictures" in result.left_out[TRANSFER]
-    assert UNTOUCHED in result.anchors
+    assert UNTOUCHED in result.baselines
 
 
 def test_an_empty_split_is_refused_and_the_filled_ones_are_named(heaps, tmp_path):
@@ -391,7 +391,7 @@ def test_joined_evaluations_keep_all_scores_and_the_pictures_of_the_second():
     second = Evaluation({"l1": score}, {}, [Row("b", {"l1": 1.0})], "test", 2.0, {UNTOUCHED: {"l1": score}})
     both = joined(first, second)
     assert list(both.metrics) == ["fd", "l1"]
-    assert both.anchors == {UNTOUCHED: {"fd": score, "l1": score}}
+    assert both.baselines == {UNTOUCHED: {"fd": score, "l1": score}}
     assert both.rows == second.rows
     assert both.seconds == 3
     assert "kd left out: why" in both.to_text()
@@ -405,7 +405,7 @@ def test_several_answers_and_ways_are_asked_for_on_the_command_line(heaps, tmp_p
     assert said.code == 0, said.err
     result = json.loads(said.out)
     assert {"fd_squeezenet", "psnr_best_of_2", "diversity"} <= set(result["metrics"])
-    assert set(result["anchors"]) == {UNTOUCHED, HALVES, TRANSFER}
+    assert set(result["baselines"]) == {UNTOUCHED, HALVES, TRANSFER}
     assert "night to day" in (out / "report.html").read_text(encoding="utf-8")
     said = diptych("evaluate", model, "--data", heaps, "--to", "dusk", "--out", out)
     assert (said.code, "use to=night or to=day" in said.err) == (2, True)

@@ -357,13 +357,13 @@ def batch(method: Method, number: int = 0, size: int = 2) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(number)
     channels = {name: channels_of(type(method), name) for name in inputs(method)}
     pictures = {name: torch.rand(size, c, SIZE, SIZE, generator=generator) * 2 - 1 for name, c in channels.items()}
-    images = {name: planes(x) if name in label_inputs(method) else x for name, x in pictures.items()}
+    images = {name: one_hot(x) if name in label_inputs(method) else x for name, x in pictures.items()}
     images |= {name: torch.arange(size) % count_of(type(method)) for name in of_kind(method, Domains)}
     return images | {name: torch.randint(256, (size, 9), generator=generator) for name in of_kind(method, Texts)}
 
 
-def planes(pictures: Tensor) -> Tensor:
-    """Label maps as planes: at each pixel 1 for the largest channel, -1 for the others."""
+def one_hot(pictures: Tensor) -> Tensor:
+    """One-hot label maps: at each pixel 1 for the largest channel, -1 for the others."""
     return torch.zeros_like(pictures).scatter_(1, pictures.argmax(1, keepdim=True), 1.0) * 2 - 1
 
 

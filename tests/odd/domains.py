@@ -35,8 +35,8 @@ class AnyDomain(Method):
 
     def turned(self, x: Tensor, to: Tensor) -> Tensor:
         """The images `B C H W` in the domains `to`, `B`."""
-        planes = F.one_hot(to, self.domains).to(x)[..., None, None].expand(-1, -1, *x.shape[2:])
-        return self.g(torch.cat([x, planes], dim=1)).tanh()
+        which = F.one_hot(to, self.domains).to(x)[..., None, None].expand(-1, -1, *x.shape[2:])
+        return self.g(torch.cat([x, which], dim=1)).tanh()
 
     def translate(self, x: Tensor, *, to: ToDomain = 1, reference: Style = None) -> Tensor:
         made = self.turned(x, torch.full((len(x),), to, device=x.device))

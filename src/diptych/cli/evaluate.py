@@ -8,8 +8,18 @@ from typing import Annotated, Any
 
 import typer
 
-from diptych.cli.translate import Bf16, Compile, Device, Model, Snap, load
+from diptych.cli.options import Bf16, Compile, Device, Model, Snap, load
 from diptych.errors import printable, printable_lines
+
+Size = Annotated[
+    str | None, typer.Option(help="Bring all pictures to this size before: 256, or 320x256 (width x height).")
+]
+Reader = Annotated[
+    Path | None, typer.Option(help="A segmenter that reads the photos made of label maps: the FCN score.")
+]
+Metrics = Annotated[
+    list[str] | None, typer.Option(help="A further score of pairs, as my_lab.mymetric with --plugin; repeatable.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -28,17 +38,11 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for report.html and the picture grid.")] = None,
     kind: Annotated[str | None, typer.Option(help="How the folder is laid out, if not recognised rightly.")] = None,
-    size: Annotated[
-        str | None, typer.Option(help="Bring all pictures to this size before: 256, or 320x256 (width x height).")
-    ] = None,
+    size: Size = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many pairs, or pictures of a side.")] = None,
     limit_mp: Annotated[float, typer.Option(help="Largest picture accepted, in million pixels.")] = 50.0,
-    reader: Annotated[
-        Path | None, typer.Option(help="A segmenter that reads the photos made of label maps: the FCN score.")
-    ] = None,
-    metric: Annotated[
-        list[str] | None, typer.Option(help="A further score of pairs, as my_lab.mymetric with --plugin; repeatable.")
-    ] = None,
+    reader: Reader = None,
+    metric: Metrics = None,
     snap_colours: Snap = False,
     device: Device = "auto",
     bf16: Bf16 = False,

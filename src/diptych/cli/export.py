@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from diptych.cli.translate import Model, read_arguments, sort_out_controls
+from diptych.cli.arguments import read_arguments, sort_out_controls
+from diptych.cli.options import Model
 
 
 def register(app: typer.Typer) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from diptych.cli.translate import Model
+from diptych.cli.options import Model
 from diptych.errors import ConfigError, printable, printable_lines
 
 
@@ -97,8 +97,8 @@ def convert(
         print(f"translator: {printable(place)}\n{card.method}: {printable(card.turns())}")
         if card.source.legend and not legend:
             print(
-                f"the files do not say what their {card.source.channels} planes mean: each is taken for a class, from "
-                f"0 on; import them with --legend, if borders or an encoder's features are among them"
+                f"the files do not say what their {card.source.channels} channels mean: each is taken for a class, "
+                f"from 0 on; import them with --legend, if borders or an encoder's features are among them"
             )
         return
     if len(files) != 1:

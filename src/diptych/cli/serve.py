@@ -9,6 +9,20 @@ from typing import Annotated
 
 import typer
 
+from diptych.cli.options import Batch, Certificate, Mark
+
+Host = Annotated[str, typer.Option(help="Address to listen at; other than this computer's own only with --token.")]
+Acceleration = Annotated[str, typer.Option(help="How models run; `diptych bench MODEL` finds the fastest.")]
+Seconds = Annotated[float, typer.Option(min=1, max=3600, help="Longest time that a picture may take, in seconds.")]
+Megabytes = Annotated[float, typer.Option(min=0.001, max=1e6, help="Largest body of a request, in million bytes.")]
+Place = Annotated[Path, typer.Option(help="The server's own folder: jobs, history, feedback.")]
+Database = Annotated[str | None, typer.Option(help="Another database than the SQLite file in that folder, as URL.")]
+Disk = Annotated[str, typer.Option(help="What visitors' files may take on the disk: 500MB, 10GB, unlimited.")]
+AllowedHosts = Annotated[
+    list[str] | None,
+    typer.Option(help="A name that clients know this server by, as that of a proxy in front of it; repeatable."),
+]
+
 
 class Log(StrEnum):
     """How requests are written down."""
@@ -25,46 +39,27 @@ def register(app: typer.Typer) -> None:
 def serve(
     models: Annotated[list[str], typer.Argument(metavar="MODEL|NAME=MODEL...")],
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 7860,
-    host: Annotated[
-        str, typer.Option(help="Address to listen at; other than this computer's own only with --token.")
-    ] = "127.0.0.1",
+    host: Host = "127.0.0.1",
     token: Annotated[str | None, typer.Option(envvar="DIPTYCH_TOKEN", help="What clients must show.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that translate.")] = 1,
     queue: Annotated[int, typer.Option(min=1, help="Requests that may wait; more are refused.")] = 64,
-    batch: Annotated[int, typer.Option(min=1, help="Pictures of one size translated at once.")] = 8,
-    acceleration: Annotated[
-        str, typer.Option(help="How models run; `diptych bench MODEL` finds the fastest.")
-    ] = "plain",
+    batch: Batch = 8,
+    acceleration: Acceleration = "plain",
     memory_mb: Annotated[float | None, typer.Option(min=1, help="Room for weights in each worker.")] = None,
     limit_mp: Annotated[float, typer.Option(min=0.001, help="Largest picture accepted, in million pixels.")] = 50.0,
-    limit_s: Annotated[
-        float, typer.Option(min=1, max=3600, help="Longest time that a picture may take, in seconds.")
-    ] = 600.0,
-    limit_mb: Annotated[
-        float, typer.Option(min=0.001, max=1e6, help="Largest body of a request, in million bytes.")
-    ] = 100.0,
-    place: Annotated[Path, typer.Option(help="The server's own folder: jobs, history, feedback.")] = Path(
-        "diptych-server"
-    ),
-    store: Annotated[
-        str | None, typer.Option(help="Another database than the SQLite file in that folder, as URL.")
-    ] = None,
+    limit_s: Seconds = 600.0,
+    limit_mb: Megabytes = 100.0,
+    place: Place = Path("diptych-server"),
+    store: Database = None,
     keep: Annotated[str, typer.Option(help="How long jobs, results and history are kept: 12h, 7d, forever.")] = "7d",
     keep_feedback: Annotated[str, typer.Option(help="How long feedback is kept.")] = "forever",
-    disk: Annotated[
-        str, typer.Option(help="What visitors' files may take on the disk: 500MB, 10GB, unlimited.")
-    ] = "10GB",
+    disk: Disk = "10GB",
     page: Annotated[bool, typer.Option(help="Serve the page at /.")] = True,
-    allowed_host: Annotated[
-        list[str] | None,
-        typer.Option(help="A name that clients know this server by, as that of a proxy in front of it; repeatable."),
-    ] = None,
+    allowed_host: AllowedHosts = None,
     log: Annotated[Log, typer.Option(help="Write a line for each request to standard error.")] = Log.none,
     provenance: Annotated[bool, typer.Option(help="Say in each result that a model made it.")] = True,
-    certificate: Annotated[
-        Path | None, typer.Option(help="PEM file to sign with: a private key and its chain.")
-    ] = None,
-    mark: Annotated[bool, typer.Option("--mark", help="Also mark the pixels, invisibly.")] = False,
+    certificate: Certificate = None,
+    mark: Mark = False,
 ) -> None:
     """Serve models over HTTP: a page at /, the interface at /v1, its description at /docs and /openapi.json."""
     from diptych.cli.ready import at_hand

@@ -98,14 +98,14 @@ def side(
     method: Method, name: str, options: Mapping[str, Any], legend: Legend | None, *, called: str | None = None
 ) -> Domain:
     """One side of an imported method. Raises ModelError for a legend with other classes than its label maps have."""
-    planes = options[f"{name}_channels"]
+    count = options[f"{name}_channels"]
     if name not in label_inputs(method):
-        return Domain(name=called or name, channels=planes)
-    legend = legend or Legend.numbered(range(planes))
-    legend = legend.model_copy(update={"edges": planes == len(legend.known) + 1})
-    if legend.planes != planes:
-        raise ModelError(f"the legend has {len(legend.known)} classes, the files' label maps have {planes} planes")
-    return Domain(name=called or name, channels=planes, legend=legend)
+        return Domain(name=called or name, channels=count)
+    legend = legend or Legend.numbered(range(count))
+    legend = legend.model_copy(update={"edges": count == len(legend.known) + 1})
+    if legend.channels != count:
+        raise ModelError(f"the legend has {len(legend.known)} classes, the files' label maps have {count} channels")
+    return Domain(name=called or name, channels=count, legend=legend)
 
 
 def opened(files: Iterable[str | PathLike[str]]) -> dict[Path, Content]:

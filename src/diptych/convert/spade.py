@@ -2,7 +2,7 @@
 
 A file is the bare state dict of G, D or E. It does not show how often G doubles height and width, nor whether its first
 features, where they come from a code, are as wide as high: they are taken to be as published. That is once more for 36
-planes, which Cityscapes has (`--num_upsampling_layers more`), and a square or twice as wide as high.
+classes, which Cityscapes has (`--num_upsampling_layers more`), and a square or twice as wide as high.
 """
 
 from __future__ import annotations
@@ -151,10 +151,11 @@ def encoder(shapes: Shapes) -> tuple[type[nn.Module], dict[str, Any]]:
 
 
 def generator(shapes: Shapes) -> tuple[type[nn.Module], dict[str, Any]]:
-    hidden, planes, kernel, _ = shapes["head_0.norm_0.mlp_shared.0"]
-    options: dict[str, Any] = {"planes": planes, "channels": shapes["conv_img"][0], "hidden": hidden, "kernel": kernel}
+    hidden, classes, kernel, _ = shapes["head_0.norm_0.mlp_shared.0"]
+    options: dict[str, Any] = {"classes": classes, "hidden": hidden, "kernel": kernel}
+    options["channels"] = shapes["conv_img"][0]
     options["width"] = shapes["head_0.conv_0"][0] // STARTING
-    options["upsampling"] = "most" if "up_4.conv_0" in shapes else "more" if planes == CITYSCAPES else "normal"
+    options["upsampling"] = "most" if "up_4.conv_0" in shapes else "more" if classes == CITYSCAPES else "normal"
     options["norm"] = "batch" if "head_0.norm_0.param_free_norm.running_mean" in shapes else "instance"
     if len(shapes["fc"]) == 2:
         pixels = shapes["fc"][0] // shapes["head_0.conv_0"][0]
@@ -169,7 +170,7 @@ def part_options(network: nn.Module) -> dict[str, Any]:
     match network:
         case SpatialGenerator():
             height, width = seen.pop("start", (0, 0))
-            options = {"source_channels": seen.pop("planes"), "target_channels": seen.pop("channels")}
+            options = {"source_channels": seen.pop("classes"), "target_channels": seen.pop("channels")}
             if code := seen.pop("code", 0):
                 options |= {"style_channels": code, "start_height": height, "start_width": width}
             return options | {"encoder": bool(code)} | seen

@@ -42,7 +42,7 @@ TITLE = {
 }
 
 
-class Seen(NamedTuple):
+class Decoded(NamedTuple):
     """What decoding one file told."""
 
     sha256: str  # of the pixels
@@ -169,20 +169,20 @@ def check(
 
 def _look(
     folder: Folder, limit_mp: float, progress: Callable[[int, int], None] | None
-) -> tuple[dict[Path, Seen], list[Fault]]:
-    def look(path: Path) -> Seen | Fault:
+) -> tuple[dict[Path, Decoded], list[Fault]]:
+    def look(path: Path) -> Decoded | Fault:
         try:
             array = images.read(path, limit_mp=limit_mp).array
             pixels = hashlib.sha256(repr((array.shape, array.dtype)).encode() + array.tobytes()).hexdigest()
-            return Seen(pixels, _reaches(array, folder.kind == "side by side"))
+            return Decoded(pixels, _reaches(array, folder.kind == "side by side"))
         except DataError as error:
             return Fault(path, str(error).removeprefix(f"{path}: "))
 
     paths = list(dict.fromkeys(path for side in range(len(folder.names)) for path in folder.files(side)))
-    seen: dict[Path, Seen] = {}
+    seen: dict[Path, Decoded] = {}
     faults = []
     for done, (path, found) in enumerate(zip(paths, ahead(look, paths), strict=True), 1):
-        if isinstance(found, Seen):
+        if isinstance(found, Decoded):
             seen[path] = found
         else:
             faults.append(found)
@@ -219,12 +219,12 @@ def _counts(folder: Folder) -> dict[str, tuple[int, ...]]:
     return {split: tuple(len(table.get(split, ())) for table in folder.tables) for split in splits}
 
 
-def _reaches_of(folder: Folder, side: int, seen: dict[Path, Seen], split: str | None = None) -> dict[Path, Reach]:
+def _reaches_of(folder: Folder, side: int, seen: dict[Path, Decoded], split: str | None = None) -> dict[Path, Reach]:
     half = side if folder.kind == "side by side" else 0
     return {path: seen[path].reaches[half] for path in folder.files(side, split)}
 
 
-def _domain(folder: Folder, side: int, seen: dict[Path, Seen]) -> Domain:
+def _domain(folder: Folder, side: int, seen: dict[Path, Decoded]) -> Domain:
     files = folder.files(side)
     sizes = sorted((folder.size(path)[::-1] for path in files), key=lambda size: (size[0] * size[1], size))
     ranges = [found.whole for found in _reaches_of(folder, side, seen).values()]
@@ -245,7 +245,7 @@ def _relative(folder: Folder, groups: Sequence[Sequence[Path]]) -> tuple[tuple[s
     return tuple(tuple(map(str, sorted(map(folder.relative, paths)))) for paths in groups)
 
 
-def _blank(folder: Folder, seen: dict[Path, Seen]) -> Iterable[str]:
+def _blank(folder: Folder, seen: dict[Path, Decoded]) -> Iterable[str]:
     for path, found in seen.items():
         if any(of.whole[0] == of.whole[1] for of in found.reaches):
             yield str(folder.relative(path))
@@ -286,7 +286,7 @@ def _advice(
         yield "these are few pictures to train on: the result will learn them by heart"
 
 
-def _range_advice(folder: Folder, seen: dict[Path, Seen]) -> Iterable[str]:
+def _range_advice(folder: Folder, seen: dict[Path, Decoded]) -> Iterable[str]:
     """On values that set the range of a whole side."""
     for side in set(range(len(set(folder.names)))) - {folder.labels}:
         reaches = _reaches_of(folder, side, seen, "train")

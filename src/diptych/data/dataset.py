@@ -27,7 +27,7 @@ from diptych.data.loader import (
 from diptych.data.reading import PairReader, SingleReader
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
-from diptych.images.legend import Legend, to_planes
+from diptych.images.legend import Legend, to_one_hot
 from diptych.storage.prefetch import ahead
 from diptych.tasks import Task
 
@@ -73,7 +73,7 @@ class Data:
     augment: Augment
     read: PairReader
     task: Task
-    legends: Legends = (None, None)  # of label maps; their channels are planes
+    legends: Legends = (None, None)  # of label maps; their channels are one-hot
     workers: int = 0
     cache_gb: float = 4.0
     shown: tuple[int, int] | None = None  # height and width that whole pictures are brought to, if not their own
@@ -198,7 +198,7 @@ class Data:
         """
         instances = batch.get("instances")
         ready = {
-            name: images.to_unit(batch[name], *span) if legend is None else to_planes(batch[name], legend, instances)
+            name: images.to_unit(batch[name], *span) if legend is None else to_one_hot(batch[name], legend, instances)
             for name, span, legend in zip(inputs, self.range, self.legends, strict=False)
         }
         maps = {name: kind for name, kind in self.read.maps.items() if name in batch}
@@ -206,9 +206,9 @@ class Data:
         return {**ready, **{name: kind.tensor(batch[name].movedim(-1, -3)) for name, kind in maps.items()}, **others}
 
     def unit(self, picture: Picture, side: int) -> torch.Tensor:
-        """A picture of the source side (0) or target side (1) as metrics want it: `C H W` in [-1, 1], or planes."""
+        """A picture of the source side (0) or target side (1) as metrics want it: `C H W` in [-1, 1], or one-hot."""
         legend = self.legends[side]
-        return to_planes(picture.array, legend) if legend else images.to_unit(picture.array, *self.range[side])
+        return to_one_hot(picture.array, legend) if legend else images.to_unit(picture.array, *self.range[side])
 
     def pairs(self, split: str) -> Iterator[tuple[str, Picture, Picture]]:
         """(name, source, target) of a split, whole and not augmented; what cannot be decoded is left out, and noted.

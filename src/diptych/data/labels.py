@@ -46,7 +46,7 @@ def survey(folder: Folder, side: int, given: Given, *, limit_mp: float, snap: bo
     """
     found = given_legend(given) if given is not None else own_legend(folder)
     items = {split: folder.singles(side, split) for split in ("train", "val", "test")}
-    reader = Looking(folder.kind == "side by side", side, found, limit_mp, snap)
+    reader = LabelScan(folder.kind == "side by side", side, found, limit_mp, snap)
     seen = {split: [look for look in ahead(reader, some) if look] for split, some in items.items()}
     if found is None:
         found = from_numbers(folder, [look for looks in seen.values() for look in looks])
@@ -74,7 +74,7 @@ class Share(NamedTuple):
     pictures: int
 
 
-def share(kind: Class, looks: Sequence[Look]) -> Share:
+def share(kind: Class, looks: Sequence[Scanned]) -> Share:
     counts = [look.pixels.get(kind.id, 0) for look in looks]
     total = sum(sum(look.pixels.values()) for look in looks)
     name = f"{kind.name} (void)" if kind.void and kind.name != "void" else kind.name
@@ -143,7 +143,7 @@ def write_legend(legend: Legend) -> str:
 
 
 @dataclass(frozen=True)
-class Look:
+class Scanned:
     """What one label map shows: how many pixels each id has, the colours of a palette, and how the ids are stored."""
 
     path: Path
@@ -153,7 +153,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Looking:
+class LabelScan:
     """Looks at a label map; None for a file that cannot be decoded, which is said when the picture is needed."""
 
     halved: bool
@@ -162,7 +162,7 @@ class Looking:
     limit_mp: float
     snap: bool
 
-    def __call__(self, item: Item) -> Look | None:
+    def __call__(self, item: Item) -> Scanned | None:
         try:
             picture = images.read(item.a, limit_mp=self.limit_mp, indices=True)
         except DataError:
@@ -171,7 +171,7 @@ class Looking:
         try:
             ids, counts = np.unique(self.ids(picture), return_counts=True)
             pixels = dict(zip(ids.tolist(), counts.tolist(), strict=True))
-            return Look(item.a, pixels, colours(picture), coding(picture))
+            return Scanned(item.a, pixels, colours(picture), coding(picture))
         except DataError as error:
             raise DataError(f"{item.a} {error}") from None
 
@@ -191,7 +191,7 @@ def colours(picture: Picture) -> dict[int, tuple[int, int, int]]:
     return {n: tuple(map(int, picture.palette[n])) for n in shown}  # type: ignore[misc]
 
 
-def from_numbers(folder: Folder, looks: Iterable[Look]) -> Legend:
+def from_numbers(folder: Folder, looks: Iterable[Scanned]) -> Legend:
     """A legend of all the ids that occur.
 
     Raises DataError where there are more than label maps have, and where two palettes contradict each other.

@@ -23,6 +23,7 @@ from diptych.data.recognising import recognise, side_of
 from diptych.errors import ConfigError, DataError
 from diptych.images.legend import Legend
 from diptych.storage.prefetch import ahead
+from diptych.tasks import Task
 
 Span = Annotated[list[float], Len(2, 2)]
 
@@ -97,42 +98,39 @@ def open_data(
         folder, a=a, b=b, kind=kind, direction=direction, labels=labels, limit_mp=limit_mp, alone=pairing.alone,
         maps=further, texts=texts,
     )  # fmt: skip
-    if found.kind == "photos":
-        if not pairing.alone:
-            raise DataError(_one_kind_only(found))
-        found = found.twice()
+    found = _with_themselves(found, pairing) if found.kind == "photos" else found
     reverse = found.reverses(found.direction)
     legends, of_labels = _legends(found, reverse, legend, snap_colours, instances, limit_mp)
     train, held_out = _splits(found, val)
     augment = Augment(parse_size(size), load, flip, resize, enlarge)
     channels, dtypes = turn(found.channels, reverse), turn(found.dtypes, reverse)
-    channels = tuple(of.planes if of else count for count, of in zip(channels, legends, strict=True))
+    channels = tuple(of.channels if of else count for count, of in zip(channels, legends, strict=True))
     dtypes = tuple(of.dtype if of else dtype for dtype, of in zip(dtypes, legends, strict=True))
     read = PairReader(
         reverse, channels, limit_mp, halved=found.kind == "side by side", legends=legends, snap=snap_colours,
         ranges=_ranges(found, reverse, ranges, legends), maps=kinds_of_maps,
     )  # fmt: skip
     data = Data(
-        folder=found,
-        train=train,
-        val=held_out,
-        test=found.pairs("test"),
-        names=turn(found.names, reverse),
-        channels=channels,
-        dtype=dtypes,
-        range=tuple(map(images.value_range, dtypes)),
-        fingerprint=_fingerprint(found),
-        augment=augment,
-        read=read,
-        task=pairing,
-        legends=legends,
-        workers=workers,
-        cache_gb=cache_gb,
+        found, train, held_out, found.pairs("test"), names=turn(found.names, reverse), channels=channels, dtype=dtypes,
+        range=tuple(map(images.value_range, dtypes)), fingerprint=_fingerprint(found), augment=augment, read=read,
+        task=pairing, legends=legends, workers=workers, cache_gb=cache_gb,
         notes=[*found.notes(), *compare.notes(found), *of_labels],
-    )
+    )  # fmt: skip
+    return _measured(data)
+
+
+def _with_themselves(found: Folder, task: Task) -> Folder:
+    """Single photos as pairs. Raises DataError where the task needs others."""
+    if not task.alone:
+        raise DataError(_one_kind_only(found))
+    return found.twice()
+
+
+def _measured(data: Data) -> Data:
+    """With the ranges of its values. Raises DataError for images that are too small."""
     _refuse_too_small(data)
-    ranges_ = [_range(data, domain) for domain in range(len(data.names))]
-    data.range = _shared(ranges_) if found.kind == "domains" else tuple(ranges_)
+    found = [_range(data, domain) for domain in range(len(data.names))]
+    data.range = _shared(found) if data.folder.kind == "domains" else tuple(found)
     return data
 
 

@@ -17,7 +17,7 @@ from diptych.evaluation.evaluate import PAIRED, Evaluation, baseline, evaluate, 
 from diptych.evaluation.examples import Example, examples, set_examples
 from diptych.evaluation.labels import evaluate_labels, read_back
 from diptych.evaluation.report import write_report
-from diptych.evaluation.sets import ARTEFACTS, OUTPUT, REAL, Seen, compared, evaluate_sets
+from diptych.evaluation.sets import ARTEFACTS, OUTPUT, REAL, FeatureStore, compared, evaluate_sets
 from diptych.images import LIMIT_MP, Picture
 from diptych.metrics.sets import find as find_sets
 from diptych.model.card import Domain
@@ -223,7 +223,7 @@ def evaluate_pairs(translator: Translator, data: Data, split: str, **options: An
     """The scores of pairs, and whether the outputs, taken together, have marks that real pictures do not have."""
     start = time.perf_counter()
     modules = {name: find_sets(name) for name in ARTEFACTS}
-    seen = Seen(modules, translator.device)
+    seen = FeatureStore(modules, translator.device)
 
     def look(output: Picture, target: Picture) -> None:
         seen.look(OUTPUT, output, data.range[1])
@@ -240,14 +240,14 @@ def add_baselines(evaluation: Evaluation, data: Data, limit: int | None, metrics
         return
     split = evaluation.split
     if data.dtype[0] == data.dtype[1]:
-        evaluation.anchors[UNTOUCHED] = baseline(data, split, limit=limit, metrics=metrics).metrics
+        evaluation.baselines[UNTOUCHED] = baseline(data, split, limit=limit, metrics=metrics).metrics
     targets = (picture for _, picture in islice(data.pictures("train", 1), COLOURS_FROM))
     try:
         recoloured = colour_transfer(colours(targets), data.dtype[1], data.range[1])
     except DataError:
         evaluation.left_out[TRANSFER] = f"{data.folder.place} has no training pictures to take colours from"
         return
-    evaluation.anchors[TRANSFER] = evaluate(recoloured, data, split, limit=limit, metrics=metrics).metrics
+    evaluation.baselines[TRANSFER] = evaluate(recoloured, data, split, limit=limit, metrics=metrics).metrics
 
 
 def look(translator: Translator, data: Data, evaluation: Evaluation, **options: Any) -> list[Example]:

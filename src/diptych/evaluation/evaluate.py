@@ -71,7 +71,7 @@ class Row(NamedTuple):
 class Evaluation:
     """Scores by metric, the metrics left out and why, the scores of every picture, and the seconds it all took.
 
-    anchors: the same metrics of something to compare with, by its name: "untouched", the source taken as the answer.
+    baselines: the same metrics of something to compare with, by its name: "untouched", the source taken as the answer.
     precision: the arithmetic that the outputs were made in; the scores themselves are computed in float32.
     notes: what is to be known of how pictures were read and translated, and of how many.
     """
@@ -81,7 +81,7 @@ class Evaluation:
     rows: list[Row]
     split: str
     seconds: float
-    anchors: dict[str, dict[str, Score]] = field(default_factory=dict)
+    baselines: dict[str, dict[str, Score]] = field(default_factory=dict)
     precision: str = "float32"
     notes: Mapping[str, int] = field(default_factory=dict)
 
@@ -89,7 +89,7 @@ class Evaluation:
         """Plain types for JSON: `{"metrics": {"psnr": {"value", "low", "high", "count", ...}, ...}, ...}`."""
         return {
             "metrics": self.metrics,
-            "anchors": self.anchors,
+            "baselines": self.baselines,
             "left_out": self.left_out,
             "notes": dict(self.notes),
             "split": self.split,
@@ -99,12 +99,12 @@ class Evaluation:
         }
 
     def to_text(self) -> str:
-        """The scores as lines for a terminal, each with its anchors below it."""
+        """The scores as lines for a terminal, each with its baselines below it."""
         lines = []
         for name, score in self.metrics.items():
             lines.append(f"{_line(name, score)}   {score['count']} pictures")
             lines += [f"  {score['meaning']}"] if "meaning" in score else []
-            lines += [_line(f"  {of}", scores[name]) for of, scores in self.anchors.items() if name in scores]
+            lines += [_line(f"  {of}", scores[name]) for of, scores in self.baselines.items() if name in scores]
         lines += [f"{name} left out: {why}" for name, why in self.left_out.items()]
         return "\n".join([*lines, *(f"{note} (of {count} pictures)" for note, count in self.notes.items())])
 
@@ -127,14 +127,14 @@ def _line(name: str, score: Score) -> str:
 
 def joined(first: Evaluation, second: Evaluation) -> Evaluation:
     """Two evaluations of one translator as one, with the pictures of the second."""
-    names = [*first.anchors, *second.anchors]
+    names = [*first.baselines, *second.baselines]
     return Evaluation(
         metrics=first.metrics | second.metrics,
         left_out=first.left_out | second.left_out,
         rows=second.rows,
         split=second.split,
         seconds=first.seconds + second.seconds,
-        anchors={name: first.anchors.get(name, {}) | second.anchors.get(name, {}) for name in names},
+        baselines={name: first.baselines.get(name, {}) | second.baselines.get(name, {}) for name in names},
         notes={**first.notes, **second.notes},
     )
 
@@ -167,7 +167,7 @@ def evaluate(
     start = time.perf_counter()
     modules = {name: find(name) for name in metrics}
     device = getattr(translator, "device", "cpu")
-    standards = standards_of(modules, answers)
+    protocols = protocols_of(modules, answers)
     left_out: dict[str, str] = {}
     rows: list[Row] = []
     notes: Counter[str] = Counter()
@@ -185,7 +185,7 @@ def evaluate(
             progress(len(rows))
     if not rows:
         raise DataError(f"there are no pairs in the split {split!r}: nothing to evaluate on; name another split")
-    return summary(rows, standards, left_out, split, seed=seed, start=start, notes=notes)
+    return summary(rows, protocols, left_out, split, seed=seed, start=start, notes=notes)
 
 
 def baseline(data: Pairs, split: str = "test", **options: Any) -> Evaluation:
@@ -231,25 +231,25 @@ def outputs_of(
         raise
 
 
-class Standard(NamedTuple):
+class ScoreProtocol(NamedTuple):
     """How a score is made, and which way is better."""
 
     protocol: str
     better: Literal["higher", "lower"]
 
 
-def standards_of(modules: Mapping[str, Metric], answers: int) -> dict[str, Standard]:
+def protocols_of(modules: Mapping[str, Metric], answers: int) -> dict[str, ScoreProtocol]:
     """Those of the scores of a picture, by their names: more than one for a metric where there are several answers."""
     if answers == 1:
-        return {name: Standard(module.PROTOCOL, module.BETTER) for name, module in modules.items()}
-    standards = {}
+        return {name: ScoreProtocol(module.PROTOCOL, module.BETTER) for name, module in modules.items()}
+    protocols = {}
     for name, module in modules.items():
-        standards[name] = Standard(f"mean of {answers} answers to each picture; {module.PROTOCOL}", module.BETTER)
+        protocols[name] = ScoreProtocol(f"mean of {answers} answers to each picture; {module.PROTOCOL}", module.BETTER)
         if name in BEST:
-            standards[best_of(name, answers)] = Standard(
+            protocols[best_of(name, answers)] = ScoreProtocol(
                 f"the best of {answers} answers to each picture; {module.PROTOCOL}", module.BETTER
             )
-    return standards | {"diversity": Standard(samples.PROTOCOL.format(count=answers), samples.BETTER)}
+    return protocols | {"diversity": ScoreProtocol(samples.PROTOCOL.format(count=answers), samples.BETTER)}
 
 
 def best_of(metric: str, answers: int) -> str:
@@ -259,7 +259,7 @@ def best_of(metric: str, answers: int) -> str:
 
 def summary(
     rows: list[Row],
-    standards: Mapping[str, Standard],
+    protocols: Mapping[str, ScoreProtocol],
     left_out: dict[str, str],
     split: str,
     *,
@@ -268,17 +268,17 @@ def summary(
     notes: Mapping[str, int],
 ) -> Evaluation:
     """The means over the pictures; a score that one of them lacks is of none. start: of the clock."""
-    kept = [name for name in standards if all(name in row.scores for row in rows)]
+    kept = [name for name in protocols if all(name in row.scores for row in rows)]
     rows = [Row(name, {score: scores[score] for score in kept}) for name, scores in rows]
     values = {name: [row.scores[name] for row in rows] for name in kept}
-    measured = {name: scored(bootstrap(values[name], seed=seed), len(rows), standards[name]) for name in kept}
+    measured = {name: scored(bootstrap(values[name], seed=seed), len(rows), protocols[name]) for name in kept}
     return Evaluation(measured, left_out, rows, split, time.perf_counter() - start, notes=notes)
 
 
-def scored(interval: Interval, count: int, standard: Standard) -> Score:
+def scored(interval: Interval, count: int, protocol: ScoreProtocol) -> Score:
     """An interval over `count` pictures with what it stands for."""
     value, low, high = interval
-    return {"value": value, "low": low, "high": high, "count": count, **standard._asdict()}  # type: ignore[typeddict-item]
+    return {"value": value, "low": low, "high": high, "count": count, **protocol._asdict()}  # type: ignore[typeddict-item]
 
 
 def _check(name: str, output: np.ndarray, target: np.ndarray) -> None:

@@ -16,14 +16,14 @@ import numpy as np
 
 from diptych.data.dataset import Data
 from diptych.errors import ConfigError
-from diptych.evaluation.evaluate import Evaluation, Row, Score, Standard, outputs_of, scored
+from diptych.evaluation.evaluate import Evaluation, Row, Score, ScoreProtocol, outputs_of, scored
 from diptych.images import Picture
 from diptych.images.legend import Legend
 from diptych.metrics import confusion
 from diptych.model.translator import Translator
 
 REAL = "real photos"
-"""The anchor of what a reader makes of the true pictures."""
+"""The baseline of what a reader makes of the true pictures."""
 
 
 def evaluate_labels(
@@ -89,9 +89,9 @@ def read_back(
             for (_, source, _), labels in zip(some, told, strict=True):
                 tables.append(confusion.confusion(labels.array, source.array, known(legend)))
     by = f"read by {reader.card.method} trained on {reader.card.images_seen} images; "
-    anchors = {REAL: table_scores(real, by, seed, prefix="fcn_")}
+    baselines = {REAL: table_scores(real, by, seed, prefix="fcn_")}
     return Evaluation(
-        table_scores(made, by, seed, prefix="fcn_"), {}, [], split, time.perf_counter() - start, anchors=anchors
+        table_scores(made, by, seed, prefix="fcn_"), {}, [], split, time.perf_counter() - start, baselines=baselines
     )
 
 
@@ -111,6 +111,6 @@ def batches(data: Data, split: str, limit: int | None, batch: int) -> Iterator[l
 def table_scores(tables: Sequence[np.ndarray], by: str, seed: int, prefix: str = "") -> dict[str, Score]:
     """The scores of all pictures, by name."""
     return {
-        prefix + name: scored(interval, len(tables), Standard(by + confusion.PROTOCOLS[name], "higher"))
+        prefix + name: scored(interval, len(tables), ScoreProtocol(by + confusion.PROTOCOLS[name], "higher"))
         for name, interval in confusion.intervals(tables, seed=seed).items()
     }

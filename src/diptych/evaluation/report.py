@@ -96,7 +96,7 @@ def _scores(evaluation: Evaluation) -> Markup:
 
 def _card(name: str, score: Score, evaluation: Evaluation) -> Markup:
     values = [row.scores[name] for row in evaluation.rows if name in row.scores]
-    beside = {of: _interval(scores[name]) for of, scores in evaluation.anchors.items() if name in scores}
+    beside = {of: _interval(scores[name]) for of, scores in evaluation.baselines.items() if name in scores}
     return _panel(
         name,
         f"{_arrow(score)} is better",
@@ -123,16 +123,16 @@ def _arrow(score: Score) -> str:
 
 def _anchors(evaluation: Evaluation) -> Markup:
     """The scores beside those of what can be compared with them."""
-    if not evaluation.anchors:
+    if not evaluation.baselines:
         return Markup()
     metrics = evaluation.metrics
-    shown = [name for name in metrics if any(name in scores for scores in evaluation.anchors.values())]
+    shown = [name for name in metrics if any(name in scores for scores in evaluation.baselines.values())]
     head = tag("tr", tag("th", "beside"), *(tag("th", f"{name} {_arrow(metrics[name])}") for name in shown))
     rows = [
         tag("tr", tag("th", of, scope="row"), *(_cell(scores.get(name)) for name in shown))
-        for of, scores in {"output": metrics, **evaluation.anchors}.items()
+        for of, scores in {"output": metrics, **evaluation.baselines}.items()
     ]
-    meanings = [_quiet(tag("b", of), ": ", MEANING[of]) for of in evaluation.anchors if of in MEANING]
+    meanings = [_quiet(tag("b", of), ": ", MEANING[of]) for of in evaluation.baselines if of in MEANING]
     return join([tag("div", tag("table", tag("thead", head), tag("tbody", *rows)), class_="scroll"), *meanings])
 
 

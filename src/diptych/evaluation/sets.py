@@ -19,14 +19,14 @@ from diptych.evaluation.evaluate import (
     Evaluation,
     Row,
     Score,
-    Standard,
+    ScoreProtocol,
     Translate,
     answered,
     diversity,
+    protocols_of,
     refuse_no_numbers,
     scored,
     stacked,
-    standards_of,
     summary,
 )
 from diptych.images import Picture
@@ -78,7 +78,7 @@ def evaluate_sets(
     batch: int = 8,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
-    """Translate all sources of `split` and compare them with its targets, beside two anchors.
+    """Translate all sources of `split` and compare them with its targets, beside two baselines.
 
     "untouched" are the sources as they are; "real halves" are the targets compared with themselves, split in two at
     random. Where a metric depends on the number of pictures, all three are of equally many on each side: half the
@@ -90,7 +90,7 @@ def evaluate_sets(
     """
     start = time.perf_counter()
     modules = {name: sets.find(name) for name in metrics}
-    seen = Seen(modules, getattr(translator, "device", "cpu"))
+    seen = FeatureStore(modules, getattr(translator, "device", "cpu"))
     rows: list[Row] = []
     left_out: dict[str, str] = {}
     notes: Counter[str] = Counter()
@@ -112,7 +112,7 @@ def evaluate_sets(
             progress(len(rows))
     if not rows or not seen.counts[REAL]:
         raise DataError(f"the split {split!r} lacks pictures of one side: nothing to evaluate on; name another split")
-    apart = summary(rows, standards_of({}, answers), left_out, split, seed=seed, start=start, notes=notes)
+    apart = summary(rows, protocols_of({}, answers), left_out, split, seed=seed, start=start, notes=notes)
     return compared(modules, seen, apart, seed=seed, start=start)
 
 
@@ -124,7 +124,7 @@ def guarded(output: Tensor, source: Tensor) -> list[str]:
     return [INVERTED] * (alike < AGAINST) + [IDLE] * (apart < LEVEL)
 
 
-class Seen:
+class FeatureStore:
     """What the metrics see in the pictures of several sets; metrics with the same features look at them once."""
 
     def __init__(self, modules: Mapping[str, SetMetric], device: Any = "cpu") -> None:
@@ -150,10 +150,12 @@ class Seen:
         return np.stack(self.found[look, of])
 
 
-def compared(modules: Mapping[str, SetMetric], seen: Seen, apart: Evaluation, *, seed: int, start: float) -> Evaluation:
+def compared(
+    modules: Mapping[str, SetMetric], seen: FeatureStore, apart: Evaluation, *, seed: int, start: float
+) -> Evaluation:
     """`apart`, the scores of single pictures, with those of the sets before them."""
     metrics: dict[str, Score] = {}
-    anchors: dict[str, dict[str, Score]] = defaultdict(dict)
+    baselines: dict[str, dict[str, Score]] = defaultdict(dict)
     left_out = {}
     for name, module in modules.items():
         try:
@@ -161,10 +163,10 @@ def compared(modules: Mapping[str, SetMetric], seen: Seen, apart: Evaluation, *,
         except DataError as fault:
             left_out[name] = str(fault)
             continue
-        for anchor in anchors_of(seen):
+        for of in baselines_of(seen):
             with suppress(DataError):  # sources of other channels than the targets, say
-                anchors[anchor][name] = _score(module, seen, anchor, seed)
-    if metrics and HALVES not in anchors:
+                baselines[of][name] = _score(module, seen, of, seed)
+    if metrics and HALVES not in baselines:
         left_out[HALVES] = f"{seen.counts[REAL]} real pictures are too few to split in two"
     return Evaluation(
         metrics=metrics | apart.metrics,
@@ -172,29 +174,29 @@ def compared(modules: Mapping[str, SetMetric], seen: Seen, apart: Evaluation, *,
         rows=apart.rows,
         split=apart.split,
         seconds=time.perf_counter() - start,
-        anchors=dict(anchors),
+        baselines=dict(baselines),
         notes=apart.notes,
     )
 
 
-def anchors_of(seen: Seen) -> list[str]:
+def baselines_of(seen: FeatureStore) -> list[str]:
     """What can be set beside the outputs: the sources where they were looked at, and halves of enough real pictures."""
     return [UNTOUCHED] * bool(seen.counts[UNTOUCHED]) + [HALVES] * (seen.counts[REAL] >= 4)
 
 
-def _score(module: SetMetric, seen: Seen, of: str, seed: int) -> Score:
-    """The score of the outputs or of an anchor. All are of equally many pictures where their number matters."""
+def _score(module: SetMetric, seen: FeatureStore, of: str, seed: int) -> Score:
+    """The score of the outputs or of a baseline. All are of equally many pictures where their number matters."""
     output, real = (seen.features(module.features, some) for some in (OUTPUT, REAL))
     half = len(real) // 2
     size = min(len(output), half if half >= 2 else len(real))
     if of == HALVES:
         size = size if module.BIASED else half
-        standard = Standard(f"{sets.HALVES}; {module.PROTOCOL}", module.BETTER)
-        return scored(sets.halves(module, real, size=size, seed=seed), size, standard)
+        protocol = ScoreProtocol(f"{sets.HALVES}; {module.PROTOCOL}", module.BETTER)
+        return scored(sets.halves(module, real, size=size, seed=seed), size, protocol)
     count = size if module.BIASED else len(output)
     features = output if of == OUTPUT else seen.features(module.features, of)
     score = scored(
-        module.compare(features, real, size=size, seed=seed), count, Standard(module.PROTOCOL, module.BETTER)
+        module.compare(features, real, size=size, seed=seed), count, ScoreProtocol(module.PROTOCOL, module.BETTER)
     )
     if of == OUTPUT and (meaning := vars(module).get("meaning")):
         score["meaning"] = meaning(output, real)

@@ -46,7 +46,7 @@ def compare(
 
 
 def scene(translator: Translator, controls: Mapping[str, Any], height: int, width: int) -> Tensor:
-    """A picture, or planes of classes, smooth and always the same, `1 C h w` in [-1, 1]."""
+    """A picture, or one-hot classes, smooth and always the same, `1 C h w` in [-1, 1]."""
     side = translator.given_ends(controls.get("to"))[0]
     coarse = torch.rand(1, side.channels, 6, 6, generator=torch.Generator().manual_seed(0)) * 2 - 1
     x = F.interpolate(coarse, (height, width), mode="bicubic").clamp(-1, 1)

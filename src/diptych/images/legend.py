@@ -1,7 +1,7 @@
 """A legend says what the numbers in a label map mean: classes with ids, names and colours.
 
-A label map is known in two forms: *ids*, `H W 1`, as files have them, and *planes*, `K H W`, one for each class that is
-not void: 1 where the class is and -1 elsewhere. Void pixels, of which nothing is known, are -1 in all planes.
+A label map is known in two forms: *ids*, `H W 1`, as files have them, and *one-hot*, `K H W`, a channel for each class
+that is not void: 1 where the class is and -1 elsewhere. Void pixels, of which nothing is known, are -1 in all channels.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Class(BaseModel):
 class Legend(BaseModel):
     """The classes of a label map.
 
-    edges: the planes have one more, that of the borders between things. absent: ids of classes that no training
+    edges: there is one channel more, that of the borders between things. absent: ids of classes that no training
     picture shows.
     """
 
@@ -79,8 +79,8 @@ class Legend(BaseModel):
         return tuple(c for c in self.classes if not c.void)
 
     @property
-    def planes(self) -> int:
-        """How many planes a label map has."""
+    def channels(self) -> int:
+        """How many one-hot channels a label map has."""
         return len(self.known) + self.edges
 
     @property
@@ -269,20 +269,20 @@ def distinct(number: int) -> Colour:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def to_planes(ids: np.ndarray | Tensor, legend: Legend, instances: np.ndarray | Tensor | None = None) -> Tensor:
-    """Ids `[B] H W 1` to planes `[B] K H W` in {-1, 1}, on the device they are on; a view in channels_last order.
+def to_one_hot(ids: np.ndarray | Tensor, legend: Legend, instances: np.ndarray | Tensor | None = None) -> Tensor:
+    """Ids `[B] H W 1` to one-hot channels `[B] K H W` in {-1, 1}, on their device; a view in channels_last order.
 
-    instances: which thing each pixel belongs to, `[B] H W 1`; with `legend.edges` the last plane is 1 along their
+    instances: which thing each pixel belongs to, `[B] H W 1`; with `legend.edges` the last channel is 1 along their
     borders, which without them are nowhere.
     """
     import torch
 
     ids = tensor(ids)
-    planes = ids == torch.tensor([c.id for c in legend.known], dtype=torch.int32).to(ids.device)
+    one_hot = ids == torch.tensor([c.id for c in legend.known], dtype=torch.int32).to(ids.device)
     if legend.edges:
-        edges = torch.zeros_like(planes[..., :1]) if instances is None else borders(tensor(instances))
-        planes = torch.cat([planes, edges], dim=-1)
-    return planes.float().mul(2).sub(1).movedim(-1, -3)
+        edges = torch.zeros_like(one_hot[..., :1]) if instances is None else borders(tensor(instances))
+        one_hot = torch.cat([one_hot, edges], dim=-1)
+    return one_hot.float().mul(2).sub(1).movedim(-1, -3)
 
 
 def tensor(numbers: np.ndarray | Tensor) -> Tensor:
@@ -304,8 +304,8 @@ def borders(instances: Tensor) -> Tensor:
     return border
 
 
-def from_planes(planes: Tensor, legend: Legend) -> Picture:
+def from_one_hot(one_hot: Tensor, legend: Legend) -> Picture:
     """Planes `K H W` to ids: at each pixel the class with the largest value."""
-    ranks = planes.detach()[: len(legend.known)].argmax(dim=0).cpu().numpy()
+    ranks = one_hot.detach()[: len(legend.known)].argmax(dim=0).cpu().numpy()
     ids = np.array([c.id for c in legend.known], legend.dtype)[ranks][..., None]
     return Picture(ids, palette=legend.palette, ids=True)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from diptych.errors import ConfigError
 from diptych.methods.method import Adam, Count, Images, Method, Step, Weight
-from diptych.nn.conditional import FiLMDecoder, SourceEncoder, Standard, Summary, SummaryHead
+from diptych.nn.conditional import FiLMDecoder, SourceEncoder, StandardNormal, Summary, SummaryHead
 from diptych.nn.gaussian import Gaussian, draw_normal, nats, seeded_normal, warmed
 from diptych.nn.perceptual import DomainInvariant
 from diptych.options.controls import Seed, Strength, Style
@@ -71,7 +71,7 @@ class CVAE(Method):
         self.kl, self.warmup, self.free_bits, self.perceptual = kl, warmup, free_bits, perceptual
         options: dict[str, Any] = {"width": width, "downs": downs}
         self.encoder = SourceEncoder(source_channels, blocks=blocks, **options)
-        self.prior = SummaryHead(self.encoder.channels, 2 * code) if prior == "learned" else Standard(code)
+        self.prior = SummaryHead(self.encoder.channels, 2 * code) if prior == "learned" else StandardNormal(code)
         self.posterior = Summary(target_channels, 2 * code, **options)
         self.decoder = FiLMDecoder(code, target_channels, hidden=hidden, classes=classes, **options)
         self.perceptual_network = DomainInvariant() if perceptual else None

@@ -29,10 +29,10 @@ class Pix2PixHD(Method):
     """Generator G and D, which looks at several sizes, play min_G max_D GAN(G, D) + features * FM, D judging (x, y).
 
     FM is the distance between what D's layers see in a fake and in the real picture; perceptual * the same of VGG-19
-    may be added. x are the planes of a label map, as 0 and 1, and with an encoder E also what E sees in y, averaged
+    may be added. x is a one-hot label map of 0 and 1, and with an encoder E also what E sees in y, averaged
     within each thing.
 
-    source_channels, target_channels: planes of the label maps and channels of the pictures, read from the data.
+    source_channels, target_channels: classes of the label maps and channels of the images, read from the data.
     width, downs, blocks: channels of the first layer of the global generator, halvings, residual blocks.
     enhancers, enhancer_blocks: how many local enhancers there are around the global generator, each at twice the size,
     and their residual blocks. Sizes are multiples of 2**(downs + enhancers). From coarse to fine (§3.2): train without
@@ -112,16 +112,16 @@ class Pix2PixHD(Method):
         return {"G": [outermost, *e], "global": inner, "D": [self.d]}
 
     def steps(self, source: Labels, target: Images, instances: Instances = None) -> Iterator[Step]:
-        planes = x = zero_to_one(source)
+        one_hot = x = zero_to_one(source)
         if self.e:
-            classes = classes_of(planes)
+            classes = classes_of(one_hot)
             looks = self.e(target, classes if instances is None else instances)
             self.e.follow(looks, classes)
-            x = join(planes.to(looks), looks)
+            x = join(one_hot.to(looks), looks)
         output = self.g(x)
 
-        planes = planes.to(output)  # 0 and 1 are exact in any precision
-        real, fake = join(planes, target.to(output)), join(planes, output)
+        one_hot = one_hot.to(output)  # 0 and 1 are exact in any precision
+        real, fake = join(one_hot, target.to(output)), join(one_hot, output)
         on_real, on_fake = self.d(real, features=True), self.d(fake, features=True)
         terms: dict[str, Any] = {"gan": generator_loss(logits(on_fake), self.gan)}
         if self.features:
@@ -161,24 +161,24 @@ class Pix2PixHD(Method):
             Instances, "which thing each pixel belongs to; by default all pixels of a class are one"
         ] = None,
     ) -> Tensor:
-        """Turn the planes of label maps, `B K H W`, into pictures; with an encoder, one for each `seed`."""
-        planes = zero_to_one(x)
+        """Turn one-hot label maps, `B K H W`, into pictures; with an encoder, one for each `seed`."""
+        one_hot = zero_to_one(x)
         if self.e is None:
             if style is not None:
                 raise ConfigError("this model takes no style picture: it was trained with encoder: false; leave it out")
-            return self.g(planes)
-        classes = classes_of(planes)
+            return self.g(one_hot)
+        classes = classes_of(one_hot)
         ids = classes if instances is None else instances.expand_as(classes)
         looks = self.e.draw(classes, ids, seed=seed, strength=style_strength if style is None else 1.0)
         if style is not None:
             style = F.interpolate(style, size=x.shape[-2:], mode="bilinear", align_corners=False, antialias=True)
             looks = looks.lerp(self.e(style.expand(len(x), -1, -1, -1), ids).to(looks), style_strength)
-        return self.g(join(planes, looks.to(planes)))
+        return self.g(join(one_hot, looks.to(one_hot)))
 
 
-def zero_to_one(planes: Tensor) -> Tensor:
+def zero_to_one(one_hot: Tensor) -> Tensor:
     """Planes in [-1, 1] as the networks here want them."""
-    return (planes + 1).div_(2)
+    return (one_hot + 1).div_(2)
 
 
 def logits(seen: list[list[Tensor]]) -> list[Tensor]:

@@ -59,5 +59,5 @@ class Segment(Method):
         yield Step("G", **terms)
 
     def translate(self, x: Tensor) -> Tensor:
-        """The planes of `B C H W` in [-1, 1]: from -1, surely not of the class, to 1, surely of it."""
+        """One-hot channels of `B C H W` in [-1, 1]: from -1, surely not of the class, to 1, surely of it."""
         return 2 * self.net(x).float().softmax(dim=1) - 1

@@ -37,7 +37,7 @@ class SPADE(Method):
 
     With an encoder E, G(m, z) starts from a code z ~ N(mu(y), sigma(y)), and kl * KL(z, N(0, 1)) is added.
 
-    source_channels, target_channels: planes of the label maps and channels of the photos, read from the data.
+    source_channels, target_channels: classes of the label maps and channels of the photos, read from the data.
     width, hidden, kernel: channels of G's last features; those between labels and norms, and the size of the
     convolutions there. upsampling: sizes are multiples of 16 (fewer; our addition, for small pictures), 32 (normal), 64
     (more, as published for Cityscapes) or 128 (most, with a further block).
@@ -161,7 +161,7 @@ class SPADE(Method):
             "styles (0) to the seed's (1)",
         ] = 1.0,
     ) -> Tensor:
-        """Paint label maps, planes `B K H W` in [-1, 1]; with an encoder in many ways, one for each `seed`.
+        """Paint one-hot label maps `B K H W` in [-1, 1]; with an encoder in many ways, one for each `seed`.
 
         Raises ConfigError for a style, or a strength, of a model without an encoder.
         """

@@ -11,7 +11,7 @@ BETTER: Literal["higher", "lower"] = "higher"
 
 
 def measure(output: Tensor, target: Tensor) -> Tensor:
-    """The share for each pair of label maps, planes `B K H W`, of which the largest counts: shape `(B,)`."""
+    """The share for each pair of one-hot label maps `B K H W`, of which the largest counts: shape `(B,)`."""
     known = target.amax(dim=1) > 0
     right = (output.argmax(dim=1) == target.argmax(dim=1)) & known
     return right.sum(dim=(1, 2)) / known.sum(dim=(1, 2)).clamp(min=1)

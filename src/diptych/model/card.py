@@ -30,7 +30,7 @@ WORDS = {
 class Domain(BaseModel):
     """Pictures of one kind: what they are called, their channels, and the type and range of their values.
 
-    legend: of label maps what their numbers mean; their channels are the planes that the networks are given.
+    legend: of label maps what their numbers mean; their channels are one-hot.
     """
 
     model_config = ConfigDict(extra="forbid")

@@ -14,7 +14,7 @@ from torch import Tensor
 from diptych import images
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
-from diptych.images.legend import from_planes, to_planes
+from diptych.images.legend import from_one_hot, to_one_hot
 from diptych.model.card import Domain
 
 Image = Any
@@ -26,9 +26,9 @@ MOST_OUTSIDE = 0.5
 
 
 def prepare(picture: Picture, side: Domain) -> Tensor:
-    """A picture as the networks want those of `side`: `C H W` in [-1, 1]; grey and colour made to match, ids planes."""
+    """An image as the networks want those of `side`: `C H W` in [-1, 1]; grey and colour made to match, ids one-hot."""
     if side.legend:
-        return to_planes(picture.array, side.legend, picture.maps.get("instances"))
+        return to_one_hot(picture.array, side.legend, picture.maps.get("instances"))
     same = picture.array.dtype == side.dtype
     low, high = (side.low, side.high) if same else images.value_range(picture.array.dtype)
     array = images.match_channels(
@@ -52,7 +52,7 @@ def cut_off(array: np.ndarray, low: float, high: float) -> np.ndarray:
 def finished(output: Tensor, side: Domain) -> Picture:
     """What the networks gave, `C H W` in [-1, 1], with the type and range of the pictures of `side`."""
     if side.legend:
-        return from_planes(output, side.legend)
+        return from_one_hot(output, side.legend)
     return Picture(images.from_unit(output, side.dtype, side.low, side.high))
 
 

@@ -55,10 +55,10 @@ class FiLMDecoder(nn.Module):
         self.first, self.second = nn.Linear(code, hidden), nn.Linear(hidden, hidden)
         for reader in (self.first, self.second):
             initialise_he(reader)
-        self.middle = Residual(c[-1], looks=hidden)
+        self.middle = Residual(c[-1], conditioning=hidden)
         self.ups = nn.ModuleList(Up(c[i + 1], c[i]) for i in reversed(range(downs)))
-        self.blocks = nn.ModuleList(Residual(2 * c[i], c[i], looks=hidden) for i in reversed(range(downs)))
-        self.norm = GroupNorm(width, looks=hidden)
+        self.blocks = nn.ModuleList(Residual(2 * c[i], c[i], conditioning=hidden) for i in reversed(range(downs)))
+        self.norm = GroupNorm(width, conditioning=hidden)
         self.head = nn.Conv2d(width, channels, 3, padding=1)
 
     def forward(self, features: list[Tensor], code: Tensor, label: Tensor | None = None) -> Tensor:
@@ -97,7 +97,7 @@ class SummaryHead(nn.Module):
         return self.layers(F.silu(x).mean(dim=(2, 3)))
 
 
-class Standard(nn.Module):
+class StandardNormal(nn.Module):
     """The standard normal distribution of `code` numbers, as a `SummaryHead` gives one: zeros."""
 
     def __init__(self, code: int) -> None:

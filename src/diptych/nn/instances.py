@@ -24,9 +24,9 @@ RATE = 0.01
 class FeatureEncoder(nn.Module):
     """An encoder and decoder that gives each pixel `outputs` numbers in [-1, 1], and their averages within each thing.
 
-    channels: of a picture. classes: how many planes its label map has; void pixels are one more class. `moments` holds
-    for each class the running means of each feature, of each square, and of whether the class was seen: a share by
-    which the others are divided, and which is 0 of a class that never was.
+    channels: of a picture. classes: how many its label map has, each a channel; void pixels are one more class.
+    `moments` holds for each class the running means of each feature, of each square, and of whether the class was seen:
+    a share by which the others are divided, and which is 0 of a class that never was.
     """
 
     moments: Tensor
@@ -67,13 +67,13 @@ class FeatureEncoder(nn.Module):
         return drawn.clamp(-1, 1).squeeze(1).movedim(-1, 1)
 
 
-def classes_of(planes: Tensor) -> Tensor:
+def classes_of(one_hot: Tensor) -> Tensor:
     """The class of each pixel of a label map, `B K H W` in [0, 1], as ids `B 1 H W`; K of void pixels.
 
     Where more than one plane is 1, as along the borders of instances, the first one counts.
     """
-    largest, classes = planes.max(dim=1, keepdim=True)
-    return torch.where(largest > 0, classes, planes.shape[1])
+    largest, classes = one_hot.max(dim=1, keepdim=True)
+    return torch.where(largest > 0, classes, one_hot.shape[1])
 
 
 def instance_means(features: Tensor, ids: Tensor) -> Tensor:

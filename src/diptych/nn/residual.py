@@ -16,13 +16,13 @@ from diptych.nn.ops.group_norm import adaptive_group_norm, groups_of
 class GroupNorm(nn.GroupNorm):
     """Group normalisation in groups of 16 channels or more; each channel has a scale and a shift.
 
-    looks: where it is not 0, scales and shifts follow so many numbers, which `forward` takes for each picture,
-    `B looks` (FiLM: Perez et al. 2018).
+    conditioning: where it is not 0, scales and shifts follow so many numbers, which `forward` takes for each picture,
+    `B conditioning` (FiLM: Perez et al. 2018).
     """
 
-    def __init__(self, channels: int, looks: int = 0) -> None:
-        super().__init__(groups_of(channels), channels, affine=not looks)
-        self.read = nn.Linear(looks, 2 * channels) if looks else None
+    def __init__(self, channels: int, conditioning: int = 0) -> None:
+        super().__init__(groups_of(channels), channels, affine=not conditioning)
+        self.read = nn.Linear(conditioning, 2 * channels) if conditioning else None
 
     def forward(self, x: Tensor, look: Tensor | None = None) -> Tensor:
         if self.read is None or look is None:
@@ -34,15 +34,15 @@ class GroupNorm(nn.GroupNorm):
 class Residual(nn.Module):
     """Norm, SiLU, 3x3 convolution, twice, added to the input; at first that is all there is.
 
-    looks: its norms follow so many numbers, if any.
+    conditioning: its norms follow so many numbers, if any.
     """
 
-    def __init__(self, inputs: int, outputs: int | None = None, *, looks: int = 0) -> None:
+    def __init__(self, inputs: int, outputs: int | None = None, *, conditioning: int = 0) -> None:
         super().__init__()
         outputs = outputs or inputs
-        self.norm1 = GroupNorm(inputs, looks)
+        self.norm1 = GroupNorm(inputs, conditioning)
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
-        self.norm2 = GroupNorm(outputs, looks)
+        self.norm2 = GroupNorm(outputs, conditioning)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
         self.beside = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
         nn.init.zeros_(self.conv2.weight)

@@ -65,16 +65,16 @@ class SpatialNorm(nn.Module):
     """
 
     def __init__(
-        self, channels: int, planes: int, *, norm: PlainNorm = "batch", hidden: int = 128, kernel: int = 3
+        self, channels: int, classes: int, *, norm: PlainNorm = "batch", hidden: int = 128, kernel: int = 3
     ) -> None:
         super().__init__()
         self.norm = BatchNorm(channels) if norm == "batch" else InstanceNorm()
-        self.shared = nn.Conv2d(planes, hidden, kernel, padding=kernel // 2)
+        self.shared = nn.Conv2d(classes, hidden, kernel, padding=kernel // 2)
         self.modulation = nn.Conv2d(hidden, 2 * channels, kernel, padding=kernel // 2)
 
-    def forward(self, x: Tensor, planes: Tensor, slope: float = 1.0) -> Tensor:
+    def forward(self, x: Tensor, one_hot: Tensor, slope: float = 1.0) -> Tensor:
         """slope: of the leaky ReLU that follows; 1 is none."""
-        return modulate(self.norm(x), self.modulation(F.relu(self.shared(planes), inplace=True)), slope)
+        return modulate(self.norm(x), self.modulation(F.relu(self.shared(one_hot), inplace=True)), slope)
 
     def initialise(self) -> None:
         """Draw gamma's and beta's weights as those of two convolutions, which they are in the reference."""
@@ -88,34 +88,35 @@ class SpatialResidual(nn.Module):
     Where the channels change, so does the shortcut: a spatial norm and a 1x1 convolution.
     """
 
-    def __init__(self, inputs: int, outputs: int, planes: int, *, spectral: bool, **norm: Any) -> None:
+    def __init__(self, inputs: int, outputs: int, classes: int, *, spectral: bool, **norm: Any) -> None:
         super().__init__()
         middle, conv = min(inputs, outputs), convolution(spectral=spectral)
-        self.norm1, self.conv1 = SpatialNorm(inputs, planes, **norm), conv(inputs, middle, 3, padding=1)
-        self.norm2, self.conv2 = SpatialNorm(middle, planes, **norm), conv(middle, outputs, 3, padding=1)
+        self.norm1, self.conv1 = SpatialNorm(inputs, classes, **norm), conv(inputs, middle, 3, padding=1)
+        self.norm2, self.conv2 = SpatialNorm(middle, classes, **norm), conv(middle, outputs, 3, padding=1)
         learned = inputs != outputs
-        self.norm_shortcut = SpatialNorm(inputs, planes, **norm) if learned else None
+        self.norm_shortcut = SpatialNorm(inputs, classes, **norm) if learned else None
         self.conv_shortcut = conv(inputs, outputs, 1, bias=False) if learned else None
 
-    def forward(self, x: Tensor, planes: Tensor) -> Tensor:
-        y = self.conv1(self.norm1(x, planes, 0.2))
-        y = self.conv2(self.norm2(y, planes, 0.2))
+    def forward(self, x: Tensor, one_hot: Tensor) -> Tensor:
+        y = self.conv1(self.norm1(x, one_hot, 0.2))
+        y = self.conv2(self.norm2(y, one_hot, 0.2))
         if self.norm_shortcut is None or self.conv_shortcut is None:
             return x + y
-        return self.conv_shortcut(self.norm_shortcut(x, planes)) + y
+        return self.conv_shortcut(self.norm_shortcut(x, one_hot)) + y
 
 
 class SpatialGenerator(nn.Module):
     """Paints label maps: few pixels of many channels, doubled again and again between spatial residual blocks.
 
-    planes: of the label maps, 0 or 1. channels: of the picture. width: of the last features (most: twice as many).
-    upsampling: 4 (fewer), 5, 6 or 7 (most) doublings; height and width are multiples of `size_multiple`. code: how many
-    numbers a code is that the first features are made of, `start` high and wide; with 0 they are made of the label map.
+    classes: how many label maps have, each a channel of 0 and 1. channels: of the picture. width: of the last features
+    (most: twice as many). upsampling: 4 (fewer), 5, 6 or 7 (most) doublings; height and width are multiples of
+    `size_multiple`. code: how many numbers a code is that the first features are made of, `start` high and wide; with 0
+    they are made of the label map.
     """
 
     def __init__(
         self,
-        planes: int,
+        classes: int,
         channels: int,
         *,
         width: int = 64,
@@ -132,20 +133,20 @@ class SpatialGenerator(nn.Module):
         self.size_multiple = 2 ** sum(self.doubled)
         c = [STARTING * width >> level for level in (0, 0, 0, 0, 1, 2, 3, 4, 5)]
         options: dict[str, Any] = {"norm": norm, "spectral": spectral, "hidden": hidden, "kernel": kernel}
-        self.start = nn.Linear(code, c[0] * start[0] * start[1]) if code else nn.Conv2d(planes, c[0], 3, padding=1)
+        self.start = nn.Linear(code, c[0] * start[0] * start[1]) if code else nn.Conv2d(classes, c[0], 3, padding=1)
         self.blocks = nn.ModuleList(
-            SpatialResidual(c[i], c[i + 1], planes, **options) for i in range(len(self.doubled))
+            SpatialResidual(c[i], c[i + 1], classes, **options) for i in range(len(self.doubled))
         )
         self.head = nn.Conv2d(c[len(self.blocks)], channels, 3, padding=1)
         initialise(self)
 
-    def forward(self, planes: Tensor, code: Tensor | None = None) -> Tensor:
-        height, width = (size // self.size_multiple for size in planes.shape[-2:])
-        x = self.start(shrink(planes, height, width)) if code is None else self.begin(code, height, width)
-        planes = planes.to(x.dtype)  # once for all convolutions
+    def forward(self, one_hot: Tensor, code: Tensor | None = None) -> Tensor:
+        height, width = (size // self.size_multiple for size in one_hot.shape[-2:])
+        x = self.start(shrink(one_hot, height, width)) if code is None else self.begin(code, height, width)
+        one_hot = one_hot.to(x.dtype)  # once for all convolutions
         for doubled, block in zip(self.doubled, self.blocks, strict=True):
             x = F.interpolate(x, scale_factor=2.0, mode="nearest") if doubled else x
-            x = block(x, shrink(planes, *x.shape[-2:]))
+            x = block(x, shrink(one_hot, *x.shape[-2:]))
         return torch.tanh(self.head(F.leaky_relu(x, 0.2)))
 
     def begin(self, code: Tensor, height: int, width: int) -> Tensor:
@@ -154,9 +155,9 @@ class SpatialGenerator(nn.Module):
         return F.interpolate(x, (height, width), mode="bilinear", align_corners=False)
 
 
-def shrink(planes: Tensor, height: int, width: int) -> Tensor:
+def shrink(one_hot: Tensor, height: int, width: int) -> Tensor:
     """A label map of so many pixels: each is one of those there were."""
-    return planes if (height, width) == planes.shape[-2:] else F.interpolate(planes, (height, width), mode="nearest")
+    return one_hot if (height, width) == one_hot.shape[-2:] else F.interpolate(one_hot, (height, width), mode="nearest")
 
 
 def initialise(network: nn.Module) -> None:

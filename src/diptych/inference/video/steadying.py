@@ -50,7 +50,7 @@ class Flicker:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Shown:
     """A frame of the input and what was made of it, `1 C H W` in [0, 1]; small: both at the size of measuring."""
 
     source: Tensor
@@ -67,7 +67,7 @@ class Follower:
 
     def __init__(self, *, steady: bool = False) -> None:
         self.steady, self.flicker, self.count = steady, Flicker(), 0
-        self.before: Seen | None = None
+        self.before: Shown | None = None
 
     @torch.inference_mode()
     def __call__(self, source: np.ndarray, output: np.ndarray) -> np.ndarray:
@@ -75,22 +75,22 @@ class Follower:
         now, made = to_unit(source), to_unit(output)
         before, self.count = self.before, self.count + 1
         if before is None or not (self.steady or self.count % EVERY == 2):
-            self.before = Seen(now, made, made)
+            self.before = Shown(now, made, made)
             return output
         small = shrunk(now)
         flow, seen = both_ways(grey(small), grey(shrunk(before.source)))
         result = self.steadied(now, made, before, flow, seen) if self.steady else made
-        self.before = Seen(now, made, result)
+        self.before = Shown(now, made, result)
         self.measure(before, self.before, flow, seen)
         return (result[0] * 255).round().byte().movedim(0, -1).numpy() if self.steady else output
 
-    def measure(self, before: Seen, now: Seen, flow: Tensor, seen: Tensor) -> None:
+    def measure(self, before: Shown, now: Shown, flow: Tensor, seen: Tensor) -> None:
         if seen.mean() < ENOUGH:
             return
         errors = [warping_error(a, b, flow, seen) for a, b in zip(now.small, before.small, strict=True)]
         self.flicker.add(input=errors[0], output=errors[1], steadied=errors[2] if self.steady else 0.0)
 
-    def steadied(self, now: Tensor, made: Tensor, before: Seen, flow: Tensor, seen: Tensor) -> Tensor:
+    def steadied(self, now: Tensor, made: Tensor, before: Shown, flow: Tensor, seen: Tensor) -> Tensor:
         """What was made, drawn towards the result before where the input stayed as it was, but for its details."""
         height, width = now.shape[-2:]
         if flow.shape[-2:] != (height, width):

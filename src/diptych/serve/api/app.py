@@ -36,7 +36,7 @@ from diptych.serve.api.forms import (
     unless_gone,
 )
 from diptych.serve.api.log import CODE, RequestLog, tell
-from diptych.serve.api.middleware import Cut, Rules
+from diptych.serve.api.middleware import BodyRejected, Rules
 from diptych.serve.api.names import disposition, name_of_result
 from diptych.serve.api.pictures import FOREVER, As, Side, add_history, add_views, file_or_view
 from diptych.serve.api.prometheus import Monitor
@@ -253,8 +253,8 @@ def add_errors(app: FastAPI) -> None:
         headers = {"Retry-After": str(int(error.retry_after))} if error.retry_after else None
         return fault(error.status, error.code, str(error), headers)
 
-    @app.exception_handler(Cut)
-    async def cut(request: Request, error: Cut) -> Response:
+    @app.exception_handler(BodyRejected)
+    async def cut(request: Request, error: BodyRejected) -> Response:
         return fault(error.status, error.code, str(error), {"Connection": "close"})
 
     @app.exception_handler(RequestValidationError)

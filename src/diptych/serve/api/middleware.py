@@ -68,7 +68,7 @@ class Rules:
         return self.token is None or hmac.compare_digest((token or "").encode(), self.token.encode())
 
 
-class Cut(Exception):
+class BodyRejected(Exception):
     """A body is too large or too slow."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -109,7 +109,7 @@ class Gate:
             return
         try:
             await self.app(scope, body.receive, answering.send)
-        except Cut as cut:
+        except BodyRejected as cut:
             await answering.refuse(cut.status, cut.code, str(cut))
         finally:
             entry.received = body.taken
@@ -191,13 +191,13 @@ class Body:
         try:
             message = await asyncio.wait_for(self.inner(), max(0.001, left))
         except TimeoutError:
-            raise Cut(408, "too_slow", f"the body came too slowly: {self.taken:,} bytes so far") from None
+            raise BodyRejected(408, "too_slow", f"the body came too slowly: {self.taken:,} bytes so far") from None
         self.taken += len(message.get("body", b""))
         self.complete = not message.get("more_body", False)
         if self.taken > self.limit:
             if not self.complete:
                 await self.discard()
-            raise Cut(413, "too_large", self.too_large)
+            raise BodyRejected(413, "too_large", self.too_large)
         return message
 
     async def discard(self) -> None:
