@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pictures import hash_of, noise, ramp, save, side_by_side, two_folders
 
 from diptych.data import check, open_data, recognise
-from diptych.data.folders import Item, hold_out
+from diptych.data.folders import Item, groups_by, hold_out
 from diptych.data.opening import parse_size
 from diptych.errors import ConfigError, DataError
 
@@ -261,3 +263,37 @@ def test_a_photo_and_itself_is_a_pair_for_the_task_that_says_so(tmp_path: Path) 
     assert torch.equal(batch["source"], batch["target"])
     with pytest.raises(DataError, match="single photos, not pairs"):
         open_data(folder=str(tmp_path), size=16, val=0)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 30), min_size=2, max_size=30),
+    share=st.floats(0.01, 0.9),
+)
+def test_what_belongs_together_is_held_out_together(sizes: list[int], share: float) -> None:
+    items = tuple(Item(f"p{g}_{k}", Path()) for g, size in enumerate(sizes) for k in range(size))
+    patient = groups_by("^p[0-9]+")
+    train, held = hold_out(items, share, patient)
+    assert train
+    assert held
+    assert set(map(patient, train)).isdisjoint(map(patient, held))
+    assert sorted((*train, *held), key=repr) == sorted(items, key=repr)
+    wanted = min(50, max(1, round(share * len(items))))
+    least = len(held) - max(sizes[int(patient(item)[1:])] for item in held)
+    assert least < wanted, "a whole group more than it takes"
+
+
+def test_groups_are_an_option_and_those_in_two_splits_are_named(tmp_path: Path) -> None:
+    for split, patients in (("train", "12345"), ("test", "5")):
+        for patient in patients:
+            for number in range(3):
+                image = noise(40, 80, 3, seed=hash_of(split, int(patient) * 10 + number))
+                save(tmp_path / split / f"patient{patient}_{split}{number}.png", image)
+    data = open_data(folder=str(tmp_path), size=32, val=0.2, groups="patient[0-9]+")
+    assert (len(data.train), len(data.val)) == (12, 3)
+    assert len({item.name.partition("_")[0] for item in data.val}) == 1
+    assert "1 groups are in more than one split: patient5" in data.notes
+    with pytest.raises(DataError, match=r"has one group of training pairs \(patient\) and none to validate with"):
+        open_data(folder=str(tmp_path), size=32, groups="patient")
+    with pytest.raises(ConfigError, match=r"data\.groups=\(: is no regular expression"):
+        open_data(folder=str(tmp_path), size=32, groups="(:")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
 from statistics import median_low
 
-from diptych.data.folders import Folder
+from diptych.data.folders import Folder, Groups
 from diptych.storage.prefetch import ahead
 
 NAMED = 5  # groups of copies in one sentence
@@ -56,6 +56,18 @@ def leaking(folder: Folder, groups: Iterable[list[Path]]) -> list[list[Path]]:
     """Those copies that are in more than one split."""
     split_of = folder.split_of()
     return [paths for paths in groups if len({split_of[path] for path in paths}) > 1]
+
+
+def divided(folder: Folder, groups: Groups) -> list[str]:
+    """That images of one group are in more than one split, if they are: a score on them says little of others."""
+    splits: dict[str, set[str]] = defaultdict(set)
+    for table in folder.tables:
+        for split, items in table.items():
+            for item in items:
+                splits[groups(item)].add(split)
+    own = {item.name for item in folder.items()}
+    found = sorted(group for group, where in splits.items() if len(where) > 1 and group not in own)
+    return [f"{len(found)} groups are in more than one split: {', '.join(found[:NAMED])}"] if found else []
 
 
 def imbalance(folder: Folder) -> list[str]:

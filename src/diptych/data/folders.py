@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from diptych.data import finding
 from diptych.data.finding import Fault, Roots
-from diptych.errors import DataError
+from diptych.errors import ConfigError, DataError
 from diptych.images import Header
 from diptych.kinds import text
 
+Groups = Callable[["Item"], str]
 Kind = Literal["side by side", "two folders", "one folder", "unpaired", "domains", "photos", "photos twice"]
 PAIRED = ("side by side", "two folders", "one folder", "photos twice")
 HELD_OUT_AT_MOST = 50
@@ -198,11 +200,33 @@ class Folder:
         return head.height, head.width // 2 if self.kind == "side by side" else head.width
 
 
-def hold_out(items: tuple[Item, ...], share: float) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
-    """Split into (train, val) by a hash of the names: the same pictures every time, on every machine."""
+def groups_by(pattern: str | None) -> Groups:
+    """To which group an item belongs: what the pattern finds in its name, or itself. Raises ConfigError."""
+    if pattern is None:
+        return lambda item: item.name
+    try:
+        known = re.compile(pattern)
+    except re.error as error:
+        raise ConfigError(f"data.groups={pattern} is no regular expression: {error}") from None
+    return lambda item: found[0] if (found := known.search(item.name)) and found[0] else item.name
+
+
+def hold_out(
+    items: tuple[Item, ...], share: float, groups: Groups | None = None
+) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    """Split into (train, val) by a hash of the names: the same images every time, on every machine.
+
+    Those of one group stay together: of groups as many as it takes for the share, but never all.
+    """
     count = min(HELD_OUT_AT_MOST, max(1, round(share * len(items)))) if share > 0 else 0
-    ranked = sorted(items, key=lambda item: hashlib.sha256(_bytes(item.name)).digest())
-    held = {item.name for item in ranked[:count]}
+    members: dict[str, list[Item]] = defaultdict(list)
+    for item in items:
+        members[item.name if groups is None else groups(item)].append(item)
+    held: set[str] = set()
+    for group in sorted(members, key=lambda name: hashlib.sha256(_bytes(name)).digest())[: len(members) - 1]:
+        if len(held) >= count:
+            break
+        held |= {item.name for item in members[group]}
     return tuple(i for i in items if i.name not in held), tuple(i for i in items if i.name in held)
 
 

@@ -16,7 +16,7 @@ from diptych.data import compare, reach
 from diptych.data.augment import Augment, Resize
 from diptych.data.dataset import Data, Legends, Range, turn
 from diptych.data.finding import summary
-from diptych.data.folders import Folder, Item, hold_out
+from diptych.data.folders import Folder, Groups, Item, groups_by, hold_out
 from diptych.data.labels import mixed, survey
 from diptych.data.reading import PairReader, SingleReader
 from diptych.data.recognising import recognise, side_of
@@ -54,6 +54,7 @@ def open_data(
     resize: Resize = "square",
     flip: bool = True,
     val: Annotated[float, Interval(ge=0, lt=1)] = 0.05,
+    groups: str | None = None,
     enlarge: bool = False,
     workers: Annotated[int, Ge(0)] = 0,
     cache_gb: Annotated[float, Ge(0)] = 4.0,
@@ -86,6 +87,8 @@ def open_data(
         resize: "square": the whole picture to the crop's shape; "short": aspect kept; "none": as it is.
         flip: mirror half of the training pictures.
         val: share of the training pairs held out for validation where there is no val/, at most 50 of them; 0: none.
+        groups: what in a name says which images belong together, as those of a patient, a volume or a place; a regular
+            expression, as "patient[0-9]+". Those of a group are held out together.
         enlarge: accept pictures that are smaller than the crop, and enlarge them.
         workers: processes that load pictures; 0 loads them in the training process, which is enough with the cache.
         cache_gb: bound of the file that keeps decoded pictures; 0 decodes them each time.
@@ -101,7 +104,8 @@ def open_data(
     found = _with_themselves(found, pairing) if found.kind == "photos" else found
     reverse = found.reverses(found.direction)
     legends, of_labels = _legends(found, reverse, legend, snap_colours, instances, limit_mp)
-    train, held_out = _splits(found, val)
+    grouped = groups_by(groups)
+    train, held_out = _splits(found, val, grouped)
     augment = Augment(parse_size(size), load, flip, resize, enlarge)
     channels, dtypes = turn(found.channels, reverse), turn(found.dtypes, reverse)
     channels = tuple(of.channels if of else count for count, of in zip(channels, legends, strict=True))
@@ -114,7 +118,7 @@ def open_data(
         found, train, held_out, found.pairs("test"), names=turn(found.names, reverse), channels=channels, dtype=dtypes,
         range=tuple(map(images.value_range, dtypes)), fingerprint=_fingerprint(found), augment=augment, read=read,
         task=pairing, legends=legends, workers=workers, cache_gb=cache_gb,
-        notes=[*found.notes(), *compare.notes(found), *of_labels],
+        notes=[*found.notes(), *compare.notes(found), *compare.divided(found, grouped), *of_labels],
     )  # fmt: skip
     return _measured(data)
 
@@ -201,15 +205,16 @@ def parse_size(size: int | str) -> tuple[int, int]:
     return int(words[-1]), int(words[0])
 
 
-def _splits(found: Folder, val: float) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+def _splits(found: Folder, val: float, groups: Groups) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
     if not 0 <= val < 1:
         raise ConfigError(f"data.val={val} is not a share: use 0 up to below 1")
     train, held_out = found.pairs("train"), found.pairs("val")
     if held_out or not train or val == 0:
         return train, held_out
-    if len(train) == 1:
-        raise DataError(f"{found.place} has one training pair and none to validate with: add pairs, or set data.val=0")
-    return hold_out(train, val)
+    if len(count := set(map(groups, train))) == 1:
+        one = "one training pair" if len(train) == 1 else f"one group of training pairs ({count.pop()})"
+        raise DataError(f"{found.place} has {one} and none to validate with: add pairs, or set data.val=0")
+    return hold_out(train, val, groups)
 
 
 def _one_kind_only(found: Folder) -> str:
