@@ -15,11 +15,12 @@ from diptych import images, kinds, tasks
 from diptych.data import compare, reach
 from diptych.data.augment import Augment, Resize
 from diptych.data.dataset import Data, Legends, Range, turn
+from diptych.data.directing import side_of
 from diptych.data.finding import summary
 from diptych.data.folders import Folder, Groups, Item, groups_by, hold_out
 from diptych.data.labels import mixed, survey
 from diptych.data.reading import PairReader, SingleReader
-from diptych.data.recognising import recognise, side_of
+from diptych.data.recognising import recognise
 from diptych.errors import ConfigError, DataError
 from diptych.images.legend import Legend
 from diptych.storage.prefetch import ahead

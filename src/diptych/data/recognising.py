@@ -17,25 +17,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import get_args
 
 from diptych import images
 from diptych.data import finding, layouts, pairing
-from diptych.data.finding import SPLITS, Fault, Files, Found, Roots
-from diptych.data.folders import Folder, Item, Kind, Splits
+from diptych.data.agreeing import agreeing
+from diptych.data.directing import directed, side_of
+from diptych.data.finding import SPLITS, Files, Found, Roots
+from diptych.data.folders import Folder, Kind
 from diptych.data.pairing import Matching, Names
 from diptych.errors import ConfigError, DataError
 from diptych.images import Header
 from diptych.kinds import text
-
-T = TypeVar("T")
-OTHER_SHAPE = 0.02
-"""From which difference on, of width to height, a label map does not belong to a picture of another size."""
 
 
 def recognise(
@@ -80,7 +76,7 @@ def recognise(
     folder = replace(folder, labels=None if labels is None else side_of(folder, labels, folder.direction))
     for kind_of_map, (place, those) in further.items():
         folder = _with_maps(folder, kind_of_map, those, place, headers)
-    folder = _agreeing(folder)
+    folder = agreeing(folder)
     folder = folder.with_texts() if texts else folder
     if not any(folder.items()):
         raise DataError(_nothing_left(folder))
@@ -218,45 +214,7 @@ def _mostly_twice_as_wide(headers: dict[Path, Header]) -> bool:
     return 2 * sum(head.width == 2 * head.height for head in headers.values()) > len(headers)
 
 
-# --- Which side is which ---------------------------------------------------------------------------------------------
-
-
-def directed(folder: Folder, direction: str, labels: str | None) -> Folder:
-    """With its direction; where nothing tells it, with a remark on what was taken, and how to turn it."""
-    if direction != "auto":
-        return replace(folder, direction=direction)
-    a, b, *_ = folder.names
-    if a == b or len(folder.roots) == 2 or folder.kind == "domains":
-        return folder
-    source = pairing.source_by_name(folder.names)
-    if labels in ("source", "target") and (side := _side_of_labels(folder)) is not None:
-        source = side if labels == "source" else 1 - side
-    if source is not None:
-        return replace(folder, direction="b2a" if source else "a2b")
-    halves = folder.kind == "side by side"
-    order = "the left half to the right" if halves else f"{a} to {b}, in the order of the alphabet"
-    said = f"nothing tells source from target, so it goes from {order}: --direction b2a (data.direction) turns it"
-    if halves:
-        said += "; whole photos, not to be cut into halves, need data.kind=photos and data.task=itself"
-    return replace(folder, remarks=(said, *folder.remarks))
-
-
-def _side_of_labels(folder: Folder) -> int | None:
-    """Which side is of label maps, if its name tells, or its one channel beside the three of the other."""
-    if (side := pairing.labels_by_name(folder.names)) is not None or folder.kind == "side by side":
-        return side
-    channels = [_most([folder.headers[path].channels for path in folder.files(side)], 0) for side in (0, 1)]
-    return channels.index(1) if sorted(channels) == [1, 3] else None
-
-
-def side_of(folder: Folder, labels: str, direction: str, *, option: str = "data.labels") -> int:
-    """Which domain (0: a, 1: b) `labels` names: source, target, or a domain. Raises ConfigError for none."""
-    if labels in ("source", "target"):
-        return int((labels == "target") != folder.reverses(direction))
-    if labels in folder.names:
-        return folder.names.index(labels)
-    known = ", ".join(("source", "target", *folder.names))
-    raise ConfigError(f"{option}={labels} is no side of {folder.place}: use one of {known}")
+# --- What goes with pairs --------------------------------------------------------------------------------------------
 
 
 def _with_maps(folder: Folder, kind: str, maps: Names, place: str, headers: Mapping[Path, Header]) -> Folder:
@@ -286,69 +244,6 @@ def _with_maps(folder: Folder, kind: str, maps: Names, place: str, headers: Mapp
 
 def _size(header: Header) -> tuple[int, int]:
     return header.height, header.width
-
-
-# --- Leaving out what does not fit -----------------------------------------------------------------------------------
-
-
-def _agreeing(folder: Folder) -> Folder:
-    """Leave out pairs of different sizes, and pictures that cannot be brought to what most of their domain have."""
-    heads = [[folder.headers[path] for path in folder.files(side)] for side in range(len(folder.names))]
-    if folder.kind == "domains":
-        heads = [list(chain(*heads))] * len(heads)  # one network is given them all
-    channels = [_most([head.channels for head in some], 0) for some in heads]
-    dtypes = [_most([head.dtype for head in some], "") for some in heads]
-    faults: list[Fault] = []
-
-    def keeps(item: Item, side: int) -> bool:
-        fault = _misfit(folder, item, side, channels, dtypes)
-        faults.extend([fault] if fault else [])
-        return fault is None
-
-    splits = {split: tuple(item for item in items if keeps(item, 0)) for split, items in folder.splits.items()}
-    others = tuple(
-        {split: tuple(item for item in items if keeps(item, side)) for split, items in table.items()}
-        for side, table in enumerate(folder.others, 1)
-    )
-    return replace(
-        folder,
-        splits=splits,
-        others=others,
-        truth=_kept(folder.truth, (splits, *others)),
-        faults=(*folder.faults, *faults),
-        channels=tuple(channels),
-        dtypes=tuple(dtypes),
-    )
-
-
-def _kept(truth: Splits, tables: tuple[Splits, ...]) -> Splits:
-    """The pairs both of whose pictures are left."""
-    left = {item.a for table in tables for items in table.values() for item in items}
-    return {split: tuple(item for item in items if {item.a, item.b} <= left) for split, items in truth.items()}
-
-
-def _misfit(folder: Folder, item: Item, first: int, channels: list[int], dtypes: list[str]) -> Fault | None:
-    """first: the domain of the item, or of its first image."""
-    paths = [path for path in (item.a, item.b) if path]
-    for side, path in enumerate(paths, first):
-        head, most, dtype = folder.headers[path], channels[side], dtypes[side]
-        if side == folder.labels:
-            continue
-        if head.dtype != dtype:
-            return Fault(path, f"is {head.dtype} among {dtype} pictures: convert it")
-        if head.channels != most and {head.channels, most} != {1, 3}:
-            return Fault(path, f"has {head.channels} channels among pictures of {most}: convert it")
-    sizes = [folder.size(path) for path in paths]
-    if len(set(sizes)) > 1:
-        (h, w), (other_h, other_w) = sizes
-        if folder.labels is not None and abs(w * other_h - other_w * h) <= max(w * h, other_w * other_h) * OTHER_SHAPE:
-            return None
-        return Fault(paths[0], f"is {w}x{h}, its partner {paths[1]} {other_w}x{other_h}: give both one size")
-    return None
-
-
-def _most(values: list[T], otherwise: T) -> T:
-    return Counter(values).most_common(1)[0][0] if values else otherwise
 
 
 def _nothing_left(folder: Folder) -> str:
