@@ -94,7 +94,7 @@ def samples(
             if seed is not None or unpaired:
                 raise ConfigError("emoji are the same each time, and in pairs: leave --seed and --unpaired out")
             made = write_emoji(out, size=size, count=count, source=source, progress=report, **chosen)
-            said = ", ".join(f"{number} {split}" for split, number in made.items())
+            message = ", ".join(f"{number} {split}" for split, number in made.items())
         else:
             if source is not None:
                 raise ConfigError(f"--from is for emoji: leave it out for {kind}")
@@ -102,5 +102,5 @@ def samples(
             write_samples(
                 kind, out, count=count, size=size, seed=seed or 0, unpaired=unpaired, progress=report, **chosen
             )
-            said = f"{count} scenes"
-    print(f"{said} in {out}")
+            message = f"{count} scenes"
+    print(f"{message} in {out}")

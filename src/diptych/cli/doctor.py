@@ -53,16 +53,20 @@ def guarded(section: Callable[[], Facts]) -> Facts:
 
 
 def describe(error: BaseException) -> str:
-    said = str(error).strip().partition("\n")[0]
+    message = str(error).strip().partition("\n")[0]
     return (
-        said if isinstance(error, DiptychError) else f"{type(error).__name__}: {said}" if said else type(error).__name__
+        message
+        if isinstance(error, DiptychError)
+        else f"{type(error).__name__}: {message}"
+        if message
+        else type(error).__name__
     )
 
 
 def as_text(found: dict[str, Facts]) -> str:
     lines = []
     for section, facts in found.items():
-        lines += [section, *(f"  {name:18} {said}" for name, said in facts.items())]
+        lines += [section, *(f"  {name:18} {message}" for name, message in facts.items())]
     return "\n".join(lines)
 
 

@@ -80,5 +80,5 @@ def evaluate(
             size=size, limit=limit, limit_mp=limit_mp, out=place, log=records(model), reader=reading,
             metrics=metric or (), progress=report,
         )  # fmt: skip
-    said = f"{printable_lines(evaluation.to_text())}\nreport: {printable(page)}"
-    print(json.dumps(evaluation.to_dict(), indent=2) if as_json else said)
+    message = f"{printable_lines(evaluation.to_text())}\nreport: {printable(page)}"
+    print(json.dumps(evaluation.to_dict(), indent=2) if as_json else message)

@@ -68,8 +68,8 @@ def card(
             print(f"  {name:14} {about}")
         return
     before = read_version(model)
-    for name, said in state(model, {name: said.strip() for name, _, said in pairs}).words().items():
-        print(f"{name}: {printable(said)}")
+    for name, message in state(model, {name: message.strip() for name, _, message in pairs}).words().items():
+        print(f"{name}: {printable(message)}")
     print(f"version {before} is now {read_version(model)}")
 
 

@@ -80,18 +80,18 @@ def translate_all(translator: Translator, jobs: list[Job], **options: Any) -> li
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("translating", total=len(jobs))
         threads = Threads()
-        said: Counter[str] = Counter()
+        noted: Counter[str] = Counter()
 
         def report(result: Result) -> None:
             progress.advance(task)
             threads.look()
-            said.update(result.notes)
-            new = [f"{result.job.source}: {note}" for note in result.notes if said[note] == 1]
+            noted.update(result.notes)
+            new = [f"{result.job.source}: {note}" for note in result.notes if noted[note] == 1]
             for line in [result.fault] if result.fault else new:
                 progress.console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
         results = translate_files(translator, jobs, report=report, **options)
-    for note, count in said.items():
+    for note, count in noted.items():
         if count > 1:
             print(f"likewise of {count - 1} more: {printable(note)}", file=sys.stderr)
     return results

@@ -86,6 +86,6 @@ def pack(
     print(printable(f"{card.title()}, in {out}: {size:.2f} MB"))
     if card.stored:
         print(printable(f"weights stored {card.stored}"))
-    for word, said in (("licence", card.licence), ("data_origin", card.data_origin)):
-        if said == NOT_STATED:
+    for word, message in (("licence", card.licence), ("data_origin", card.data_origin)):
+        if message == NOT_STATED:
             print(printable(f"{word}: not stated; say it by diptych card {out} {word}='...'"))

@@ -90,8 +90,8 @@ def sealing(
     translator: Translator, model: Path, certificate: Path | None, mark: bool, *, provenance: bool
 ) -> Sealer | None:
     if not provenance:
-        said = "without content credentials, as asked for: nothing in the results says that a model made them"
-        print(said, file=sys.stderr)
+        message = "without content credentials, as asked for: nothing in the results says that a model made them"
+        print(message, file=sys.stderr)
         return None
     from diptych.provenance import Sealer
 

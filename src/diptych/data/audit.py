@@ -105,8 +105,8 @@ class Audit:
 
     def _said(self, group: tuple[str, ...]) -> str:
         where = {"across splits": group in self.leaks, "in both domains": group in self.overlaps}
-        said = ", ".join(words for words, true in where.items() if true)
-        return " = ".join(group) + (f" ({said})" if said else "")
+        message = ", ".join(words for words, true in where.items() if true)
+        return " = ".join(group) + (f" ({message})" if message else "")
 
 
 def check(

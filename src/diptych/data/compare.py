@@ -24,8 +24,8 @@ def notes(folder: Folder) -> list[str]:
         f"in {both} {' and '.join(folder.names)}": overlapping(folder, groups),
         "in more than one split": leaking(folder, groups),
     }
-    said = [f"{_pictures(some)} {where}: {_named(folder, some)}" for where, some in found.items() if some]
-    return [*said, *imbalance(folder), *scorable(folder)]
+    notes = [f"{_pictures(some)} {where}: {_named(folder, some)}" for where, some in found.items() if some]
+    return [*notes, *imbalance(folder), *scorable(folder)]
 
 
 def copies(paths: Sequence[Path]) -> list[list[Path]]:

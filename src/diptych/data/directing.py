@@ -24,10 +24,10 @@ def directed(folder: Folder, direction: str, labels: str | None) -> Folder:
         return replace(folder, direction="b2a" if source else "a2b")
     halves = folder.kind == "side by side"
     order = "the left half to the right" if halves else f"{a} to {b}, in the order of the alphabet"
-    said = f"nothing tells source from target, so it goes from {order}: --direction b2a (data.direction) turns it"
+    message = f"nothing tells source from target, so it goes from {order}: --direction b2a (data.direction) turns it"
     if halves:
-        said += "; whole photos, not to be cut into halves, need data.kind=photos and data.task=itself"
-    return replace(folder, remarks=(said, *folder.remarks))
+        message += "; whole photos, not to be cut into halves, need data.kind=photos and data.task=itself"
+    return replace(folder, remarks=(message, *folder.remarks))
 
 
 def _side_of_labels(folder: Folder) -> int | None:

@@ -165,9 +165,9 @@ def paired(roots: Roots, kind: Kind, called: tuple[str, str], a: Names, b: Names
 
 def _loose(pairs: list[Pair]) -> list[str]:
     """How many pairs have names that are not quite equal, by what they differ in, with an example."""
-    said = []
+    notes = []
     for how, count in Counter(pair.how for pair in pairs if pair.how).items():
         one = next(pair for pair in pairs if pair.how == how)
         a, b = ("/".join(path.parts[-2:]) if "folders" in how else path.name for path in (one.a, one.b))
-        said.append(f"{count} pairs by names that differ in {how}, as {a} and {b}")
-    return said
+        notes.append(f"{count} pairs by names that differ in {how}, as {a} and {b}")
+    return notes

@@ -121,13 +121,13 @@ def _named(reaches: Mapping[Path, Reach]) -> list[str]:
     for path, of in reaches.items():
         for value, share in of.apart:
             places[value][path] = share
-    said = []
+    notes = []
     for value, shares in sorted(places.items(), key=lambda found: -len(found[1])):
         path, share = max(shares.items(), key=lambda found: found[1])
         others = f" and in {len(shares) - 1} other files" if len(shares) > 1 else ""
         tag = ", which the file itself calls no data" if images.read_metadata(path).no_data == value else ""
-        said.append(f"{value:g} in {share:.2%} of {path.name}{others}{tag}")
-    return said
+        notes.append(f"{value:g} in {share:.2%} of {path.name}{others}{tag}")
+    return notes
 
 
 def _alone(path: Path, of: Reach) -> str:

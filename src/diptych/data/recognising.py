@@ -237,8 +237,8 @@ def _with_maps(folder: Folder, kind: str, maps: Names, place: str, headers: Mapp
         for split, items in folder.splits.items()
     }
     other = [path for path, of in matched.items() if _size(headers[of]) != _size(headers[path])]
-    said = f"{len(other)} of {len(pairs)} {asked} have another size than their pair, and are brought to it, as"
-    remarks = [f"{said} {folder.relative(matched[other[0]])}"] if other else []
+    message = f"{len(other)} of {len(pairs)} {asked} have another size than their pair, and are brought to it, as"
+    remarks = [f"{message} {folder.relative(matched[other[0]])}"] if other else []
     return replace(folder, splits=splits, remarks=(*folder.remarks, *remarks))
 
 

@@ -85,8 +85,8 @@ def read_back(
         names = [name for name, *_ in some]
         outputs = outputs_of(translator, [source for _, source, _ in some], controls or {}, names)
         for tables, photos in ((made, outputs), (real, [target for *_, target in some])):
-            told = outputs_of(reader, list(photos), {}, names)
-            for (_, source, _), labels in zip(some, told, strict=True):
+            predicted = outputs_of(reader, list(photos), {}, names)
+            for (_, source, _), labels in zip(some, predicted, strict=True):
                 tables.append(confusion.confusion(labels.array, source.array, known(legend)))
     by = f"read by {reader.card.method} trained on {reader.card.images_seen} images; "
     baselines = {REAL: table_scores(real, by, seed, prefix="fcn_")}

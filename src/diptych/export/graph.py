@@ -57,8 +57,8 @@ def trace(method: Method, controls: Mapping[str, Any], sizes: Sequence[tuple[int
             )  # fmt: skip
     except Exception as error:  # of many kinds, torch's own among them
         words = str(error.__cause__ or error).strip().splitlines()
-        said = next((line for line in words if line.strip()), type(error).__name__)
-        raise ModelError(f"the method's translate is no graph that torch can write down: {said}") from None
+        message = next((line for line in words if line.strip()), type(error).__name__)
+        raise ModelError(f"the method's translate is no graph that torch can write down: {message}") from None
     assert program is not None
     return program.model_proto
 

@@ -101,9 +101,9 @@ def open_exported(path: Path, *, bf16: bool = False, snap_colours: bool = False)
     form = format_of(path)
     if form is None or not path.is_file():
         raise ModelError(f"{path} is no exported model: name a file ending in .onnx or .xml")
-    said, model = form.read(path)
+    message, model = form.read(path)
     try:
-        info = Info.model_validate_json(said)
+        info = Info.model_validate_json(message)
     except ValidationError as error:
         raise ModelError(f"{path}: what it says of itself is damaged: {error.errors()[0]['msg']}") from None
     card = read_card(path, json.dumps(info.card).encode())

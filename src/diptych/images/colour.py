@@ -106,10 +106,10 @@ def _known(profile: bytes) -> Profile | None:
 def _name(opened: Any) -> str:
     """What a profile calls itself; it comes from outside."""
     try:
-        said = ImageCms.getProfileDescription(opened)
+        message = ImageCms.getProfileDescription(opened)
     except ImageCms.PyCMSError:
-        said = ""
-    name = "".join(c for c in said if c.isprintable()).strip()[:60]
+        message = ""
+    name = "".join(c for c in message if c.isprintable()).strip()[:60]
     return "the space that its file describes" if not name or name.endswith("built-in") else name
 
 

@@ -51,10 +51,10 @@ def native(array: np.ndarray) -> np.ndarray:
 def notes_of(mode: str, frames: int, orientation: int) -> tuple[str, ...]:
     """What reading does to a picture of one of Pillow's modes, in words."""
     converted = {"P": "palette", "PA": "palette", "CMYK": "CMYK", "YCbCr": "YCbCr", "HSV": "HSV"}.get(mode)
-    said = [f"{converted} converted to RGB"] if converted else []
-    said += [f"first of {frames} frames"] if frames > 1 else []
-    said += [f"turned upright (EXIF {orientation})"] if orientation > 1 else []
-    return tuple(said)
+    notes = [f"{converted} converted to RGB"] if converted else []
+    notes += [f"first of {frames} frames"] if frames > 1 else []
+    notes += [f"turned upright (EXIF {orientation})"] if orientation > 1 else []
+    return tuple(notes)
 
 
 def whole_file(file: BinaryIO) -> bytes:

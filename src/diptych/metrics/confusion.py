@@ -1,4 +1,4 @@
-"""How well label maps are told, counted over all pixels of all pictures (Long, Shelhamer, Darrell 2015, §5).
+"""How well label maps are predicted, counted over all pixels of all pictures (Long, Shelhamer, Darrell 2015, §5).
 
 Means over pictures would give a rare class that fills one picture as much weight as the road of a hundred; so what is
 kept of each picture is its table of confusion, and the scores are those of the sum of the tables.
@@ -22,7 +22,7 @@ PROTOCOLS = {
 
 
 def confusion(output: np.ndarray, target: np.ndarray, ids: Sequence[int]) -> np.ndarray:
-    """Of pixels of each class in `target` (rows), how many are told to be of each (columns): `K K`.
+    """Of pixels of each class in `target` (rows), how many are predicted to be of each (columns): `K K`.
 
     output, target: ids of one shape. ids: of the classes; pixels of another id in `target` do not count, and of another
     id in `output` count as wrong, in a last column: `K K+1`.
@@ -30,16 +30,16 @@ def confusion(output: np.ndarray, target: np.ndarray, ids: Sequence[int]) -> np.
     count = len(ids)
     rank = np.full(65536, count)
     rank[list(ids)] = np.arange(count)
-    told, true = rank[output.ravel()], rank[target.ravel()]
+    predicted, true = rank[output.ravel()], rank[target.ravel()]
     known = true < count
-    pairs = true[known] * (count + 1) + told[known]
+    pairs = true[known] * (count + 1) + predicted[known]
     return np.bincount(pairs, minlength=count * (count + 1)).reshape(count, count + 1)
 
 
 def scores(table: np.ndarray) -> dict[str, float]:
     """The scores by name of one table, or of the sum of many. A class that is nowhere is left aside."""
-    right, there, told = np.diag(table), table.sum(1), table[:, :-1].sum(0)
-    present, union = there > 0, there + told - right
+    right, there, predicted = np.diag(table), table.sum(1), table[:, :-1].sum(0)
+    present, union = there > 0, there + predicted - right
     return {
         "pixel_accuracy": float(right.sum() / max(1, there.sum())),
         "class_accuracy": float((right[present] / there[present]).mean()) if present.any() else 0.0,

@@ -1,4 +1,4 @@
-"""Pixel accuracy: the share of pixels of a label map that are told rightly (Long, Shelhamer, Darrell 2015, §5)."""
+"""Pixel accuracy: the share of pixels of a label map that are right (Long, Shelhamer, Darrell 2015, §5)."""
 
 from __future__ import annotations
 

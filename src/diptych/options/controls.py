@@ -166,11 +166,11 @@ def renamed(controls: Mapping[str, Control], given: Mapping[str, Any]) -> dict[s
 
 def control(name: str, annotation: Any, default: Any) -> Control:
     """The control that has this type. Raises ConfigError for a type that no form can show."""
-    inner, said, optional = unwrapped(annotation)
-    optional, help = optional or default is None, next((one for one in said[::-1] if isinstance(one, str)), "")
-    low, high = (next((v for one in said for key in keys if (v := getattr(one, key, None)) is not None), None)
+    inner, message, optional = unwrapped(annotation)
+    optional, help = optional or default is None, next((one for one in message[::-1] if isinstance(one, str)), "")
+    low, high = (next((v for one in message for key in keys if (v := getattr(one, key, None)) is not None), None)
                  for keys in (("ge", "gt"), ("le", "lt")))  # fmt: skip
-    if of := next((one for one in said[::-1] if isinstance(one, Of)), None):
+    if of := next((one for one in message[::-1] if isinstance(one, Of)), None):
         high = 2**63 - 1 if of.kind == "seed" else high
         return Control(name, of.kind, default, low=low, high=high, optional=optional, help=help, map=of.map, was=of.was)
     if get_origin(inner) is Literal:
@@ -188,9 +188,9 @@ def unwrapped(annotation: Any) -> tuple[Any, list[Any], bool]:
     """The type inside `Annotated` and `X | None`, all that is said of it, what is farthest out last, and whether it may
     be None."""
     if get_origin(annotation) is Annotated:
-        inner, *said = get_args(annotation)
+        inner, *message = get_args(annotation)
         type_, within, optional = unwrapped(inner)
-        return type_, [*within, *said], optional
+        return type_, [*within, *message], optional
     if get_origin(annotation) in (Union, UnionType):
         inner = next(option for option in get_args(annotation) if option is not NoneType)
         type_, within, _ = unwrapped(inner)

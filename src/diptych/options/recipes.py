@@ -74,8 +74,8 @@ def renamed(sections: Mapping[str, Any]) -> dict[str, Any]:
 
 @functools.cache
 def warn_of(old: str, new: str) -> None:
-    said = f"{old} is now called {new}: the former name is understood until version 0.3"
-    warnings.warn(said, FutureWarning, stacklevel=4)
+    message = f"{old} is now called {new}: the former name is understood until version 0.3"
+    warnings.warn(message, FutureWarning, stacklevel=4)
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -158,8 +158,8 @@ def keep_private(path: Path) -> None:
         return
     if path == own_path():
         path.chmod(0o600)
-    said = "it could be read by others until now" if path == own_path() else f"chmod 600 {shlex.quote(str(path))}"
-    logging.getLogger("diptych").warning("the key in %s is not for you alone: %s", printable(path), printable(said))
+    message = "it could be read by others until now" if path == own_path() else f"chmod 600 {shlex.quote(str(path))}"
+    logging.getLogger("diptych").warning("the key in %s is not for you alone: %s", printable(path), printable(message))
 
 
 def check_purpose(path: Path, signer: x509.Certificate) -> None:

@@ -85,10 +85,10 @@ class Sealer:
 
     def notes(self, picture: Picture, format: str) -> tuple[str, ...]:
         """What `encode` has to leave out, in words."""
-        said = [] if format in SEALABLE else [f"{format} has no room for content credentials: none are written"]
+        notes = [] if format in SEALABLE else [f"{format} has no room for content credentials: none are written"]
         if self.mark and not self.marks(picture):
-            said.append("not marked: a mark needs 64x64 pixels of 8 bits, grey or colour, that are no class numbers")
-        return tuple(said)
+            notes.append("not marked: a mark needs 64x64 pixels of 8 bits, grey or colour, that are no class numbers")
+        return tuple(notes)
 
     def seal(self, data: bytes, format: str, controls: Mapping[str, Any] = {}, *, source: bytes | None = None) -> bytes:
         """The same picture with credentials and settings, every pixel as it is; other formats come back unchanged.
@@ -98,7 +98,7 @@ class Sealer:
         """
         if format not in SEALABLE:
             return data
-        about = self.told(controls, source)
+        about = self.metadata(controls, source)
         plainly = {name: about[name] for name in (*self.about, "controls")}
         sealed = io.BytesIO()
         self.sign(SEALABLE[format], io.BytesIO(with_settings(data, format, plainly)), sealed, about)
@@ -108,7 +108,7 @@ class Sealer:
         """Give a film credentials where it lies; returns a note where its format has no room for them."""
         if format not in SEALABLE:
             return (f"{format} has no room for content credentials: none are written",)
-        about = self.told(controls, None)
+        about = self.metadata(controls, None)
         with source.open("rb") as file:
             about["source_sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
         sealed = unfinished(path)
@@ -120,7 +120,7 @@ class Sealer:
             sealed.unlink(missing_ok=True)
         return ()
 
-    def told(self, controls: Mapping[str, Any], source: bytes | None) -> dict[str, Any]:
+    def metadata(self, controls: Mapping[str, Any], source: bytes | None) -> dict[str, Any]:
         """What is said of one result."""
         about: dict[str, Any] = {**self.about, "made_with": f"diptych {__version__}"}
         about["controls"] = {name: plain(value) for name, value in controls.items() if value is not None}

@@ -35,10 +35,10 @@ def read_settings(data: bytes) -> dict[str, Any]:
     """
     found = FOUND.search(data)
     try:
-        said = json.loads(html.unescape(found[1].decode())) if found else {}
+        message = json.loads(html.unescape(found[1].decode())) if found else {}
     except (ValueError, RecursionError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return message if isinstance(message, dict) else {}
 
 
 def with_settings(data: bytes, format: str, settings: Mapping[str, Any]) -> bytes:

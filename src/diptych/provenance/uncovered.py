@@ -162,9 +162,11 @@ def check_manifest(manifest: Box) -> None:
         if one.label in PARTS and one.label != "c2pa.assertions":
             expect([inner.kind for inner in within] == [b"cbor"], "a box beside its signature")
         elif one.label in PARTS:
-            for said in within:
-                kinds = [inner.kind for inner in boxes(said.content)]
-                expect(bool(said.label) and (len(kinds) == 1 or kinds == [b"bfdb", b"bidb"]), "a box in what it says")
+            for message in within:
+                kinds = [inner.kind for inner in boxes(message.content)]
+                expect(
+                    bool(message.label) and (len(kinds) == 1 or kinds == [b"bfdb", b"bidb"]), "a box in what it says"
+                )
         if one.label == "c2pa.signature":
             check_signature(within[0].content)
 

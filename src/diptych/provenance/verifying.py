@@ -81,18 +81,18 @@ class Verdict:
         """The verdict in words; what the file says of itself stands in quotation marks, each value on one line."""
         named = f"made by the model {quoted(self.model)}, version {quoted(self.version)}, method {quoted(self.method)}"
         controls = ", ".join(f"{quoted(name)} = {quoted(value)}" for name, value in self.controls.items())
-        said = [
+        lines = [
             named if self.model else "made by a model" if self.by_a_model else "",
             f"with {controls}" if controls else "",
             f"by {quoted(self.made_with)}" + (f", {quoted(self.time)}" if self.time else "") if self.made_with else "",
             f"from a file whose sha256 is {quoted(self.source_sha256)}" if self.source_sha256 else "",
         ]
-        first = [SAYS[self.state] if any(said) or self.state != "none" else "no content credentials"]
+        first = [SAYS[self.state] if any(lines) or self.state != "none" else "no content credentials"]
         first += [f"it has {printable(self.stray)}, which no signature covers"] if self.stray else []
         if self.signer in VOUCHED:
             first.append(VOUCHED[self.signer].format(by=quoted(self.signed_by) if self.signed_by else "nobody"))
         last = f"its pixels are marked with the model version {self.mark}" if self.mark else ""
-        return "\n".join(line for line in (*first, *said, last) if line)
+        return "\n".join(line for line in (*first, *lines, last) if line)
 
 
 def quoted(text: object) -> str:
@@ -183,11 +183,13 @@ def verdict(
     stray: str = "",
 ) -> Verdict:
     """The verdict, with what the manifest claims, or without one what the plain metadata says."""
-    said = {entry.get("label"): entry.get("data") for entry in manifest.get("assertions", [])}
+    assertions = {entry.get("label"): entry.get("data") for entry in manifest.get("assertions", [])}
     actions = [
-        action for action in dictionary(said.get("c2pa.actions.v2")).get("actions", []) if isinstance(action, dict)
+        action
+        for action in dictionary(assertions.get("c2pa.actions.v2")).get("actions", [])
+        if isinstance(action, dict)
     ]
-    ours = dictionary(said.get(TRANSLATION)) or unsigned
+    ours = dictionary(assertions.get(TRANSLATION)) or unsigned
     generator = (manifest.get("claim_generator_info") or [{}])[0]
     signature = dictionary(manifest.get("signature_info"))
     return Verdict(
@@ -212,8 +214,8 @@ def dictionary(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def word(said: dict[str, Any], name: str) -> str:
-    return str(said.get(name, ""))
+def word(assertion: dict[str, Any], name: str) -> str:
+    return str(assertion.get(name, ""))
 
 
 def mark_in(data: bytes) -> str:

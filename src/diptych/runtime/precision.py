@@ -83,10 +83,10 @@ def timed(device: torch.device) -> Precision:
         exact, rounded = convolution_rates(device, rounds=4)
     except (RuntimeError, TypeError, NotImplementedError) as error:  # torch's, of a device that has no bfloat16
         return Precision(False, f"{device.type} cannot: {(str(error) or type(error).__name__).splitlines()[0]}")
-    said = f"a convolution in it is {rounded / exact:.1f} times as fast as in float32"
+    message = f"a convolution in it is {rounded / exact:.1f} times as fast as in float32"
     if rounded < exact:
-        said = f"a convolution in bfloat16 takes {exact / rounded:.1f} times as long"
-    return Precision(rounded > FASTER * exact, said)
+        message = f"a convolution in bfloat16 takes {exact / rounded:.1f} times as long"
+    return Precision(rounded > FASTER * exact, message)
 
 
 @torch.no_grad()

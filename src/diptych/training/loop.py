@@ -122,8 +122,8 @@ class Loop:
                 folder.must_be_there(self.folder)
                 if "tick" in due:
                     rate = self.log.tick(now, losses)
-                    if said := self.share.after_tick(rate):
-                        self.say(f"  {said}")
+                    if message := self.share.after_tick(rate):
+                        self.say(f"  {message}")
                 if "sample" in due:
                     self.results.sample(now, self.log)
                 if "validate" in due:

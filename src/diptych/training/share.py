@@ -23,12 +23,12 @@ class Share:
     def __init__(self, trainer: Trainer, batch: int, *, steps: int = 1) -> None:
         self.trainer, self.batch, self.steps = trainer, batch, steps
         self.begun, self.operations, self.counted = time.monotonic(), 0, 0
-        self.said = trainer.speed.compile  # within compiled networks nothing can be counted
+        self.message = trainer.speed.compile  # within compiled networks nothing can be counted
 
     @contextmanager
     def counting(self) -> Iterator[None]:
         """Run a step in it, and it is counted if it is one of those to be."""
-        if self.said or self.counted == self.steps or time.monotonic() - self.begun < UNDER_WAY:
+        if self.message or self.counted == self.steps or time.monotonic() - self.begun < UNDER_WAY:
             yield
             return
         with Convolutions() as convolutions:
@@ -37,8 +37,8 @@ class Share:
 
     def after_tick(self, rate: float) -> str:
         """Once, the share in words, from the images a second since the tick before; else nothing."""
-        if self.said or self.counted < self.steps or not self.operations:
+        if self.message or self.counted < self.steps or not self.operations:
             return ""
-        self.said, bf16 = True, self.trainer.speed.bf16 is True
+        self.message, bf16 = True, self.trainer.speed.bf16 is True
         best = best_rate(self.trainer.device, bf16=bf16, batch=self.batch // self.trainer.processes)
         return share_in_words(self.operations / self.counted, self.batch / rate, best, bf16=bf16)

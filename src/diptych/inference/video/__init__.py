@@ -67,7 +67,7 @@ def translate_video(
         try:
             follower = Follower(steady=steady)
             frames = translated(translator, clip, checked, batch, follower)
-            comment = json.dumps(sealer.told(checked, None)) if sealer else ""
+            comment = json.dumps(sealer.metadata(checked, None)) if sealer else ""
             count, notes = write(part, frames, clip, sound, quality, comment, progress)
             if sealer:
                 notes += sealer.seal_file(part, FORMATS[target.suffix.lower()], checked, source=source)

@@ -117,18 +117,18 @@ class Clip:
     @property
     def notes(self) -> tuple[str, ...]:
         """What reading does to the pictures, in words."""
-        said, format = [], self.stream.codec_context.format
+        notes, format = [], self.stream.codec_context.format
         if format and max(part.bits for part in format.components) > 8:
-            said.append(f"{format.name} is read at 8 bits a channel, its colours taken as those of ordinary video")
+            notes.append(f"{format.name} is read at 8 bits a channel, its colours taken as those of ordinary video")
         beside = self.stream.metadata.get("alpha_mode") == "1"  # as WebM has it
         if beside or (format and any(part.is_alpha for part in format.components)):
-            said.append("its transparency is left out")
+            notes.append("its transparency is left out")
         if len(self.container.streams.video) > 1:
-            said.append("of several streams of pictures the first is translated, the others are left out")
+            notes.append("of several streams of pictures the first is translated, the others are left out")
         left = {s.type for s in self.container.streams if s.type not in ("video", "audio")}
-        said += [f"its {kind} streams are left out" for kind in sorted(left)]
-        said += [f"{self.mended} frames were damaged, and are as the decoder mended them"] if self.mended else []
-        return tuple(said)
+        notes += [f"its {kind} streams are left out" for kind in sorted(left)]
+        notes += [f"{self.mended} frames were damaged, and are as the decoder mended them"] if self.mended else []
+        return tuple(notes)
 
     def frames(self) -> Iterator[Frame]:
         """The frames in the order in which they are shown, each until the next. Raises DataError for a damaged file."""

@@ -45,8 +45,8 @@ class Flicker:
         if not self.pairs:
             return "flicker: not measured, no two frames show the same"
         before, after, steadied = (1e3 * self.mean(name) for name in ("input", "output", "steadied"))
-        said = f"flicker: warping error {after:.3f}e-3, of the input itself {before:.3f}e-3"
-        return f"{said}; steadied {steadied:.3f}e-3" if steadied else said
+        message = f"flicker: warping error {after:.3f}e-3, of the input itself {before:.3f}e-3"
+        return f"{message}; steadied {steadied:.3f}e-3" if steadied else message
 
 
 @dataclass(frozen=True)

@@ -102,12 +102,12 @@ class Film:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a player may not expect, in words."""
-        said = []
+        notes = []
         if self.encoder == "mpeg4":
-            said.append("written as MPEG-4 part 2, as this computer's PyAV has no H.264: larger, and not as sharp")
+            notes.append("written as MPEG-4 part 2, as this computer's PyAV has no H.264: larger, and not as sharp")
         if self.stream.codec_context.pix_fmt == "yuv444p":
-            said.append("written as H.264 with colour at full size, as a side is odd: not every player shows it")
-        return tuple(said)
+            notes.append("written as H.264 with colour at full size, as a side is odd: not every player shows it")
+        return tuple(notes)
 
     def finish(self) -> None:
         self.store(self.stream.encode(None))

@@ -106,8 +106,8 @@ def schema_of(control: Control) -> dict[str, Any]:
 
 def describe(app: FastAPI, engine: Engine) -> dict[str, Any]:
     """The OpenAPI description, in which each model's translation has its own address and form."""
-    said = get_openapi(title=app.title, version=app.version, routes=app.routes, description=__doc__)
-    paths = said["paths"]
+    message = get_openapi(title=app.title, version=app.version, routes=app.routes, description=__doc__)
+    paths = message["paths"]
     for path in list(paths):
         for method, operation in paths[path].items():
             operation["responses"] = {**successes(method, path), **failures(path)}
@@ -133,8 +133,8 @@ def describe(app: FastAPI, engine: Engine) -> dict[str, Any]:
     }
     paths["/v1/view"]["post"]["requestBody"] = form(view_form(names), ["image"])
     paths["/v1/feedback"]["post"]["requestBody"] = form(opinion, ["model", "rating"])
-    said.setdefault("components", {}).setdefault("schemas", {})["Error"] = ERROR
-    return said
+    message.setdefault("components", {}).setdefault("schemas", {})["Error"] = ERROR
+    return message
 
 
 def page(described: Mapping[str, Any]) -> str:
@@ -159,8 +159,8 @@ def field_names(operation: Mapping[str, Any]) -> list[str]:
 
 def translate_form(served: Served) -> dict[str, Any]:
     fields = {control.name: schema_of(control) for control in served.current.controls}
-    said = "seconds; by default 30, and what a picture of this size may take"
-    deadline = {"type": "number", "minimum": 0.1, "maximum": 3600, "description": said}
+    message = "seconds; by default 30, and what a picture of this size may take"
+    deadline = {"type": "number", "minimum": 0.1, "maximum": 3600, "description": message}
     keep = {"type": "boolean", "default": False, "description": "keep picture and result: X-History-Id says where"}
     instead_of = {"type": "string", "description": "the id of a translation that is kept, whose place this one takes"}
     own = {"deadline": deadline, "keep": keep, "instead_of": instead_of}

@@ -113,7 +113,7 @@ class Engine:
         self.plan = Plan({}, acceleration, threads, limit_mp, memory_mb, provenance, certificate, mark)
         self.served: dict[str, Served] = {}
         self.counters, self.pace, self.spread = Counters(), Pace(), dict[str, float]()
-        self.pool = Pool(self.plan, workers, self.counters, held=self.held, hired=self.learn, freed=self.dispatch)
+        self.pool = Pool(self.plan, workers, self.counters, held=self.held, spawned=self.learn, freed=self.dispatch)
         self.looker = Looker(self.plan, self.counters)
         self.waiting, self.looking = Queue(batch), 0
         self.stopping = False

@@ -20,17 +20,17 @@ LARGEST = 2**32
 Message = tuple[dict[str, Any], list[bytes]]
 
 
-def packed(said: Mapping[str, Any], blobs: Sequence[bytes] = ()) -> list[bytes]:
+def packed(message: Mapping[str, Any], blobs: Sequence[bytes] = ()) -> list[bytes]:
     """A message as it is sent, in pieces."""
-    header = json.dumps({**said, "blobs": [len(blob) for blob in blobs]}).encode()
+    header = json.dumps({**message, "blobs": [len(blob) for blob in blobs]}).encode()
     return [LENGTH.pack(len(header)) + header, *blobs]
 
 
 def receive(file: BinaryIO) -> Message:
     """Wait for the next message. Raises EOFError where the other end is gone, ValueError for one that is none."""
     (length,) = LENGTH.unpack(exactly(file, LENGTH.size))
-    said, lengths = opened(exactly(file, length))
-    return said, [exactly(file, length) for length in lengths]
+    message, lengths = opened(exactly(file, length))
+    return message, [exactly(file, length) for length in lengths]
 
 
 async def received(reader: StreamReader) -> Message:
@@ -38,17 +38,17 @@ async def received(reader: StreamReader) -> Message:
     (length,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
     if length > LONGEST:
         raise ValueError("a header that is too long")
-    said, lengths = opened(await reader.readexactly(length))
-    return said, [await reader.readexactly(length) for length in lengths]
+    message, lengths = opened(await reader.readexactly(length))
+    return message, [await reader.readexactly(length) for length in lengths]
 
 
 def opened(header: bytes) -> tuple[dict[str, Any], list[int]]:
     """What a header says, and the lengths of what comes behind it. Raises ValueError."""
-    said = json.loads(header)
-    lengths = said.pop("blobs") if isinstance(said, dict) and "blobs" in said else None
+    message = json.loads(header)
+    lengths = message.pop("blobs") if isinstance(message, dict) and "blobs" in message else None
     if not isinstance(lengths, list) or not all(type(n) is int and n >= 0 for n in lengths) or sum(lengths) > LARGEST:
         raise ValueError("a header that is none")
-    return said, lengths
+    return message, lengths
 
 
 def exactly(file: BinaryIO, length: int) -> bytes:

@@ -25,7 +25,7 @@ TURN = 0.5
 class Pool:
     """Workers that all hold the same versions of the models, but while these are exchanged.
 
-    held: the versions in use. hired: told of each worker that has loaded its models, and what it knows. freed: told
+    held: the versions in use. spawned: told of each worker that has loaded its models, and what it knows. freed: told
     that a worker is idle. startup: seconds that the last one took to load its models.
     """
 
@@ -36,11 +36,11 @@ class Pool:
         counters: Counters,
         *,
         held: Callable[[], Mapping[str, Version]],
-        hired: Callable[[Known], None] = lambda known: None,
+        spawned: Callable[[Known], None] = lambda known: None,
         freed: Callable[[], None] = lambda: None,
     ) -> None:
         self.plan, self.size, self.counters = plan, size, counters
-        self.held, self.hired, self.freed = held, hired, freed
+        self.held, self.spawned, self.freed = held, spawned, freed
         self.workers: list[Handle] = []
         self.idle: deque[Handle] = deque()
         self.tasks: set[asyncio.Task[None]] = set()
@@ -75,7 +75,7 @@ class Pool:
             await worker.end(0)
             raise
         self.startup = time.monotonic() - worker.begun
-        self.hired(known)
+        self.spawned(known)
         asyncio.get_running_loop().add_reader(worker.process.sentinel, self.exited, worker)
         await self.free(worker)
         return worker

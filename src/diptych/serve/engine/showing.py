@@ -23,8 +23,8 @@ def viewed(file: bytes, order: Order, limit_mp: float) -> Message:
             picture = order.legend.read(picture)
         data = drawn(picture, order)
     except DiptychError as error:
-        said = str(error) if blame == "picture" else f"the picture {error}"
-        return {"fault": {"blame": blame, "message": said}}, []
+        message = str(error) if blame == "picture" else f"the picture {error}"
+        return {"fault": {"blame": blame, "message": message}}, []
     height, width, channels = picture.array.shape
     facts = {"width": width, "height": height, "channels": channels, "dtype": picture.array.dtype.name}
     return {"view": facts}, [data]

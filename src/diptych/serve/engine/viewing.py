@@ -30,10 +30,10 @@ class Order:
         return {"side": self.side, "form": self.form, "legend": legend}
 
     @classmethod
-    def opened(cls, said: Mapping[str, Any]) -> Order:
+    def opened(cls, message: Mapping[str, Any]) -> Order:
         """The order in that JSON."""
-        legend = Legend.model_validate(said["legend"]) if said["legend"] else None
-        return cls(said["side"], said["form"], legend)
+        legend = Legend.model_validate(message["legend"]) if message["legend"] else None
+        return cls(message["side"], message["form"], legend)
 
 
 @dataclass(frozen=True)

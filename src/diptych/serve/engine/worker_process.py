@@ -90,15 +90,15 @@ class Handle:
         self.begun = self.heard = time.monotonic()
         ready = self.expect()
         self.listening = asyncio.create_task(self.listen())
-        said, _ = await ready
-        if "fault" in said:
-            raise ModelError(self.read(lambda: str(said["fault"]["message"])))
-        return self.read(lambda: Known(numbers(said["pace"]), numbers(said["spread"])))
+        message, _ = await ready
+        if "fault" in message:
+            raise ModelError(self.read(lambda: str(message["fault"]["message"])))
+        return self.read(lambda: Known(numbers(message["pace"]), numbers(message["spread"])))
 
     async def translate(self, batch: Batch) -> list[Outcome]:
         """The outcome of each file of a batch. Raises WorkerLost."""
-        said, blobs = await self.ask(*batch.packed())
-        outcomes = self.read(lambda: [outcome(one, blobs) for one in said["outcomes"]])
+        message, blobs = await self.ask(*batch.packed())
+        outcomes = self.read(lambda: [outcome(one, blobs) for one in message["outcomes"]])
         if len(outcomes) != len(batch.files):
             self.kill()
             raise WorkerLost
@@ -106,19 +106,21 @@ class Handle:
 
     async def look(self, file: bytes, *, whole: bool = False) -> Header | Fault:
         """The header of a picture file, which is decoded as well if `whole`. Raises WorkerLost."""
-        said, _ = await self.ask({"look": "whole" if whole else "header"}, [file])
-        return self.read(lambda: Fault(**said["fault"]) if "fault" in said else header(said["header"]))
+        message, _ = await self.ask({"look": "whole" if whole else "header"}, [file])
+        return self.read(lambda: Fault(**message["fault"]) if "fault" in message else header(message["header"]))
 
     async def view(self, file: bytes, order: Order) -> View | Fault:
         """A picture file as a browser shows it. Raises WorkerLost."""
-        said, blobs = await self.ask({"view": order.packed()}, [file])
-        return self.read(lambda: Fault(**said["fault"]) if "fault" in said else view(said["view"], blobs, order))
+        message, blobs = await self.ask({"view": order.packed()}, [file])
+        return self.read(
+            lambda: Fault(**message["fault"]) if "fault" in message else view(message["view"], blobs, order)
+        )
 
-    async def ask(self, said: Mapping[str, Any], blobs: Sequence[bytes]) -> Message:
+    async def ask(self, message: Mapping[str, Any], blobs: Sequence[bytes]) -> Message:
         """What the worker says to a message. Raises WorkerLost."""
         assert self.writer is not None  # it has started
         answer = self.expect()
-        self.writer.writelines(packed(said, blobs))
+        self.writer.writelines(packed(message, blobs))
         return await answer
 
     def expect(self) -> asyncio.Future[Message]:
@@ -135,13 +137,13 @@ class Handle:
         assert self.reader is not None, "it has not been started"
         try:
             while True:
-                said, blobs = await received(self.reader)
+                message, blobs = await received(self.reader)
                 self.heard = time.monotonic()
-                if "alive" in said:
+                if "alive" in message:
                     continue
                 answer = self.asked.popleft()
                 if not answer.done():
-                    answer.set_result((said, blobs))
+                    answer.set_result((message, blobs))
         except (EOFError, OSError):
             pass
         except (ValueError, IndexError):  # no worker of ours says this
@@ -181,26 +183,26 @@ class Handle:
         self.process.close()
 
 
-def outcome(said: Mapping[str, Any], blobs: Sequence[bytes]) -> Outcome:
+def outcome(message: Mapping[str, Any], blobs: Sequence[bytes]) -> Outcome:
     """One file's outcome as a worker says it. Raises what dicts and lists raise where that is not what it should be."""
-    if "fault" in said:
-        return Fault(**said["fault"])
-    seconds = {str(stage): float(took) for stage, took in said["seconds"].items()}
-    MEDIA_TYPES[said["format"]]
-    return Done(blobs[said["blob"]], said["format"], tuple(map(str, said["notes"])), seconds)
+    if "fault" in message:
+        return Fault(**message["fault"])
+    seconds = {str(stage): float(took) for stage, took in message["seconds"].items()}
+    MEDIA_TYPES[message["format"]]
+    return Done(blobs[message["blob"]], message["format"], tuple(map(str, message["notes"])), seconds)
 
 
-def header(said: Mapping[str, Any]) -> Header:
-    found = Header(**said)
+def header(message: Mapping[str, Any]) -> Header:
+    found = Header(**message)
     if not (found.width > 0 and found.height > 0 and found.channels > 0 and isinstance(found.format, str)):
-        raise ValueError(said)
+        raise ValueError(message)
     return found
 
 
-def numbers(said: Mapping[str, Any]) -> dict[str, float]:
-    return {str(name): float(number) for name, number in said.items()}
+def numbers(message: Mapping[str, Any]) -> dict[str, float]:
+    return {str(name): float(number) for name, number in message.items()}
 
 
-def view(said: Mapping[str, Any], blobs: Sequence[bytes], order: Order) -> View:
-    facts = {name: int(said[name]) for name in ("width", "height", "channels")} | {"dtype": str(said["dtype"])}
+def view(message: Mapping[str, Any], blobs: Sequence[bytes], order: Order) -> View:
+    facts = {name: int(message[name]) for name in ("width", "height", "channels")} | {"dtype": str(message["dtype"])}
     return View(blobs[0], "png" if order.legend else order.form, facts)
