@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -118,3 +120,11 @@ def truthful(root: Path, *, train: tuple[str, str] = ("c", "d"), test: str = "")
             save(root / "train" / domain / f"{prefix}{i}.png", noise(16, 16, seed=i))
             save(root / "test" / domain / f"{test}{i}.png", noise(16, 16, seed=10 + i))
     return root
+
+
+def archive(*entries: tuple[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", compression) as zipped:
+        for name, data in entries:
+            zipped.writestr(name, data)
+    return stream.getvalue()

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from models import picture
+from pictures import archive
 from starlette.requests import ClientDisconnect
 
 from diptych import images
@@ -21,14 +22,6 @@ from diptych.serve.archive import Names, zipped
 from diptych.serve.errors import BadPicture, TooLarge
 from diptych.serve.store import Item
 from diptych.serve.uploads import pictures_in, safe_name
-
-
-def archive(*entries: tuple[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", compression) as zipped:
-        for name, data in entries:
-            zipped.writestr(name, data)
-    return stream.getvalue()
 
 
 def overlapping(count: int) -> bytes:

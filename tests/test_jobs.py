@@ -16,6 +16,7 @@ from typing import IO, Any
 import httpx
 import pytest
 from models import model, picture
+from pictures import archive
 from sqlalchemy import event
 
 from diptych.errors import ConfigError, StorageError

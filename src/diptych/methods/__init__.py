@@ -44,5 +44,6 @@ def find(name: str) -> type[Method]:
     for value in vars(module).values():
         own = inspect.isclass(value) and value.__module__ == module.__name__
         if own and issubclass(value, Method) and value is not Method:
-            return value
+            method: type[Method] = value
+            return method
     raise ConfigError(f"the module {module.__name__!r} defines no subclass of diptych.methods.method.Method")

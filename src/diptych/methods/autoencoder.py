@@ -49,9 +49,8 @@ class Autoencoder(Method):
         super().__init__()
         self.size_multiple = 2**downs
         self.loss, self.noise = loss, noise
-        options: dict[str, Any] = {"width": width, "downs": downs, "blocks": blocks}
-        self.encoder = ResidualEncoder(source_channels, code, **options)
-        self.decoder = ResidualDecoder(code, target_channels, **options)
+        self.encoder = ResidualEncoder(source_channels, code, width=width, downs=downs, blocks=blocks)
+        self.decoder = ResidualDecoder(code, target_channels, width=width, downs=downs, blocks=blocks)
 
     def groups(self) -> dict[str, list[nn.Module]]:
         return {"G": [self.encoder, self.decoder]}
@@ -69,4 +68,5 @@ class Autoencoder(Method):
 
     def translate(self, x: Tensor) -> Tensor:
         """Translate `B C H W` in [-1, 1]."""
-        return self.decoder(self.encoder(x))
+        output: Tensor = self.decoder(self.encoder(x))
+        return output

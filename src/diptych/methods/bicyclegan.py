@@ -6,6 +6,7 @@ Zhu, Zhang, Pathak, Darrell, Efros, Wang, Shechtman: Toward Multimodal Image-to-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -91,13 +92,24 @@ class BicycleGAN(Method):
         self.adversarial, self.adversarial2 = adversarial, adversarial2
         self.l1, self.kl, self.latent = l1, kl, latent
         self.one_pass = norm != "batch"  # no norm looks at more than one picture
-        options: dict[str, Any] = {"where": where, "depth": self.size_multiple.bit_length() - 1, "width": width}
-        options |= {"norm": norm, "dropout": dropout, "upsampling": upsampling, "activation": activation}
-        self.g = CodedUNet(source_channels, target_channels, code, **options)
+        self.g = CodedUNet(
+            source_channels,
+            target_channels,
+            code,
+            where=where,
+            depth=self.size_multiple.bit_length() - 1,
+            width=width,
+            norm=norm,
+            dropout=dropout,
+            upsampling=upsampling,
+            activation=activation,
+        )
         self.e = CodeEncoder(target_channels, code, blocks=encoder_blocks, width=encoder_width, norm=norm)
         seen = target_channels + (source_channels if conditional_d else 0)
-        options = {"scales": scales, "layers": discriminator_layers, "width": discriminator_width, "norm": norm}
-        self.d, self.d2 = MultiScalePatchGAN(seen, **options), MultiScalePatchGAN(seen, **options)
+        discriminator = partial(
+            MultiScalePatchGAN, scales=scales, layers=discriminator_layers, width=discriminator_width, norm=norm
+        )
+        self.d, self.d2 = discriminator(seen), discriminator(seen)
 
     def groups(self) -> dict[str, list[torch.nn.Module]]:
         return {"G": [self.g], "E": [self.e], "D": [self.d], "D2": [self.d2]}
@@ -137,7 +149,8 @@ class BicycleGAN(Method):
     def answers(self, x: Tensor, *codes: Tensor) -> tuple[Tensor, ...]:
         """What G makes of `x` and each of `codes`."""
         if self.one_pass:
-            return self.g(torch.cat([x] * len(codes)), torch.cat(codes)).chunk(len(codes))
+            outputs: Tensor = self.g(torch.cat([x] * len(codes)), torch.cat(codes))
+            return outputs.chunk(len(codes))
         return tuple(self.g(x, code) for code in codes)
 
     def seen(self, x: Tensor, y: Tensor) -> Tensor:
@@ -178,7 +191,8 @@ class BicycleGAN(Method):
             code = code.lerp(self.code_of(interpolate_to_seed).to(x), style_strength)
         else:
             code = style_strength * code
-        return self.g(x, code.expand(len(x), -1))
+        output: Tensor = self.g(x, code.expand(len(x), -1))
+        return output
 
     def code_of(self, seed: int) -> Tensor:
         """The code that `seed` stands for, `1 code`."""

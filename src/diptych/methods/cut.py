@@ -6,7 +6,7 @@ Park, Efros, Zhang, Zhu: Contrastive Learning for Unpaired Image-to-Image Transl
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from annotated_types import Gt
@@ -78,9 +78,12 @@ class CUT(Method):
             )
         self.gan, self.nce, self.identity, self.flip = gan, nce, identity, flip
         self.patches, self.negatives, self.temperature = patches, negatives, temperature
-        options: dict[str, Any] = {"norm": norm, "antialias": antialias}
-        self.g = FeatureResNet(a_channels, b_channels, blocks=blocks, width=width, dropout=dropout, **options)
-        self.d = PatchGAN(b_channels, layers=discriminator_layers, width=discriminator_width, **options)
+        self.g = FeatureResNet(
+            a_channels, b_channels, blocks=blocks, width=width, norm=norm, dropout=dropout, antialias=antialias
+        )
+        self.d = PatchGAN(
+            b_channels, layers=discriminator_layers, width=discriminator_width, norm=norm, antialias=antialias
+        )
         self.f = PatchHeads(self.g.feature_channels, heads)
         for network in (self.g, self.d, self.f):
             initialise_xavier(network)
@@ -104,7 +107,8 @@ class CUT(Method):
     def translated(self, x: Tensor, flipped: Tensor | None) -> tuple[Tensor, list[Tensor]]:
         """G's pictures of `x`, with those that are `flipped`, and its features of `x` as it is."""
         if flipped is None:
-            return self.g(x, give="both")
+            y, seen = self.g(x, give="both")
+            return y, seen
         with torch.no_grad():
             seen = self.g(x, give="features")
         return self.g(torch.where(flipped[:, None, None, None], x.flip(-1), x)), seen
@@ -131,4 +135,5 @@ class CUT(Method):
 
     def translate(self, x: Tensor) -> Tensor:
         """Translate `B C H W` in [-1, 1] of the domain a to b."""
-        return self.g(x)
+        output: Tensor = self.g(x)
+        return output

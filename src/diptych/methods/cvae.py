@@ -69,11 +69,10 @@ class CVAE(Method):
             )
         self.size_multiple, self.code, self.classes = 2**downs, code, classes
         self.kl, self.warmup, self.free_bits, self.perceptual = kl, warmup, free_bits, perceptual
-        options: dict[str, Any] = {"width": width, "downs": downs}
-        self.encoder = SourceEncoder(source_channels, blocks=blocks, **options)
+        self.encoder = SourceEncoder(source_channels, width=width, downs=downs, blocks=blocks)
         self.prior = SummaryHead(self.encoder.channels, 2 * code) if prior == "learned" else StandardNormal(code)
-        self.posterior = Summary(target_channels, 2 * code, **options)
-        self.decoder = FiLMDecoder(code, target_channels, hidden=hidden, classes=classes, **options)
+        self.posterior = Summary(target_channels, 2 * code, width=width, downs=downs)
+        self.decoder = FiLMDecoder(code, target_channels, width=width, downs=downs, hidden=hidden, classes=classes)
         self.perceptual_network = DomainInvariant() if perceptual else None
 
     def groups(self) -> dict[str, list[nn.Module]]:
@@ -116,9 +115,11 @@ class CVAE(Method):
         drawn = seeded_normal(seed, 1, self.code).to(x)
         p = Gaussian.of(self.prior(features[-1]))
         if style is None:
-            return self.decoder(features, p.at(style_strength * drawn), self.chosen(label, x))
-        wanted = Gaussian.of(self.posterior(style)).mean
-        return self.decoder(features, p.at(drawn).lerp(wanted, style_strength), self.chosen(label, x))
+            code = p.at(style_strength * drawn)
+        else:
+            code = p.at(drawn).lerp(Gaussian.of(self.posterior(style)).mean, style_strength)
+        output: Tensor = self.decoder(features, code, self.chosen(label, x))
+        return output
 
     def chosen(self, label: int | None, x: Tensor) -> Tensor | None:
         """The label as the decoder takes it, for every picture of `x`. Raises ConfigError for one that there is not."""

@@ -6,6 +6,7 @@ Zhu, Park, Isola, Efros: Unpaired Image-to-Image Translation using Cycle-Consist
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -79,13 +80,14 @@ class CycleGAN(Method):
         self.gan, self.penalty, self.cycle_a, self.cycle_b = gan, penalty, cycle_a, cycle_b
         self.identity = identity if alike else 0.0
         self.one_pass = norm != "batch"  # no norm looks at more than one picture
-        generator: type[ResNet] = AttentiveResNet if attention else ResNet
-        options: dict[str, Any] = {"blocks": blocks, "width": width, "norm": norm, "dropout": dropout}
-        options["antialias"] = antialias
-        self.ab, self.ba = generator(a_channels, b_channels, **options), generator(b_channels, a_channels, **options)
+        network: type[ResNet] = AttentiveResNet if attention else ResNet
+        generator = partial(network, blocks=blocks, width=width, norm=norm, dropout=dropout, antialias=antialias)
+        self.ab, self.ba = generator(a_channels, b_channels), generator(b_channels, a_channels)
         use_statistics(self, test_statistics)
-        options = {"layers": discriminator_layers, "width": discriminator_width, "norm": norm, "antialias": antialias}
-        self.d_a, self.d_b = PatchGAN(a_channels, **options), PatchGAN(b_channels, **options)
+        discriminator = partial(
+            PatchGAN, layers=discriminator_layers, width=discriminator_width, norm=norm, antialias=antialias
+        )
+        self.d_a, self.d_b = discriminator(a_channels), discriminator(b_channels)
         self.history_a, self.history_b = ImagePool(history), ImagePool(history)
 
     def groups(self) -> dict[str, list[nn.Module]]:
@@ -139,7 +141,8 @@ class CycleGAN(Method):
         """Translate `B C H W` in [-1, 1] of one domain `to` the other."""
         generator = self.ab if to == "b" else self.ba
         if show == "picture":
-            return generator(x)
+            output: Tensor = generator(x)
+            return output
         if isinstance(generator, AttentiveResNet):
             return generator.mask(x)
         raise ConfigError("this model has no mask to show: it was trained with attention: false")

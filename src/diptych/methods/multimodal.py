@@ -51,10 +51,18 @@ class Multimodal(Paired):
         detail: Count = 16,
         **options: Any,
     ) -> None:
-        shape: dict[str, Any] = {"width": width, "levels": levels, "blocks": blocks, "detail": detail}
-        super().__init__(source_channels=source_channels, target_channels=target_channels, **shape, **options)
+        super().__init__(
+            source_channels=source_channels,
+            target_channels=target_channels,
+            width=width,
+            levels=levels,
+            blocks=blocks,
+            detail=detail,
+            **options,
+        )
         self.code, self.kl, self.warmup, self.free_bits = code, kl, warmup, free_bits
-        self.g = SmoothUNet(source_channels + code, target_channels, **shape)  # the code is channels of its input
+        inputs = source_channels + code  # the code is channels of G's input
+        self.g = SmoothUNet(inputs, target_channels, width=width, levels=levels, blocks=blocks, detail=detail)
         self.e = SmoothSummary(target_channels, 2 * code, width=encoder_width, levels=min(levels, 4))
 
     def groups(self) -> dict[str, list[nn.Module]]:
@@ -88,4 +96,5 @@ class Multimodal(Paired):
     def answer(self, x: Tensor, code: Tensor) -> Tensor:
         """G(x, z), in no bounds."""
         everywhere = code.to(x)[..., None, None].expand(len(x), -1, *x.shape[-2:])
-        return self.g(join(x, everywhere))
+        output: Tensor = self.g(join(x, everywhere))
+        return output

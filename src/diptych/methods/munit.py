@@ -6,6 +6,7 @@ Huang, Liu, Belongie, Kautz: Multimodal Unsupervised Image-to-Image Translation,
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -39,11 +40,18 @@ class AutoEncoder(nn.Module):
         pad: Pad = "reflect",
     ) -> None:
         super().__init__()
-        options: dict[str, Any] = {"width": width, "activation": activation, "pad": pad}
-        self.content = ContentEncoder(channels, downs=downs, blocks=blocks, **options)
-        self.style = StyleEncoder(channels, style_channels, **options)
-        options |= {"style_channels": style_channels, "hidden": hidden}
-        self.decoder = Decoder(channels, ups=downs, blocks=blocks, **options)
+        self.content = ContentEncoder(channels, width=width, downs=downs, blocks=blocks, activation=activation, pad=pad)
+        self.style = StyleEncoder(channels, style_channels, width=width, activation=activation, pad=pad)
+        self.decoder = Decoder(
+            channels,
+            width=width,
+            ups=downs,
+            blocks=blocks,
+            style_channels=style_channels,
+            hidden=hidden,
+            activation=activation,
+            pad=pad,
+        )
 
 
 class MUNIT(Method):
@@ -100,12 +108,12 @@ class MUNIT(Method):
         self.size_multiple, self.style_channels = 2**downs, style_channels
         self.gan, self.adversarial, self.recon_x = gan, adversarial, recon_x
         self.recon_s, self.recon_c, self.cycle, self.perceptual = recon_s, recon_c, cycle, perceptual
-        options: dict[str, Any] = {"width": width, "downs": downs, "blocks": blocks, "activation": activation}
-        options |= {"style_channels": style_channels, "hidden": hidden}
-        self.a, self.b = AutoEncoder(a_channels, pad=pad, **options), AutoEncoder(b_channels, pad=pad, **options)
-        options = {"scales": scales, "layers": discriminator_layers, "width": discriminator_width, "pad": pad}
-        options["norm"] = discriminator_norm
-        self.d_a, self.d_b = MultiScale(a_channels, **options), MultiScale(b_channels, **options)
+        autoencoder = partial(AutoEncoder, width=width, downs=downs, blocks=blocks, activation=activation, pad=pad)
+        self.a = autoencoder(a_channels, style_channels=style_channels, hidden=hidden)
+        self.b = autoencoder(b_channels, style_channels=style_channels, hidden=hidden)
+        discriminator = partial(MultiScale, scales=scales, layers=discriminator_layers, width=discriminator_width)
+        self.d_a = discriminator(a_channels, norm=discriminator_norm, pad=pad)
+        self.d_b = discriminator(b_channels, norm=discriminator_norm, pad=pad)
         self.perceptual_network = DomainInvariant() if perceptual else None
 
     def groups(self) -> dict[str, list[nn.Module]]:
@@ -173,4 +181,5 @@ class MUNIT(Method):
         source, target = (self.a, self.b) if to == "b" else (self.b, self.a)
         drawn = seeded_normal(seed, 1, self.style_channels).to(x)
         wanted = style_strength * drawn if style is None else drawn.lerp(target.style(style).to(x), style_strength)
-        return target.decoder(source.content(x), wanted.expand(len(x), -1))
+        output: Tensor = target.decoder(source.content(x), wanted.expand(len(x), -1))
+        return output

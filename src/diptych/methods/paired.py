@@ -118,4 +118,5 @@ class Paired(Method):
 
     def translate(self, x: Tensor) -> Tensor:
         """Translate `B C H W` in [-1, 1]."""
-        return self.g(x).clamp(-1, 1)
+        output: Tensor = self.g(x)
+        return output.clamp(-1, 1)

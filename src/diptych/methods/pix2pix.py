@@ -63,21 +63,21 @@ class Pix2Pix(Method):
         self.gan, self.l1, self.penalty, self.test_dropout = gan, l1, penalty, test_dropout
         self.stochastic = dropout and test_dropout
         family, _, size = generator.partition("_")
-        options: dict[str, Any] = {"width": width, "norm": norm, "dropout": dropout}
         self.g: UNet | ResNet
         if family == "unet":
             self.size_multiple = int(size)
-            self.g = UNet(source_channels, target_channels, depth=self.size_multiple.bit_length() - 1, **options)
+            depth = self.size_multiple.bit_length() - 1
+            self.g = UNet(source_channels, target_channels, depth=depth, width=width, norm=norm, dropout=dropout)
         else:
-            self.size_multiple = 4
-            self.g = ResNet(source_channels, target_channels, blocks=int(size.removesuffix("blocks")), **options)
+            self.size_multiple, blocks = 4, int(size.removesuffix("blocks"))
+            self.g = ResNet(source_channels, target_channels, blocks=blocks, width=width, norm=norm, dropout=dropout)
         use_statistics(self.g, test_statistics)
-        pair, options = source_channels + target_channels, {"width": discriminator_width, "norm": norm}
+        pair = source_channels + target_channels
         self.d: nn.Module
         if discriminator == "patch":
-            self.d = PatchGAN(pair, layers=discriminator_layers, **options)
+            self.d = PatchGAN(pair, layers=discriminator_layers, width=discriminator_width, norm=norm)
         else:
-            self.d = PixelGAN(pair, **options)
+            self.d = PixelGAN(pair, width=discriminator_width, norm=norm)
 
     def groups(self) -> dict[str, list[nn.Module]]:
         return {"G": [self.g], "D": [self.d]}
@@ -100,8 +100,7 @@ class Pix2Pix(Method):
 
     def translate(self, x: Tensor, *, seed: Seed = 0) -> Tensor:
         """Translate `B C H W` in [-1, 1]; `seed` fixes the dropout masks, the same for every picture of a batch."""
-        if not self.test_dropout:
-            return self.g(x)
         height, width = x.shape[-2:]
-        masks = self.g.masks(height, width, torch.Generator().manual_seed(seed))
-        return self.g(x, [mask.to(x) for mask in masks])
+        masks = self.g.masks(height, width, torch.Generator().manual_seed(seed)) if self.test_dropout else ()
+        output: Tensor = self.g(x, [mask.to(x) for mask in masks])
+        return output

@@ -7,6 +7,7 @@ CVPR 2018.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch.nn.functional as F
@@ -92,14 +93,20 @@ class Pix2PixHD(Method):
         self.stochastic, self.fix_global = encoder, fix_global
         self.gan, self.features, self.perceptual = gan, features, perceptual
         self.size_multiple = 2 ** max(downs + enhancers, encoder_downs if encoder else 0)
-        options: dict[str, Any] = {"width": width, "downs": downs, "blocks": blocks, "norm": norm}
-        options |= {"enhancers": enhancers, "enhancer_blocks": enhancer_blocks}
-        self.g = CoarseToFine(source_channels + (encoder_channels if encoder else 0), target_channels, **options)
-        options = {"classes": source_channels, "width": encoder_width, "downs": encoder_downs, "norm": norm}
-        self.e = FeatureEncoder(target_channels, encoder_channels, **options) if encoder else None
-        options = {"scales": scales, "layers": discriminator_layers + 1, "width": discriminator_width, "norm": norm}
-        options |= {"smallest_first": True, "features": features > 0}
-        self.d = MultiScaleFeatures(source_channels + target_channels, **options)
+        inputs = source_channels + (encoder_channels if encoder else 0)
+        generator = partial(CoarseToFine, width=width, downs=downs, blocks=blocks, norm=norm)
+        self.g = generator(inputs, target_channels, enhancers=enhancers, enhancer_blocks=enhancer_blocks)
+        feature_encoder = partial(FeatureEncoder, classes=source_channels, width=encoder_width, downs=encoder_downs)
+        self.e = feature_encoder(target_channels, encoder_channels, norm=norm) if encoder else None
+        self.d = MultiScaleFeatures(
+            source_channels + target_channels,
+            scales=scales,
+            layers=discriminator_layers + 1,
+            width=discriminator_width,
+            norm=norm,
+            smallest_first=True,
+            features=features > 0,
+        )
         self.perceptual_network = VGGDistance() if perceptual else None
         use_statistics(self, test_statistics)
 
@@ -162,18 +169,19 @@ class Pix2PixHD(Method):
         ] = None,
     ) -> Tensor:
         """Turn one-hot label maps, `B K H W`, into pictures; with an encoder, one for each `seed`."""
-        one_hot = zero_to_one(x)
-        if self.e is None:
+        one_hot = inputs = zero_to_one(x)
+        if self.e is None and style is not None:
+            raise ConfigError("this model takes no style picture: it was trained with encoder: false; leave it out")
+        if self.e is not None:
+            classes = classes_of(one_hot)
+            ids = classes if instances is None else instances.expand_as(classes)
+            looks = self.e.draw(classes, ids, seed=seed, strength=style_strength if style is None else 1.0)
             if style is not None:
-                raise ConfigError("this model takes no style picture: it was trained with encoder: false; leave it out")
-            return self.g(one_hot)
-        classes = classes_of(one_hot)
-        ids = classes if instances is None else instances.expand_as(classes)
-        looks = self.e.draw(classes, ids, seed=seed, strength=style_strength if style is None else 1.0)
-        if style is not None:
-            style = F.interpolate(style, size=x.shape[-2:], mode="bilinear", align_corners=False, antialias=True)
-            looks = looks.lerp(self.e(style.expand(len(x), -1, -1, -1), ids).to(looks), style_strength)
-        return self.g(join(one_hot, looks.to(one_hot)))
+                style = F.interpolate(style, size=x.shape[-2:], mode="bilinear", align_corners=False, antialias=True)
+                looks = looks.lerp(self.e(style.expand(len(x), -1, -1, -1), ids).to(looks), style_strength)
+            inputs = join(one_hot, looks.to(one_hot))
+        output: Tensor = self.g(inputs)
+        return output
 
 
 def zero_to_one(one_hot: Tensor) -> Tensor:

@@ -60,4 +60,5 @@ class Segment(Method):
 
     def translate(self, x: Tensor) -> Tensor:
         """One-hot channels of `B C H W` in [-1, 1]: from -1, surely not of the class, to 1, surely of it."""
-        return 2 * self.net(x).float().softmax(dim=1) - 1
+        logits: Tensor = self.net(x)
+        return 2 * logits.float().softmax(dim=1) - 1

@@ -85,15 +85,29 @@ class SPADE(Method):
         super().__init__()
         self.gan, self.features, self.perceptual, self.kl = gan, features, perceptual, kl
         self.style_channels, self.stochastic, self.latest = style_channels, encoder, ""
-        options: dict[str, Any] = {"width": width, "spectral": spectral}
-        e = ImageEncoder(target_channels, style_channels, **options) if encoder else None
-        options |= {"upsampling": upsampling, "norm": norm, "hidden": hidden, "kernel": kernel}
-        options |= {"code": style_channels if encoder else 0, "start": (start_height, start_width)}
-        self.g = Painter(SpatialGenerator(source_channels, target_channels, **options), e)
-        self.size_multiple = self.g.generator.size_multiple
-        options = {"layers": discriminator_layers, "width": discriminator_width, "spectral": discriminator_spectral}
-        options |= {"scales": scales, "bias": False, "xavier": True}
-        self.d = MultiScaleFeatures(source_channels + target_channels, **options)
+        e = ImageEncoder(target_channels, style_channels, width=width, spectral=spectral) if encoder else None
+        generator = SpatialGenerator(
+            source_channels,
+            target_channels,
+            width=width,
+            upsampling=upsampling,
+            norm=norm,
+            spectral=spectral,
+            hidden=hidden,
+            kernel=kernel,
+            code=style_channels if encoder else 0,
+            start=(start_height, start_width),
+        )
+        self.g, self.size_multiple = Painter(generator, e), generator.size_multiple
+        self.d = MultiScaleFeatures(
+            source_channels + target_channels,
+            scales=scales,
+            layers=discriminator_layers,
+            width=discriminator_width,
+            bias=False,
+            spectral=discriminator_spectral,
+            xavier=True,
+        )
         self.perceptual_network = VGGDistance() if perceptual else None
 
     def groups(self) -> dict[str, list[nn.Module]]:
@@ -165,18 +179,19 @@ class SPADE(Method):
 
         Raises ConfigError for a style, or a strength, of a model without an encoder.
         """
-        labels = (x + 1) / 2
-        if self.g.encoder is None:
-            if style is not None or style_strength != 1.0:
-                raise ConfigError(
-                    "the model knows no styles: leave style and style_strength out, or train with method.encoder=true"
-                )
-            return self.g.generator(labels)
-        drawn = seeded_normal(seed, 1, self.style_channels).to(x)
-        wanted = style_strength * drawn
-        if style is not None:
-            wanted = drawn.lerp(self.g.encoder(style).mean.to(x), style_strength)
-        return self.g.generator(labels, wanted.expand(len(x), -1))
+        labels, code = (x + 1) / 2, None
+        if self.g.encoder is None and (style is not None or style_strength != 1.0):
+            raise ConfigError(
+                "the model knows no styles: leave style and style_strength out, or train with method.encoder=true"
+            )
+        if self.g.encoder is not None:
+            drawn = seeded_normal(seed, 1, self.style_channels).to(x)
+            wanted = style_strength * drawn
+            if style is not None:
+                wanted = drawn.lerp(self.g.encoder(style).mean.to(x), style_strength)
+            code = wanted.expand(len(x), -1)
+        output: Tensor = self.g.generator(labels, code)
+        return output
 
 
 def joined(labels: Tensor, picture: Tensor) -> Tensor:

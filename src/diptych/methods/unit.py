@@ -6,6 +6,7 @@ Liu, Breuel, Kautz: Unsupervised Image-to-Image Translation Networks, NeurIPS 20
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -36,9 +37,8 @@ class AutoEncoder(nn.Module):
         pad: Pad = "reflect",
     ) -> None:
         super().__init__()
-        options: dict[str, Any] = {"width": width, "blocks": blocks, "activation": activation, "pad": pad}
-        self.encoder = ContentEncoder(channels, downs=downs, **options)
-        self.decoder = Decoder(channels, ups=downs, **options)
+        self.encoder = ContentEncoder(channels, width=width, downs=downs, blocks=blocks, activation=activation, pad=pad)
+        self.decoder = Decoder(channels, width=width, ups=downs, blocks=blocks, activation=activation, pad=pad)
 
 
 class UNIT(Method):
@@ -91,11 +91,11 @@ class UNIT(Method):
         self.size_multiple = 2**downs
         self.gan, self.adversarial, self.recon_x, self.kl = gan, adversarial, recon_x, kl
         self.cycle, self.cycle_kl, self.perceptual = cycle, cycle_kl, perceptual
-        options: dict[str, Any] = {"width": width, "downs": downs, "blocks": blocks, "activation": activation}
-        self.a, self.b = AutoEncoder(a_channels, pad=pad, **options), AutoEncoder(b_channels, pad=pad, **options)
-        options = {"scales": scales, "layers": discriminator_layers, "width": discriminator_width, "pad": pad}
-        options["norm"] = discriminator_norm
-        self.d_a, self.d_b = MultiScale(a_channels, **options), MultiScale(b_channels, **options)
+        autoencoder = partial(AutoEncoder, width=width, downs=downs, blocks=blocks, activation=activation, pad=pad)
+        self.a, self.b = autoencoder(a_channels), autoencoder(b_channels)
+        discriminator = partial(MultiScale, scales=scales, layers=discriminator_layers, width=discriminator_width)
+        self.d_a = discriminator(a_channels, norm=discriminator_norm, pad=pad)
+        self.d_b = discriminator(b_channels, norm=discriminator_norm, pad=pad)
         self.perceptual_network = DomainInvariant() if perceptual else None
 
     def groups(self) -> dict[str, list[nn.Module]]:
@@ -145,7 +145,8 @@ class UNIT(Method):
     def translate(self, x: Tensor, *, to: To = "b") -> Tensor:
         """Translate `B C H W` in [-1, 1] of one domain `to` the other, by the mean of its code."""
         source, target = (self.a, self.b) if to == "b" else (self.b, self.a)
-        return target.decoder(source.encoder(x))
+        output: Tensor = target.decoder(source.encoder(x))
+        return output
 
 
 def divergence(h: Tensor) -> Tensor:

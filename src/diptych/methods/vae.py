@@ -28,9 +28,8 @@ class AutoEncoder(nn.Module):
 
     def __init__(self, channels: int, *, code: int, width: int, downs: int, blocks: int) -> None:
         super().__init__()
-        options: dict[str, Any] = {"width": width, "downs": downs, "blocks": blocks}
-        self.encoder = ResidualEncoder(channels, 2 * code, **options)
-        self.decoder = ResidualDecoder(code, channels, **options)
+        self.encoder = ResidualEncoder(channels, 2 * code, width=width, downs=downs, blocks=blocks)
+        self.decoder = ResidualDecoder(code, channels, width=width, downs=downs, blocks=blocks)
         self.means = RunningMeans(2, code)
 
 
@@ -125,7 +124,8 @@ class VAE(Method):
         if chance:
             drawn = seeded_normal(seed, 1, *code.shape[1:]).to(code)
             code = (1 - chance**2) ** 0.5 * code + chance * drawn  # half way it has the prior's variance as well
-        return self.autoencoder.decoder(code)
+        output: Tensor = self.autoencoder.decoder(code)
+        return output
 
     def code(self, x: Tensor) -> Tensor:
         """The mean of the code of pictures `x`."""

@@ -100,7 +100,7 @@ def state(folder: str | PathLike[str], words: Mapping[str, str]) -> Card:
     if ready.is_ready(place):
         raise ModelError(f"{place} is a ready model, and stays as it is: take a copy by diptych models pack")
     check_place(place)
-    card = card.model_copy(update={name: said or NOT_STATED for name, said in words.items()})
+    card = card.model_copy(update={name: message or NOT_STATED for name, message in words.items()})
     files[CARD] = card.model_dump_json(indent=2).encode()
     with atomic_folder(place) as new:
         for name in {path.name for path in place.iterdir()} - {CARD, SUMS, "README.md"}:
@@ -302,7 +302,7 @@ class Undrawn(TorchFunctionMode):
 
 def parse_weights(path: Path, data: bytes) -> dict[str, Tensor]:
     try:
-        state = safetensors.torch.load(data)
+        state: dict[str, Tensor] = safetensors.torch.load(data)
     except (SafetensorError, KeyError) as error:  # KeyError: a type of numbers that it does not know
         raise ModelError(f"{path} is no safetensors file: {error}") from None
     if packed := next((name for name, tensor in state.items() if tensor.dtype not in NUMBERS), None):

@@ -7,6 +7,7 @@ CVPR 2018, §3.2.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -35,11 +36,11 @@ class Pyramid(nn.Module):
         self.networks, self.smallest_first = nn.ModuleList(networks), smallest_first
 
     def forward(self, x: Tensor) -> list[Any]:
-        said = []
+        maps = []
         for number, network in enumerate(reversed(self.networks) if self.smallest_first else self.networks):
             x = F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False) if number else x
-            said.append(network(x))
-        return said
+            maps.append(network(x))
+        return maps
 
 
 class MultiScale(Pyramid):
@@ -139,8 +140,8 @@ class MultiScaleFeatures(Pyramid):
         xavier: bool = False,
         features: bool = True,
     ) -> None:
-        options: dict[str, Any] = {"layers": layers, "width": width, "norm": norm, "bias": bias, "spectral": spectral}
-        super().__init__((FeaturePatchGAN(channels, **options) for _ in range(scales)), smallest_first=smallest_first)
+        network = partial(FeaturePatchGAN, layers=layers, width=width, norm=norm, bias=bias, spectral=spectral)
+        super().__init__((network(channels) for _ in range(scales)), smallest_first=smallest_first)
         self.features = features
         (initialise_xavier if xavier else initialise)(self)
         power_iteration([self])

@@ -5,7 +5,8 @@ Park, Liu, Wang, Zhu: Semantic Image Synthesis with Spatially-Adaptive Normaliza
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from functools import partial
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -88,13 +89,16 @@ class SpatialResidual(nn.Module):
     Where the channels change, so does the shortcut: a spatial norm and a 1x1 convolution.
     """
 
-    def __init__(self, inputs: int, outputs: int, classes: int, *, spectral: bool, **norm: Any) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, classes: int, *, spectral: bool, norm: PlainNorm, hidden: int, kernel: int
+    ) -> None:
         super().__init__()
         middle, conv = min(inputs, outputs), convolution(spectral=spectral)
-        self.norm1, self.conv1 = SpatialNorm(inputs, classes, **norm), conv(inputs, middle, 3, padding=1)
-        self.norm2, self.conv2 = SpatialNorm(middle, classes, **norm), conv(middle, outputs, 3, padding=1)
+        spatial_norm = partial(SpatialNorm, classes=classes, norm=norm, hidden=hidden, kernel=kernel)
+        self.norm1, self.conv1 = spatial_norm(inputs), conv(inputs, middle, 3, padding=1)
+        self.norm2, self.conv2 = spatial_norm(middle), conv(middle, outputs, 3, padding=1)
         learned = inputs != outputs
-        self.norm_shortcut = SpatialNorm(inputs, classes, **norm) if learned else None
+        self.norm_shortcut = spatial_norm(inputs) if learned else None
         self.conv_shortcut = conv(inputs, outputs, 1, bias=False) if learned else None
 
     def forward(self, x: Tensor, one_hot: Tensor) -> Tensor:
@@ -132,11 +136,9 @@ class SpatialGenerator(nn.Module):
         self.doubled, self.first = DOUBLED[upsampling], (STARTING * width, *start)
         self.size_multiple = 2 ** sum(self.doubled)
         c = [STARTING * width >> level for level in (0, 0, 0, 0, 1, 2, 3, 4, 5)]
-        options: dict[str, Any] = {"norm": norm, "spectral": spectral, "hidden": hidden, "kernel": kernel}
         self.start = nn.Linear(code, c[0] * start[0] * start[1]) if code else nn.Conv2d(classes, c[0], 3, padding=1)
-        self.blocks = nn.ModuleList(
-            SpatialResidual(c[i], c[i + 1], classes, **options) for i in range(len(self.doubled))
-        )
+        block = partial(SpatialResidual, classes=classes, spectral=spectral, norm=norm, hidden=hidden, kernel=kernel)
+        self.blocks = nn.ModuleList(block(c[i], c[i + 1]) for i in range(len(self.doubled)))
         self.head = nn.Conv2d(c[len(self.blocks)], channels, 3, padding=1)
         initialise(self)
 

@@ -15,4 +15,5 @@ def names() -> list[str]:
 
 def find(name: str) -> Task:
     """The task in `diptych.tasks.<name>`. Raises ConfigError when there is none."""
-    return plugins.load_object("task", name, __name__, names(), "TASK")
+    task: Task = plugins.load_object("task", name, __name__, names(), "TASK")
+    return task

@@ -37,7 +37,8 @@ class Grain:
         left, right = column.astype(np.int32) & 63, (column.astype(np.int32) + 1) & 63
         upper, lower = (row.astype(np.int32) & 63) * 64, ((row.astype(np.int32) + 1) & 63) * 64
         top = self.table[upper + left] * (1.0 - u) + self.table[upper + right] * u
-        return top + v * (self.table[lower + left] * (1.0 - u) + self.table[lower + right] * u - top)
+        noise: Field = top + v * (self.table[lower + left] * (1.0 - u) + self.table[lower + right] * u - top)
+        return noise
 
     def cloudy(self, x: Field, y: Field, octaves: int) -> Field:
         """Noise in 0..1 with features of size 1 and of its halves."""
@@ -88,12 +89,14 @@ class Spot:
     @property
     def u(self) -> Field:
         """Across the part, 0..1."""
-        return (self.x - self.of("x0")) / self.of("width")
+        u: Field = (self.x - self.of("x0")) / self.of("width")
+        return u
 
     @property
     def v(self) -> Field:
         """Down the part, 0..1."""
-        return (self.y - self.of("y0")) / self.of("height")
+        v: Field = (self.y - self.of("y0")) / self.of("height")
+        return v
 
 
 class Canvas:
@@ -109,7 +112,8 @@ class Canvas:
 
     def map(self, values: np.ndarray) -> np.ndarray:
         """`values`, one per part, at every fine pixel."""
-        return values[self.parts]
+        mapped: np.ndarray = values[self.parts]
+        return mapped
 
     def spot(self, pixels: np.ndarray) -> Spot:
         """The fine pixels of these flat indices."""
@@ -147,17 +151,20 @@ def _rasterise(scene: Scene, axis: np.ndarray) -> np.ndarray:
 
 def labels(canvas: Canvas) -> np.ndarray:
     """Ids of CLASSES, `H W` uint8."""
-    return np.array([IDS[part.surface.label] for part in canvas.scene.parts], np.uint8)[canvas.middle]
+    ids: np.ndarray = np.array([IDS[part.surface.label] for part in canvas.scene.parts], np.uint8)[canvas.middle]
+    return ids
 
 
 def label_picture(ids: np.ndarray) -> np.ndarray:
     """Ids in the colours of CLASSES, `H W 3` uint8."""
-    return np.array([kind.rgb for kind in CLASSES], np.uint8)[ids]
+    picture: np.ndarray = np.array([kind.rgb for kind in CLASSES], np.uint8)[ids]
+    return picture
 
 
 def instances(canvas: Canvas) -> np.ndarray:
     """Ids of things, `H W` uint16."""
-    return np.array([part.thing for part in canvas.scene.parts], np.uint16)[canvas.middle]
+    ids: np.ndarray = np.array([part.thing for part in canvas.scene.parts], np.uint16)[canvas.middle]
+    return ids
 
 
 def edges(canvas: Canvas) -> np.ndarray:
@@ -177,7 +184,8 @@ def edges(canvas: Canvas) -> np.ndarray:
 def mean(fine: np.ndarray) -> np.ndarray:
     """Means of 3 x 3 fine pixels, added in an order that is the same everywhere: `... H W` of thrice the size."""
     rows = fine[..., 0::3, :] + fine[..., 1::3, :] + fine[..., 2::3, :]
-    return (rows[..., 0::3] + rows[..., 1::3] + rows[..., 2::3]) * np.float32(1 / 9)
+    means: np.ndarray = (rows[..., 0::3] + rows[..., 1::3] + rows[..., 2::3]) * np.float32(1 / 9)
+    return means
 
 
 def refine(coarse: np.ndarray) -> np.ndarray:

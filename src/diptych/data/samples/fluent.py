@@ -93,8 +93,8 @@ def packed(package: Package) -> bytes:
         )  # fmt: skip
         made = list(Path(folder).glob("*.tgz"))
         if done.returncode or len(made) != 1:
-            said = next((line for line in done.stderr.splitlines() if line.strip()), "it says nothing")
-            raise DataError(f"npm cannot fetch {package.name} ({said}): look at its registry, or {remedy}")
+            message = next((line for line in done.stderr.splitlines() if line.strip()), "it says nothing")
+            raise DataError(f"npm cannot fetch {package.name} ({message}): look at its registry, or {remedy}")
         return made[0].read_bytes()
 
 

@@ -99,7 +99,8 @@ def _open(canvas: Canvas, depth: Field) -> Field:
     hollow = np.clip(refine(blur(mean(relief), canvas.size / 90)) - relief, 0.0, 0.02)
     foot = canvas.y - canvas.scene.ground
     corner = 1.0 - 0.24 / (1.0 + 900.0 * foot * foot)
-    return (1.0 - 20.0 * hollow) * corner * _contact(canvas)
+    openness: Field = (1.0 - 20.0 * hollow) * corner * _contact(canvas)
+    return openness
 
 
 def _contact(canvas: Canvas) -> Field:
@@ -125,7 +126,8 @@ def _shadow(canvas: Canvas, depth: Field, slope: float) -> Field:
         _shifted(mean(standing.astype(np.float32)), slope * 0.1 * canvas.size, 0.05 * canvas.size), canvas.size / 90
     )
     on_wall = np.where(canvas.y < canvas.scene.ground, 0.75, 0.0) * np.where(standing, 0.3, 1.0)
-    return np.maximum(cast, refine(far) * on_wall.astype(np.float32))
+    shadow: Field = np.maximum(cast, refine(far) * on_wall.astype(np.float32))
+    return shadow
 
 
 def _shifted(field: Field, across: float, down: float) -> Field:
@@ -148,7 +150,8 @@ def _sky(s: Spot, weather: Weather, ground: float) -> Planes:
     thick = s.grain.cloudy(s.x * 3.0, s.y * 6.5, 4)
     cover = np.clip((thick - 0.80 + 0.55 * weather.clouds) * 4.5, 0.0, 1.0) * 0.92
     bright = 0.82 + 0.20 * s.grain.smooth(s.x * 9.0 + 3.0, s.y * 16.0 - 0.5)
-    return clear + ((0.55 + 0.45 * horizon) * bright - clear) * cover
+    sky: Planes = clear + ((0.55 + 0.45 * horizon) * bright - clear) * cover
+    return sky
 
 
 def _night_sky(s: Spot, darkness: Darkness, ground: float, dice: Dice) -> Planes:
@@ -159,7 +162,8 @@ def _night_sky(s: Spot, darkness: Darkness, ground: float, dice: Dice) -> Planes
     chance = s.grain.cell(np.floor(s.y * 48.0), np.floor(s.x * 48.0))
     u, v = s.x * 48.0 - np.floor(s.x * 48.0) - 0.5, s.y * 48.0 - np.floor(s.y * 48.0) - 0.5
     twinkle = np.maximum(chance - 0.94, 0.0) * (14.0 * darkness.stars) * (1.0 - down)
-    return veiled + np.where(u * u + v * v < 0.02, twinkle, 0.0) + _moon(s, dice)
+    sky: Planes = veiled + np.where(u * u + v * v < 0.02, twinkle, 0.0) + _moon(s, dice)
+    return sky
 
 
 def _moon(s: Spot, dice: Dice) -> Planes:
@@ -205,7 +209,8 @@ def _bloom(canvas: Canvas, picture: Planes, light: Planes) -> Planes:
     mirrored = np.clip(((2.0 * ground - 0.02 - rows[:, 0]) * canvas.size).astype(np.int32), 0, canvas.size - 1)
     share = np.where(rows > ground, 0.28 + 0.9 * (rows - ground), 0.0)
     shine = slide(near + 1.6 * far, max(1, canvas.size // 24), -2)[:, mirrored] * share
-    return picture + 0.30 * near + 0.60 * far + shine + _cones(canvas, rows, columns)
+    spread: Planes = picture + 0.30 * near + 0.60 * far + shine + _cones(canvas, rows, columns)
+    return spread
 
 
 def _cones(canvas: Canvas, rows: Field, columns: Field) -> Planes:

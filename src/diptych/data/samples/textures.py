@@ -13,11 +13,13 @@ from diptych.data.samples.canvas import Field, Planes, Spot
 
 
 def _mix(a: Planes, b: Planes, share: Field) -> Planes:
-    return a + (b - a) * share
+    mixed: Planes = a + (b - a) * share
+    return mixed
 
 
 def _rest(x: Field) -> Field:
-    return x - np.floor(x)
+    rest: Field = x - np.floor(x)
+    return rest
 
 
 def plain(s: Spot) -> Planes:
