@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from commands import diptych
 from odd.masked import Masked
+from odd.region import Region
 from pictures import noise, save
 
 from diptych import Translator, images, kinds
@@ -174,3 +175,22 @@ def test_several_answers_and_many_pictures_take_a_mask_each(run: Path) -> None:
         check(picture.array, made.array)
     with pytest.raises(ConfigError, match="has one answer to a picture"):
         translator.samples(noise(40, 48, 3), 2, mask=mask(40, 48))
+
+
+def test_a_map_may_be_called_otherwise_and_be_required(folder: Path, tmp_path: Path) -> None:
+    check_method(Region)
+    given = ["train", "odd.region", "--plugin", "odd.region", "--data", folder, "--out", tmp_path / "run"]
+    small = ["data.size=32", "data.val=0.3", "train.images=4", "train.batch=2", "--direction", "input2output"]
+    said = diptych(*given, *small)
+    assert said.code == 2
+    assert "odd.region learns from mask, and the data has none" in said.err
+    assert "data.maps.mask=FOLDER" in said.err
+    said = diptych(*given, *small, "data.maps.mask=where")
+    assert said.code == 0, said.err
+    source, translator = noise(40, 48, 3), Translator.load(tmp_path / "run")
+    made = translator(source, region=mask(40, 48)).array
+    assert (made[mask(40, 48)[..., 0] == 0] == 128).all()
+    data = open_data(folder=str(folder), maps={"mask": "where"}, direction="input2output", size=32, val=0)
+    _, prepared, _ = next(data.pairs("train"))
+    made = next(translator.many([prepared])).array
+    assert (made[mask(40, 48)[..., 0] == 0] == 128).all(), "in data it goes by its kind"

@@ -75,24 +75,26 @@ def test_the_command_line_the_server_and_python_take_words(run: Path, folder: Pa
     models, made = Models(Plan({"m": run / "model"}, provenance=False)), []
     for words in ("night", "ein grünes Haus"):
         out = tmp_path / "a.png"
-        said = diptych("translate", "--overwrite", run, source, *PLUGIN, "--text", words, "--out", out)
+        said = diptych("translate", "--overwrite", run, source, *PLUGIN, "--prompt", words, "--out", out)
         assert said.code == 0, said.err
         made.append(images.read(out).array)
-        assert np.array_equal(translator(source, text=words).array, made[-1])
+        assert np.array_equal(translator(source, prompt=words).array, made[-1])
         with ThreadPoolExecutor(1) as pool:
-            (served,) = answer(models, Batch("m", [source.read_bytes()], {"text": words}, None), pool)
+            (served,) = answer(models, Batch("m", [source.read_bytes()], {"prompt": words}, None), pool)
         assert isinstance(served, Done), served
         assert np.array_equal(images.read(served.data).array, made[-1])
     assert not np.array_equal(*made)
-    assert np.array_equal(translator(source, text=" ").array, translator(source).array)
+    assert np.array_equal(translator(source, prompt=" ").array, translator(source).array)
 
 
 def test_neighbours_in_a_batch_have_their_own_texts(run: Path, folder: Path) -> None:
     data, translator = open_data(folder=str(folder), texts=True, size=32, val=0), Translator.load(run)
     sources = [source for _, source, _ in data.pairs("test")]
     for made, source in zip(translator.many(sources), sources, strict=True):
-        assert np.abs(made.array.astype(int) - translator(source.array, text=source.text).array).max() <= 1
-    assert np.array_equal(next(translator.many(sources, text="red")).array, translator(sources[0], text="red").array)
+        assert np.abs(made.array.astype(int) - translator(source.array, prompt=source.text).array).max() <= 1
+    assert np.array_equal(
+        next(translator.many(sources, prompt="red")).array, translator(sources[0], prompt="red").array
+    )
 
 
 def test_it_is_evaluated_with_the_texts_of_its_pairs(run: Path, folder: Path, tmp_path: Path) -> None:
@@ -119,14 +121,14 @@ def test_texts_that_are_none_are_refused_by_name(folder: Path, tmp_path: Path, c
 
 
 def test_words_that_are_too_many_are_refused(run: Path) -> None:
-    with pytest.raises(ConfigError, match="text: a text has at most 2000 bytes, and this has 2001"):
-        Translator.load(run)(noise(40, 40, 3), text="x" * 2001)
+    with pytest.raises(ConfigError, match="prompt: a text has at most 2000 bytes, and this has 2001"):
+        Translator.load(run)(noise(40, 40, 3), prompt="x" * 2001)
 
 
 def test_a_form_has_a_field_of_words() -> None:
     made = bundle(Prompted, {})
     (shown,) = describe_controls(made.method, made.card)
-    assert (shown.name, shown.widget, shown.optional) == ("text", "text", True)
+    assert (shown.name, shown.widget, shown.optional) == ("prompt", "text", True)
 
 
 def test_tokens_are_bytes_and_end_with_zeros() -> None:

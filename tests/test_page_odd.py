@@ -78,7 +78,7 @@ def attach(name: str, file: str) -> Callable[[Any], Any]:
     [
         ("masked", {"mask": "mask.png"}, 1),
         ("domains", {"to": "the 2", "reference": "reference.png"}, 1),
-        ("prompted", {"text": "ein blaues Haus"}, 1),
+        ("prompted", {"prompt": "ein blaues Haus"}, 1),
         ("sampler", {"steps": 2, "seed": 5}, 1),
         ("twice", {}, 2),
         ("holes", {"box": "4,6,8,10"}, 1),

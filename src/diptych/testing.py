@@ -29,15 +29,16 @@ from diptych import images
 from diptych.errors import DiptychError
 from diptych.images import Picture
 from diptych.methods.method import (
-    Domains,
     Method,
-    Texts,
     directions,
     domains,
+    given,
     inputs,
+    kinds,
     label_inputs,
     of_kind,
     parameters,
+    required,
 )
 from diptych.model.card import Card, Domain, between
 from diptych.model.controls import Form
@@ -358,8 +359,14 @@ def batch(method: Method, number: int = 0, size: int = 2) -> dict[str, Tensor]:
     channels = {name: channels_of(type(method), name) for name in inputs(method)}
     pictures = {name: torch.rand(size, c, SIZE, SIZE, generator=generator) * 2 - 1 for name, c in channels.items()}
     images = {name: one_hot(x) if name in label_inputs(method) else x for name, x in pictures.items()}
-    images |= {name: torch.arange(size) % count_of(type(method)) for name in of_kind(method, Domains)}
-    return images | {name: torch.randint(256, (size, 9), generator=generator) for name in of_kind(method, Texts)}
+    beside = {
+        "domain": torch.arange(size) % count_of(type(method)),
+        "text": torch.randint(1, 256, (size, 9), generator=generator),
+        "mask": torch.randint(2, (size, 1, SIZE, SIZE), generator=generator).float(),
+        "instances": torch.randint(9, (size, 1, SIZE, SIZE), generator=generator),
+    }
+    needed = {kind for name, kind in kinds(method).items() if name in required(method)}
+    return given(method, images | {kind: x for kind, x in beside.items() if kind in needed})
 
 
 def one_hot(pictures: Tensor) -> Tensor:
@@ -400,7 +407,7 @@ def bundle(method: type[Method], options: Options) -> Translator:
     module = method.__module__.rpartition(".")
     name = module[2] if module[0] == "diptych.methods" else method.__module__
     count = count_of(method)
-    names = inputs(method) if not of_kind(method, Domains) else inputs(method) * count
+    names = inputs(method) if not of_kind(method, "domain") else inputs(method) * count
     named = {
         own: Domain(name=f"the {own}", channels=channels_of(method, one))
         for own, one in zip(domains(method, count), names, strict=True)

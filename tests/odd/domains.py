@@ -25,12 +25,12 @@ class AnyDomain(Method):
     def groups(self) -> dict[str, list[nn.Module]]:
         return {"G": [self.g], "D": [self.d]}
 
-    def steps(self, image: Images, domain: Domains) -> Iterator[Step]:
-        to = torch.randint(self.domains, domain.shape, device=domain.device)
+    def steps(self, image: Images, of: Domains) -> Iterator[Step]:
+        to = torch.randint(self.domains, of.shape, device=of.device)
         made = self.turned(image, to)
         looks = F.cross_entropy(self.d(made).mean((2, 3)), to)
-        yield Step("G", domain=looks, cycle=F.l1_loss(self.turned(made, domain), image))
-        real = F.cross_entropy(self.d(image).mean((2, 3)), domain)
+        yield Step("G", domain=looks, cycle=F.l1_loss(self.turned(made, of), image))
+        real = F.cross_entropy(self.d(image).mean((2, 3)), of)
         yield Step("D", real_inputs={self.d: image}, domain=real)
 
     def turned(self, x: Tensor, to: Tensor) -> Tensor:

@@ -22,13 +22,13 @@ class Prompted(Method):
     def groups(self) -> dict[str, list[nn.Module]]:
         return {"G": [self.g, self.words]}
 
-    def steps(self, source: Images, target: Images, text: Texts) -> Iterator[Step]:
-        yield Step("G", l1=F.l1_loss(self.translate(source, text=text), target))
+    def steps(self, source: Images, target: Images, prompt: Texts) -> Iterator[Step]:
+        yield Step("G", l1=F.l1_loss(self.translate(source, prompt=prompt), target))
 
-    def translate(self, x: Tensor, *, text: Prompt = None) -> Tensor:
+    def translate(self, x: Tensor, *, prompt: Prompt = None) -> Tensor:
         made = self.g(x)
-        if text is None:
+        if prompt is None:
             return made.tanh()
-        there = (text > 0).to(x)[..., None]
-        meant = (self.words(text) * there).sum(1) / there.sum(1).clamp(min=1)
+        there = (prompt > 0).to(x)[..., None]
+        meant = (self.words(prompt) * there).sum(1) / there.sum(1).clamp(min=1)
         return (made + meant[..., None, None]).tanh()

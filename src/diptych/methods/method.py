@@ -14,6 +14,8 @@ from typing import Annotated, Any, ClassVar, Literal, get_type_hints
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
+from diptych.options.controls import Of, unwrapped
+
 Count = Annotated[int, Gt(0)]
 """The type of an option that counts channels, layers, samples."""
 Weight = Annotated[float, Ge(0)]
@@ -26,12 +28,21 @@ Labels = Annotated[Tensor, "labels"]
 """What a method learns from: label maps, one-hot `B K H W`, one channel for each class: 1 where it is, -1 elsewhere.
 Where no class is known (void), all are -1. A method that takes images may be given label maps: they are pictures."""
 
-Domains = Annotated[Tensor, "domains"]
+Domains = Annotated[Tensor, "domain"]
 """What a method learns from: which domain each image is of, int64 `B`, counted from 0. Beside it is `image: Images`."""
 
-Texts = Annotated[Tensor, "texts"]
-"""What a method learns from: what is said of each image or pair, as bytes of UTF-8, int64 `B N`, 0 after the end. The
-argument is called `text`."""
+Texts = Annotated[Tensor, "text"]
+"""What a method learns from: what is said of each image or pair, as bytes of UTF-8, int64 `B N`, 0 after the end."""
+
+Masks = Annotated[Tensor, "mask"]
+"""What a method learns from: where something is meant, float `B 1 H W`, 1 inside and 0 outside."""
+
+Instances = Annotated[Tensor, "instances"]
+"""What a method learns from: which thing each pixel belongs to, int64 `B 1 H W`."""
+
+PICTURES = ("images", "labels")
+KINDS = (*PICTURES, "domain", "text", "mask", "instances")
+"""The kinds that there are; those of other maps are named by their controls."""
 
 Own = str | int
 """What a method calls a domain: the name of an input, or where it learns from `Domains` its number."""
@@ -91,9 +102,9 @@ class Method(nn.Module):
     The signature of `__init__` is the schema of its options (keyword only, annotated, the paper's defaults). The
     arguments of `steps` say which data it learns from: their names which images (`source, target`: pairs; `a, b`: two
     domains without pairs; `image` and `domain: Domains`: any number of domains), their annotations of which kind
-    (`Images`, `Labels`, and `text: Texts`). For each input the option NAME_channels is read from the data, for `domain`
-    the option `domains`, their number. An argument with a default is a map that is given where the data has it, such as
-    `mask: Mask = None`. The keyword arguments of `translate` say which controls a user has.
+    (`Images`, `Labels`, `Domains`, `Texts`, `Masks`, `Instances`). For each picture the option NAME_channels is read
+    from the data, for `Domains` the option `domains`, their number. An argument with a default is given where the data
+    has it, such as `mask: Masks | None = None`. The keyword arguments of `translate` say which controls a user has.
     """
 
     keep: tuple[str, ...]
@@ -159,26 +170,43 @@ class Method(nn.Module):
         """Compute once, for a copy that is only used, what `translate` would compute from the weights at each call."""
 
 
-def arguments(method: type[Method] | Method) -> dict[str, inspect.Parameter]:
-    """All that a method learns from, by name."""
-    return {name: one for name, one in inspect.signature(method.steps).parameters.items() if name != "self"}
-
-
-def of_kind(method: type[Method] | Method, kind: Any) -> tuple[str, ...]:
-    """The names of what a method learns from that are of this kind."""
+def kinds(method: type[Method] | Method) -> dict[str, str]:
+    """Of which kind each argument of `steps` is: as it is annotated, else what it is called, or images if it must be
+    given."""
     hints = get_type_hints(method.steps, include_extras=True)
-    return tuple(name for name in arguments(method) if hints.get(name) == kind)
+    return {
+        name: kind_of(hints.get(name)) or ("images" if one.default is one.empty else name)
+        for name, one in inspect.signature(method.steps).parameters.items()
+        if name != "self"
+    }
+
+
+def kind_of(annotation: Any) -> str:
+    """The kind that an annotation names, or ""."""
+    _, said, _ = unwrapped(annotation)
+    maps = [one.map for one in said if isinstance(one, Of)]
+    return next((one for one in (*maps, *said) if one in KINDS or one in maps), "")
+
+
+def of_kind(method: type[Method] | Method, *wanted: str) -> tuple[str, ...]:
+    """The names of what a method learns from that are of these kinds, in order."""
+    return tuple(name for name, kind in kinds(method).items() if kind in wanted)
 
 
 def inputs(method: type[Method] | Method) -> tuple[str, ...]:
     """The names of the images that a method learns from, in order: `source, target`, or `a, b`, or `image`."""
-    others = of_kind(method, Domains) + of_kind(method, Texts)
-    return tuple(name for name, one in arguments(method).items() if one.default is one.empty and name not in others)
+    return of_kind(method, *PICTURES)
+
+
+def given(method: type[Method] | Method, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Of a batch, pictures by their names and all else by its kind, what the method learns from, as it calls it."""
+    keys = {name: name if kind in PICTURES else kind for name, kind in kinds(method).items()}
+    return {name: batch[key] for name, key in keys.items() if key in batch}
 
 
 def directions(method: type[Method] | Method, count: int = 2) -> list[tuple[Own, Own]]:
     """From which domain to which other a method translates, the usual direction first; of `count` domains."""
-    if of_kind(method, Domains):
+    if of_kind(method, "domain"):
         return list(permutations(range(count), 2))
     source, target, *_ = (*inputs(method), "", "")
     known: list[tuple[Own, Own]] = list(method.directions)
@@ -192,12 +220,13 @@ def domains(method: type[Method] | Method, count: int = 2) -> list[Own]:
 
 def label_inputs(method: type[Method] | Method) -> tuple[str, ...]:
     """The names of those inputs that must be label maps."""
-    return of_kind(method, Labels)
+    return of_kind(method, "labels")
 
 
-def optional_inputs(method: type[Method] | Method) -> tuple[str, ...]:
-    """The names of what a method learns from as well, where there is such: `instances`."""
-    return tuple(name for name, one in arguments(method).items() if one.default is not one.empty)
+def required(method: type[Method] | Method) -> tuple[str, ...]:
+    """The names of what a method learns from that have no default."""
+    parameters = inspect.signature(method.steps).parameters
+    return tuple(name for name in kinds(method) if parameters[name].default is inspect.Parameter.empty)
 
 
 def preset(method: type[Method], **defaults: Any) -> Callable[..., None]:

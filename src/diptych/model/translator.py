@@ -217,10 +217,9 @@ class Translator:
             in_tiles = self.tiling.applies(*first[1].array.shape[:2])
             while some := list(islice(alike, 1 if in_tiles else batch)):
                 seen = [shown for _, shown in some]
+                own = {**controls, **self.texts_of(seen, controls)}
                 try:
-                    outputs = (
-                        [translated_in_tiles(self, seen[0], controls)] if in_tiles else self.together(seen, controls)
-                    )
+                    outputs = [translated_in_tiles(self, seen[0], own)] if in_tiles else self.together(seen, own)
                 except OutputError as error:
                     raise OutputError(error.reason, number=done + error.number) from None
                 for output, (picture, shown) in zip(outputs, some, strict=True):
@@ -245,7 +244,7 @@ class Translator:
         """Pictures of one kind as one batch, before the task finishes them."""
         source, target = self.given_ends(controls.get("to"))
         x = torch.stack([prepare(one, source) for one in seen])
-        outputs = self.batch(x, **{**controls, **self.texts_of(seen, controls), **self.maps_of(seen)})
+        outputs = self.batch(x, **{**controls, **self.maps_of(seen)})
         return [finished(output, target) for output in outputs.cpu()]
 
     def given(self, picture: Picture, controls: Mapping[str, Any]) -> Picture:
@@ -318,8 +317,8 @@ class Translator:
 
     def maps_of(self, pictures: list[Picture]) -> dict[str, Tensor]:
         """The maps that go with a batch, for a method that asks for them, by the names of its controls."""
-        own = [name for name in self.maps & self.method_controls if all(name in one.maps for one in pictures)]
-        stacked = {name: np.stack([picture.maps[name] for picture in pictures]) for name in own}
+        found = {name: maps_for(self.controls[name], pictures) for name in self.maps & self.method_controls}
+        stacked = {name: np.stack(maps) for name, maps in found.items() if len(maps) == len(pictures)}
         return {
             name: kinds.find(self.controls[name].map).tensor(torch.from_numpy(maps.astype(np.int32)).movedim(-1, -3))
             for name, maps in stacked.items()
@@ -422,6 +421,12 @@ class Translator:
 def kind(picture: Picture) -> tuple[Any, ...]:
     """Pictures of one kind can share a batch."""
     return picture.array.shape, picture.array.dtype, bool(picture.text), *sorted(picture.maps)
+
+
+def maps_for(control: Control, pictures: Iterable[Picture]) -> list[np.ndarray]:
+    """The maps that pictures have for a control: by its name, or as in data by their kind."""
+    found = [picture.maps.get(control.name, picture.maps.get(control.map)) for picture in pictures]
+    return [one for one in found if one is not None]
 
 
 def tokens_of(name: str, words: str) -> Tensor | None:

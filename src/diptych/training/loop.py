@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from diptych.errors import TrainingError
-from diptych.methods.method import arguments
+from diptych.methods.method import given
 from diptych.runtime.threads import Threads
 from diptych.storage.files import write_text
 from diptych.training import checkpoint, folder, processes
@@ -104,11 +104,10 @@ class Loop:
             self.plan.inputs, seed=self.recipe.train.seed, batch=self.recipe.train.batch, start=trainer.images_seen,
             rank=trainer.rank, world=trainer.processes,
         )  # fmt: skip
-        wanted = arguments(trainer.method)
         for batch in batches:
             there = {name: x.to(trainer.device, non_blocking=True) for name, x in batch.items()}
             ready = self.data.tensors(self.plan.inputs, there)
-            yield {name: x for name, x in ready.items() if name in wanted}
+            yield given(trainer.method, ready)
 
     def at_tick(self, now: int, due: set[str], stop: int | None) -> None:
         """What is done between steps: the first process does it, the others wait; a state is that of all of them.

@@ -18,7 +18,7 @@ from diptych.data.loader import Batches
 from diptych.data.opening import open_data
 from diptych.errors import ConfigError, WeightsError
 from diptych.methods import find
-from diptych.methods.method import Domains, Method, Texts, inputs, label_inputs, of_kind, optional_inputs, parameters
+from diptych.methods.method import PICTURES, Method, given, inputs, kinds, label_inputs, of_kind, parameters, required
 from diptych.model.card import listed
 from diptych.options.recipes import shipped
 from diptych.runtime.device import choose_device, lacking
@@ -31,6 +31,8 @@ from diptych.training.budget import Budget, Stopwatch
 from diptych.training.estimate import training_bytes
 from diptych.training.recipe import Best, Recipe, Train, channel_options
 
+GIVEN = (*PICTURES, "domain", "text")
+"""The kinds that the data has for every method that asks for them."""
 PARTS = {"tick": 100, "sample": 20, "validate": 20, "checkpoint": 20}
 """Into how many parts a training is divided by its ticks, sample grids, scores and saved states, if not asked."""
 
@@ -144,8 +146,10 @@ class Plan:
         sides = zip(self.inputs, self.data.given_channels, strict=False)
         shapes = {side: (each, channels, larger * height, larger * width) for side, channels in sides}
         batch = {side: torch.empty(shape, device="meta") for side, shape in shapes.items()}
-        batch |= {name: torch.zeros(each, dtype=torch.int64) for name in of_kind(find(self.recipe.name), Domains)}
-        batch |= {name: torch.zeros(each, 64, dtype=torch.int64) for name in of_kind(find(self.recipe.name), Texts)}
+        batch["domain"], batch["text"] = (torch.zeros(each, *n, dtype=torch.int64) for n in ((), (64,)))
+        for name, kind in self.data.read.maps.items():
+            batch[name] = kind.tensor(torch.zeros(each, 1, larger * height, larger * width, dtype=torch.int32))
+        batch = given(find(self.recipe.name), batch)
         return training_bytes(self.blank, batch, speed=self.recipe.speed, stabilizers=self.recipe.stabilizers)
 
     def takes_larger(self, each: int) -> bool:
@@ -271,18 +275,18 @@ def agreed_precision(asked: Bf16, device: torch.device) -> bool:
 def asked_by_method(recipe: Recipe) -> dict[str, Any]:
     """Options of the data that the method has a say in: label maps, several domains, and texts."""
     (labels,) = label_inputs(find(recipe.name)) or (None,)
-    several = of_kind(find(recipe.name), Domains) and recipe.data["kind"] == "auto"
+    several = of_kind(find(recipe.name), "domain") and recipe.data["kind"] == "auto"
     return {
         "labels": recipe.data["labels"] or labels,
         "kind": "domains" if several else recipe.data["kind"],
-        "texts": recipe.data["texts"] or bool(of_kind(find(recipe.name), Texts)),
+        "texts": recipe.data["texts"] or bool(of_kind(find(recipe.name), "text")),
     }
 
 
 def complete(recipe: Recipe, data: Data, inputs: tuple[str, ...]) -> Recipe:
     """Fill in what depends on the method, on the data and on what is installed."""
     found = dict(zip(channel_options(find(recipe.name)), data.given_channels, strict=False))
-    if of_kind(find(recipe.name), Domains):
+    if of_kind(find(recipe.name), "domain"):
         found["domains"] = len(data.names)
     wrong = [f"method.{name} = {asked}, the data's are {found[name]}" for name, asked in recipe.of_data.items()
              if asked != found[name]]  # fmt: skip
@@ -294,16 +298,23 @@ def complete(recipe: Recipe, data: Data, inputs: tuple[str, ...]) -> Recipe:
             f"{recipe.name} needs label maps as its {', '.join(missing)}, and data.labels={recipe.data['labels']} is "
             f"the other side: turn data.direction"
         )
-    if recipe.method.get("classes") and "label" in optional_inputs(find(recipe.name)):
+    learned = kinds(find(recipe.name))
+    if recipe.method.get("classes") and "label" in learned:
         raise ConfigError(
             f"method.classes = {recipe.method['classes']}: diptych train has no labels to give to {recipe.name}, and "
             f"without them it would learn none: leave it out (in Python, a Trainer's batches may hold `label`)"
         )
-    unused = set(recipe.data["maps"] or {}) - set(optional_inputs(find(recipe.name))) - {"instances"}
+    unused = set(recipe.data["maps"] or {}) - set(learned.values()) - {"instances"}
     if unused and recipe.data["task"] in tasks.names():
         raise ConfigError(
             f"data.maps.{min(unused)}: {recipe.name} learns from no {min(unused)}, and the task {recipe.data['task']} "
             f"asks for none: leave it out"
+        )
+    lacking = [learned[name] for name in required(find(recipe.name)) if learned[name] not in (*GIVEN, *data.read.maps)]
+    if lacking:
+        raise ConfigError(
+            f"{recipe.name} learns from {lacking[0]}, and the data has none: name the folder of them, beside the others, "
+            f"by data.maps.{lacking[0]}=FOLDER"
         )
     method = {**recipe.method, **found, **fitting(recipe, data.augment.size), **available(recipe)}
     files = [name for name in ("folder", "a", "b", "legend") if isinstance(recipe.data[name], str)]

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator
 from diptych.data.opening import open_data
 from diptych.errors import ConfigError
 from diptych.methods import find
-from diptych.methods.method import Domains, Method, Schedule, inputs, of_kind
+from diptych.methods.method import Method, Schedule, inputs, of_kind
 from diptych.model.folder import inspect_card
 from diptych.options.recipes import merge, renamed
 from diptych.options.schema import check, defaults, with_defaults
@@ -173,7 +173,7 @@ def channel_options(method: type[Method]) -> tuple[str, ...]:
 
 def data_options(method: type[Method]) -> tuple[str, ...]:
     """All options of a method that are read from the data."""
-    return channel_options(method) + ("domains",) * bool(of_kind(method, Domains))
+    return channel_options(method) + ("domains",) * bool(of_kind(method, "domain"))
 
 
 def inherited(name: str, train: Any) -> dict[str, Any]:
