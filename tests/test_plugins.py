@@ -82,6 +82,19 @@ def test_a_plugin_in_ones_own_folder_works_in_every_command(arguments: list[str]
     assert "my_lab is imported" in said.stdout
 
 
+def test_a_recipe_imports_nothing_by_itself_neither_as_a_file_nor_when_a_run_goes_on(lab: Path) -> None:
+    (lab / "theirs.yaml").write_text("method: {name: my_lab.mymethod}\ndata: {folder: pairs, size: 64}\n")
+    (lab / "task.yaml").write_text("method: paired\ndata: {folder: pairs, size: 64, task: my_lab.mytask}\n")
+    for given in (["theirs.yaml", "--dry-run"], ["task.yaml", "--dry-run"], ["--resume", "my_lab.mymethod"]):
+        said = command(lab, "train", *given, path=True)
+        assert said.returncode == 2
+        assert "which is not built in" in said.stderr
+        assert "add --plugin my_lab" in said.stderr
+        assert "is imported" not in said.stdout
+        said = command(lab, "train", *given, "--plugin", "my_lab", path=True)
+        assert said.returncode == 0, said.stderr
+
+
 def test_a_plugin_may_be_one_file(lab: Path) -> None:
     (lab / "alone.py").write_text(METHOD)
     small = ["train.images=2", "data.size=64", "data.val=0.3", "speed.bf16=false", "--data", "pairs"]

@@ -46,6 +46,7 @@ MAY_IMPORT = {
     "__main__": "cli",
 }
 """What each room may import, those above before those below: no room imports one that stands above it."""
+REACHING = ("getattr", "setattr", "hasattr", "delattr")
 BEGINNINGS = ("__init__", "__enter__", "initialise")
 """The functions that make what an object has."""
 LOOSE = 8
@@ -132,6 +133,13 @@ def test_no_function_is_longer_than_a_screen() -> None:
 
     functions = [*nodes(ast.FunctionDef), *nodes(ast.AsyncFunctionDef)]
     assert {f"{path.relative_to(SOURCE)}: {one.name}" for path, one in functions if lines(one) > 60} == set()
+
+
+def test_attributes_are_named_in_the_code_and_not_in_strings() -> None:
+    """Where you reach for `getattr`, use a dict: at most one in a thousand lines."""
+    reached = [node for _, node in nodes(ast.Call) if isinstance(node.func, ast.Name) and node.func.id in REACHING]
+    lines = sum(len(path.read_text("utf-8").splitlines()) for path in SOURCE.rglob("*.py"))
+    assert len(reached) <= lines / 1000
 
 
 def attributes(function: ast.AST) -> set[str]:

@@ -56,6 +56,12 @@ def printable_lines(text: str) -> str:
     return "\n".join(map(printable, text.split("\n")))
 
 
+def reason_of(error: BaseException) -> str:
+    """Why a system or a library says that something failed, in one line: `No space left on device`."""
+    said: str | None = error.strerror if isinstance(error, OSError) else None
+    return said or str(error).partition("\n")[0] or type(error).__name__
+
+
 def need(module: str, *, extra: str) -> ModuleType:
     """Import an optional library, or say which extra of the package brings it.
 

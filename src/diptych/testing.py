@@ -145,11 +145,7 @@ def steps_move_their_groups_alone(method: type[Method], options: Options) -> Non
 def discriminators_say_what_is_real(method: type[Method], options: Options) -> None:
     """In the steps of discriminators the real pictures are named, so that gradient penalties know them."""
     trainer = begin(method, options)
-    known = {
-        getattr(trainer.method, name)
-        for name in method.discriminators
-        if getattr(trainer.method, name, None) is not None
-    }
+    known = {part for name, part in trainer.method.named_children() if name in method.discriminators}
     seen: set[nn.Module] = set()
     for step in trainer.method.steps(**batch(trainer.method)):
         moving = {network for name in step.groups for network in trainer.groups[name]}
@@ -343,13 +339,12 @@ def begin(method: type[Method], options: Options, *, init: int = 0, speed: Speed
     """A trainer of small networks with initial weights by `init`; what would come pretrained is always the same."""
     torch.manual_seed(init)
     made = method(**options)
-    for name in method.pretrained:
-        if (part := getattr(made, name, None)) is not None:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(0)
-                always = getattr(method(**options), name)
-            for mine, other in zip(part.buffers(), always.buffers(), strict=True):
-                mine.copy_(other)
+    for name in method.pretrained.keys() & dict(made.named_children()).keys():
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            always = method(**options).get_submodule(name)
+        for mine, other in zip(made.get_submodule(name).buffers(), always.buffers(), strict=True):
+            mine.copy_(other)
     return Trainer(made, images=IMAGES, speed=speed, **training)
 
 

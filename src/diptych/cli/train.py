@@ -57,7 +57,8 @@ def run_to_resume(arguments: list[str]) -> tuple[Path, list[str]]:
 
 def options(arguments: list[str], data: dict[str, Any]) -> dict[str, Any]:
     """The recipe that a command line gives: a file or a method's name, then options laid on top."""
-    from diptych.options.recipes import assignments, merge, read_recipe
+    from diptych.options.recipes import assignments, merge
+    from diptych.training.recipe import read_trusted
 
     named = [argument for argument in arguments if "=" not in argument]
     if len(named) > 1:
@@ -65,7 +66,7 @@ def options(arguments: list[str], data: dict[str, Any]) -> dict[str, Any]:
     given: dict[str, Any] = {}
     if named:
         is_file = Path(named[0]).suffix.lower() in (".yaml", ".yml")
-        given = read_recipe(Path(named[0])) if is_file else {"method": {"name": named[0]}}
+        given = read_trusted(Path(named[0])) if is_file else {"method": {"name": named[0]}}
     if isinstance(given.get("method"), str):
         given["method"] = {"name": given["method"]}
     if not isinstance(given.get("method", {}), dict):

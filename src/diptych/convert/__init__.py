@@ -196,8 +196,7 @@ def held(model: str | PathLike[str], *files: str) -> Method:
         if (folder / file).exists():
             with safe_open(folder / file, "pt") as tensors:
                 names |= {key.partition(".")[0] for key in tensors.keys()}  # noqa: SIM118
-    for part in {part for part, _ in method.named_children()} - names:
-        delattr(method, part)
+    states.keep(method, names)
     return method
 
 

@@ -57,7 +57,7 @@ class Legend(BaseModel):
     @model_validator(mode="after")
     def check(self) -> Legend:
         for what in ("id", "name", "colour"):
-            values = [getattr(c, what) for c in self.classes]
+            values = [dict(c)[what] for c in self.classes]
             if twice := [value for value in values if values.count(value) > 1]:
                 raise ValueError(f"two classes have the {what} {twice[0]}")
         if not self.known:

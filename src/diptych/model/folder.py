@@ -247,20 +247,8 @@ def read_card(folder: Path, data: bytes) -> Card:
 
 def method_of(card: Card, place: Path | str) -> type[Method]:
     """The card's method. Raises ModelError when for it or the task a module would have to be imported: executed."""
-    named = (("method", card.method, "diptych.methods", names()), ("task", card.task, "diptych.tasks", tasks.names()))
-    for kind, name, package, built_in in named:
-        path = plugins.module_of(name, package, built_in)
-        if name not in built_in and not plugins.trusted(path):
-            package = path.partition(".")[0]
-            raise ModelError(
-                f"{place} names the {kind} {name!r}, which is not built in. Its module is not imported for you, as "
-                f"that would execute it: if you trust it, "
-                + (
-                    f"add --plugin {package} (in Python: import {path})"
-                    if path
-                    else "install the package that has it, or name its module by --plugin"
-                )
-            )
+    plugins.refuse_strangers("method", card.method, "diptych.methods", names(), place, ModelError)
+    plugins.refuse_strangers("task", card.task, "diptych.tasks", tasks.names(), place, ModelError)
     try:
         tasks.find(card.task)
         return find(card.method)
@@ -282,7 +270,7 @@ def build(card: Card, place: Path | str) -> Method:
     """
     with torch.device("meta"), Undrawn():
         method = method_of(card, place)(**checked_options(card, place))
-    parts = [getattr(method, name, None) for name in method.pretrained]
+    parts = [part for name, part in method.named_children() if name in method.pretrained]
     for module in list(method.modules()):  # wherever they are used
         for name, child in list(module.named_children()):
             if any(child is part for part in parts):

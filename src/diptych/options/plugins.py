@@ -12,7 +12,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from diptych.errors import ConfigError
+from diptych.errors import ConfigError, DiptychError
+
+INSTALL = "install the package that has it, or name its module by --plugin"
 
 
 def names(package_file: str, *, frame: set[str]) -> list[str]:
@@ -77,6 +79,23 @@ def use(modules: Iterable[str]) -> None:
             raise ConfigError(f"there is no module {name!r}: install its package, or be in its folder") from None
         if name not in plugins:
             plugins.append(name)
+
+
+def refuse_strangers(
+    kind: str, name: str, package: str, known: list[str], place: object, error: type[DiptychError] = ConfigError
+) -> None:
+    """Raises `error` where a file names a module that is not built in and was not named by the user: loading executes.
+
+    kind, name, package, known: as `load` takes them. place: the file.
+    """
+    path = module_of(name, package, known)
+    if name in known or trusted(path):
+        return
+    remedy = f"add --plugin {path.partition('.')[0]} (in Python: import {path})" if path else INSTALL
+    raise error(
+        f"{place} names the {kind} {name!r}, which is not built in. Its module is not imported for you, as that would "
+        f"execute it: if you trust it, {remedy}"
+    )
 
 
 def trusted(path: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from diptych.errors import ConfigError
+from diptych.errors import ConfigError, reason_of
 from diptych.storage.files import irregular
 
 PACKAGE = Path(__file__).parents[1]
@@ -105,11 +105,12 @@ def read_yaml(path: Path, what: str) -> Any:
     except RecursionError:
         raise ConfigError(f"the {what} {path} is nested more than {LEVELS} levels deep: that is no {what}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the {what} {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise ConfigError(f"the {what} {path} cannot be read: {reason_of(error)}") from None
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
+        mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
         place = f", line {mark.line + 1}" if mark else ""
-        raise ConfigError(f"the {what} {path}{place} is not YAML: {getattr(error, 'problem', error)}") from None
+        problem = error.problem if isinstance(error, yaml.MarkedYAMLError) else error
+        raise ConfigError(f"the {what} {path}{place} is not YAML: {problem}") from None
     except ValueError as error:
         raise ConfigError(f"the {what} {path} holds a number or a date that there is not: {error}") from None
 

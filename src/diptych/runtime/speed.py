@@ -46,7 +46,7 @@ class Speed:
 
     def on(self, device: torch.device) -> Speed:
         """These on a device: `auto` is decided, and what the device lacks is left off."""
-        off = {name: False for name in lacking(device) if getattr(self, name)}
+        off = {name: False for name in lacking(device) if vars(self)[name]}
         return replace(self, bf16=choose(self.bf16, device), **off)
 
     def start(self) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import uvicorn
 import uvloop
 
-from diptych.errors import ConfigError, printable
+from diptych.errors import ConfigError, printable, reason_of
 from diptych.provenance.certificate import find_certificate
 from diptych.serve.api.app import build_app
 from diptych.serve.api.auth import add_login
@@ -75,10 +75,10 @@ def listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except (OSError, OverflowError) as error:
         listener.close()
-        reason = getattr(error, "strerror", None) or error
-        wrong_host = isinstance(error, socket.gaierror) or getattr(error, "errno", None) == errno.EADDRNOTAVAIL
+        nowhere = isinstance(error, OSError) and error.errno == errno.EADDRNOTAVAIL
+        wrong_host = isinstance(error, socket.gaierror) or nowhere
         remedy = "--host" if wrong_host else "--port"
-        raise ConfigError(f"{host}:{port} cannot be listened at ({reason}): try another {remedy}") from None
+        raise ConfigError(f"{host}:{port} cannot be listened at ({reason_of(error)}): try another {remedy}") from None
     return listener
 
 

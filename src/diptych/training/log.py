@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from diptych.errors import StorageError, printable_lines
+from diptych.errors import StorageError, printable_lines, reason_of
 from diptych.storage.files import write_text
 from diptych.training.budget import Budget
 
@@ -63,8 +63,7 @@ class Log:
             if what not in self.warned:
                 self.warned.add(what)
                 cause = error.__cause__ if isinstance(error, StorageError) and error.__cause__ else error
-                reason = getattr(cause, "strerror", None) or str(cause).partition("\n")[0]
-                self.say(f"{what} could not be written ({reason}): the training goes on without it")
+                self.say(f"{what} could not be written ({reason_of(cause)}): the training goes on without it")
 
     def advance(self, images: int) -> None:
         """Move the bar; nothing is computed for it."""

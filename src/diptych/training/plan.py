@@ -72,9 +72,8 @@ class Plan:
 
     def pretrained(self, method: Method) -> Iterator[tuple[Any, str]]:
         """The parts of `method` that come with pretrained weights, and the names of these."""
-        for name, part in type(method).pretrained.items():
-            if (network := getattr(method, name, None)) is not None:
-                yield network, part
+        parts: dict[str, Any] = dict(method.named_children())
+        yield from ((parts[name], part) for name, part in type(method).pretrained.items() if name in parts)
 
     @cached_property
     def on_paper(self) -> Method:
@@ -85,7 +84,7 @@ class Plan:
     @property
     def lacking(self) -> dict[str, str]:
         """What was asked for and the device lacks, and why."""
-        return {name: why for name, why in lacking(self.device).items() if getattr(self.recipe.speed, name)}
+        return {name: why for name, why in lacking(self.device).items() if vars(self.recipe.speed)[name]}
 
     @property
     def images(self) -> int | None:
@@ -106,7 +105,7 @@ class Plan:
 
     def intervals(self) -> dict[str, int]:
         """Images between two ticks, sample grids, scores and saved states, those that go by images."""
-        asked = {name: getattr(self.recipe.train, f"{name}_every") for name in PARTS}
+        asked = {name: vars(self.recipe.train)[f"{name}_every"] for name in PARTS}
         usual = {name: max(1, self.images // parts) if self.images else 0 for name, parts in PARTS.items()}
         every = {name: usual[name] if n is None else n for name, n in asked.items()}
         return {name: images for name, images in every.items() if images}
@@ -116,7 +115,7 @@ class Plan:
         train = self.recipe.train
         if not train.minutes:
             return None
-        parts = {name: parts for name, parts in PARTS.items() if getattr(train, f"{name}_every") is None}
+        parts = {name: parts for name, parts in PARTS.items() if vars(train)[f"{name}_every"] is None}
         return Budget(train.minutes, watch, batch=train.batch, parts=parts, every=self.intervals())
 
     def memory(self) -> int | None:
@@ -313,7 +312,7 @@ def complete(recipe: Recipe, data: Data, inputs: tuple[str, ...]) -> Recipe:
     lacking = [learned[name] for name in required(find(recipe.name)) if learned[name] not in (*GIVEN, *data.read.maps)]
     if lacking:
         raise ConfigError(
-            f"{recipe.name} learns from {lacking[0]}, and the data has none: name the folder of them, beside the others, "
+            f"{recipe.name} learns from {lacking[0]}, and the data has none: name their folder, beside the others, "
             f"by data.maps.{lacking[0]}=FOLDER"
         )
     method = {**recipe.method, **found, **fitting(recipe, data.augment.size), **available(recipe)}

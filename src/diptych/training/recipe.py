@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Interval, Len
 from pydantic import BeforeValidator
 
+from diptych import tasks
 from diptych.data.opening import open_data
 from diptych.errors import ConfigError
-from diptych.methods import find
+from diptych.methods import find, names
 from diptych.methods.method import Method, Schedule, inputs, of_kind
 from diptych.model.folder import inspect_card
-from diptych.options.recipes import merge, renamed
+from diptych.options import plugins
+from diptych.options.recipes import merge, read_recipe, renamed
 from diptych.options.schema import check, defaults, with_defaults
 from diptych.runtime.speed import Speed
 from diptych.training.stabilizers import Stabilizers
@@ -126,7 +129,7 @@ def resolve(given: Mapping[str, Any]) -> Recipe:
     begun_from = inherited(name, given.get("train"))
     options = check(sections(name), {**given, "method": {**begun_from, **method}})
     train = Train(**options["train"])
-    lengths = [f"train.{name}" for name in LENGTHS if getattr(train, name)]
+    lengths = [f"train.{name}" for name in LENGTHS if vars(train)[name]]
     if len(lengths) > 1:
         raise ConfigError(
             f"{' and '.join(lengths)} {'both' if len(lengths) == 2 else 'all'} say how long to train: give one of them "
@@ -141,6 +144,18 @@ def resolve(given: Mapping[str, Any]) -> Recipe:
         for depending in (find(name).by_size, find(name).by_weights)
     )
     return Recipe(name, options["method"], options["data"], train, speed, stabilizers, of_data, fitted, at_hand)
+
+
+def read_trusted(path: Path) -> dict[str, Any]:
+    """A recipe's file. Raises ConfigError where its method or its task would have to be imported: executed."""
+    recipe = read_recipe(path)
+    method, data = recipe.get("method"), recipe.get("data")
+    name = method.get("name") if isinstance(method, Mapping) else method
+    task = data.get("task") if isinstance(data, Mapping) else None
+    for kind, named, known in (("method", name, names()), ("task", task, tasks.names())):
+        if isinstance(named, str):
+            plugins.refuse_strangers(kind, named, f"diptych.{kind}s", known, path)
+    return recipe
 
 
 def as_counted(recipe: Mapping[str, Any]) -> Mapping[str, Any]:

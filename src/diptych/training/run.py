@@ -30,7 +30,7 @@ from diptych.training.log import Log
 from diptych.training.loop import Loop, so_far
 from diptych.training.moved import PLACES, check_fingerprint, check_places, moved
 from diptych.training.plan import Plan
-from diptych.training.recipe import Recipe, as_begun, as_counted, resolve
+from diptych.training.recipe import Recipe, as_begun, as_counted, read_trusted, resolve
 from diptych.training.results import Results
 from diptych.training.stopping import Lasting, heeding
 from diptych.training.trainer import Trainer
@@ -56,7 +56,7 @@ def train(
         if processes.rank():
             console = Console(quiet=True)
         if resume:
-            given = merge(with_length(read_recipe(folder.existing(place)), given), given)
+            given = merge(with_length(read_trusted(folder.existing(place)), given), given)
             check_places(given, place)
         if (place / RECIPE).exists():
             given = as_begun(given, as_counted(read_recipe(place / RECIPE)))

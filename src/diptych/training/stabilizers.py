@@ -121,8 +121,8 @@ class Stabilized:
 
 def discriminators(method: Method) -> list[nn.Module]:
     """The parts of `method` that judge pictures; where an option has one off, it is not there."""
-    parts = (getattr(method, name) for name in method.discriminators)
-    return [part for part in parts if part is not None]
+    parts = dict(method.named_children())
+    return [parts[name] for name in method.discriminators if name in parts]
 
 
 def normalise(judge: nn.Module) -> None:

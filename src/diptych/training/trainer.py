@@ -75,7 +75,7 @@ class Trainer:
             )
             for name, adam in published.items()
         }  # fmt: skip
-        self.average = Average({name: getattr(method, name) for name in method.keep}, ema) if ema else None
+        self.average = Average({name: method.get_submodule(name) for name in method.keep}, ema) if ema else None
         self.ema_counts = ema_counts
         self.images_seen = 0
         self.sums: dict[str, Tensor] = {}
@@ -169,7 +169,7 @@ class Trainer:
         return {
             f"{name}.{key}": value
             for name in self.method.keep
-            for key, value in getattr(self.method, name).state_dict().items()
+            for key, value in self.method.get_submodule(name).state_dict().items()
         }
 
     def state(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from diptych.errors import DataError, need
+from diptych.errors import DataError, need, reason_of
 from diptych.storage.files import irregular
 
 SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"})
@@ -253,5 +253,6 @@ def reading(path: Path) -> Iterator[None]:
     except (av.FFmpegError, OSError, ValueError) as error:
         if isinstance(error, FileNotFoundError):
             raise DataError(f"{path} does not exist") from None
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise DataError(f"{path} is damaged, cut short or no video ({reason}): copy or convert it again") from None
+        raise DataError(
+            f"{path} is damaged, cut short or no video ({reason_of(error)}): copy or convert it again"
+        ) from None

@@ -275,7 +275,7 @@ def add_errors(app: FastAPI) -> None:
     async def unwritten(request: Request, error: Exception) -> Response:
         cause = error if isinstance(error, OSError) else error.__cause__
         logging.error("a file could not be written: %s", error)
-        if getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
             return fault(StorageFull.status, StorageFull.code, "the server's disk is full: try again later")
         return fault(StorageAway.status, StorageAway.code, "the server cannot write files now: try again later")
 

@@ -249,7 +249,7 @@ def looked(file: bytes, *, whole: bool, limit_mp: float) -> dict[str, Any]:
     except DataError as error:
         return {"fault": {"blame": "picture", "message": str(error)}}
     names = ("width", "height", "channels", "dtype", "format", "alpha")
-    return {"header": {name: getattr(header, name) for name in names}}
+    return {"header": {name: value for name, value in header._asdict().items() if name in names}}
 
 
 def spoken(outcomes: list[Outcome]) -> tuple[dict[str, Any], list[bytes]]:
