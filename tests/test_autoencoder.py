@@ -17,7 +17,7 @@ SIZES = {"code": 8, "downs": 2, "width": 16}
 def test_a_handful_of_pictures_is_learnt_by_heart(loss: str) -> None:
     torch.manual_seed(0)
     pictures = scenes(4)
-    method = fit(Autoencoder(**SIZES, loss=loss), {"source": pictures, "target": pictures}, 100, lr=5.0)
+    method = fit(Autoencoder(**SIZES, loss=loss), {"source": pictures, "target": pictures}, 100, lr_scale=5.0)
     error = (method.translate(pictures) - pictures).abs().mean()
     assert error < 0.3 * (pictures - pictures.mean((0, 2, 3), keepdim=True)).abs().mean()
 
@@ -26,7 +26,7 @@ def test_a_picture_becomes_its_counterpart() -> None:
     torch.manual_seed(0)
     pictures = scenes(4)
     grey = pictures.mean(1, keepdim=True).flip(-1)
-    made = fit(Autoencoder(**SIZES, target_channels=1), {"source": pictures, "target": grey}, 100, lr=5.0)
+    made = fit(Autoencoder(**SIZES, target_channels=1), {"source": pictures, "target": grey}, 100, lr_scale=5.0)
     assert made.translate(pictures).shape == grey.shape
     assert (made.translate(pictures) - grey).abs().mean() < 0.1
 
@@ -35,7 +35,7 @@ def test_trained_with_noise_it_removes_noise_that_it_has_not_seen() -> None:
     clean = scenes(8)
     noisy = clean + 0.5 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(7))
     torch.manual_seed(0)
-    method = fit(Autoencoder(**SIZES, noise=0.5), {"source": clean, "target": clean}, 100, lr=5.0)
+    method = fit(Autoencoder(**SIZES, noise=0.5), {"source": clean, "target": clean}, 100, lr_scale=5.0)
     assert (method.translate(noisy) - clean).abs().mean() < 0.35 * (noisy - clean).abs().mean()
 
 

@@ -47,7 +47,7 @@ def gradients(source: Tensor, target: Tensor, micro_batch: int = 0, **options: A
     """The gradients of every step, with a draw for each picture that is a function of it."""
     method = made(**options)
     method.draw = lambda x: (codes(x, 1), codes(x, 2))  # type: ignore[method-assign]
-    trainer = Trainer(method, images=2, micro_batch=micro_batch, lr=0.0, speed=PLAIN)
+    trainer = Trainer(method, images=2, micro_batch=micro_batch, lr_scale=0.0, speed=PLAIN)
     seen: dict[str, Tensor] = {}
     trainer.optimise = lambda groups: seen.update(take_gradients(trainer))  # type: ignore[method-assign]
     trainer.step({"source": source, "target": target})

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import pytest
+from annotated_types import Ge, Interval
 from small import SMALL
 
 from diptych.cli.arguments import read_arguments
@@ -12,6 +15,7 @@ from diptych.methods.method import Method
 from diptych.model.card import Card, Domain
 from diptych.model.controls import Form, describe_controls
 from diptych.model.translator import Translator
+from diptych.options.controls import control
 from diptych.options.recipes import warn_of
 
 
@@ -44,7 +48,7 @@ def test_a_model_that_draws_nothing_has_no_seed() -> None:
     assert describe_controls(built("spade"), card("spade")) == []
 
 
-def test_help_comes_from_the_docstring() -> None:
+def test_help_comes_from_the_annotation() -> None:
     helps = {one.name: one.help for one in describe_controls(built("munit"), card("munit"))}
     assert helps["style_strength"].startswith("how far the style goes, from the seed's (0)")
 
@@ -73,3 +77,9 @@ def test_a_control_is_understood_under_its_former_name_with_a_warning() -> None:
     assert read_arguments(known.controls, {"towards": "5"}) == {"interpolate_to_seed": 5}
     with pytest.raises(ConfigError, match="towards is the former name of interpolate_to_seed, and both are given"):
         known.checked({"towards": 5, "interpolate_to_seed": 6})
+
+
+def test_a_number_between_bounds_has_a_slider_and_others_a_field() -> None:
+    bounded, open_ = (control("contrast", Annotated[float, bound], 1.0) for bound in (Interval(ge=0, le=2), Ge(0)))
+    assert (bounded.kind, bounded.widget, bounded.low, bounded.high) == ("number", "strength", 0, 2)
+    assert (open_.kind, open_.widget) == ("number", "number")

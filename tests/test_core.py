@@ -91,7 +91,7 @@ def test_a_step_moves_its_weight_by_the_learning_rate():
 
 
 def test_the_schedule_and_the_scale_act_on_the_published_rate():
-    trainer = Trainer(Scalar(), images=10, speed=PLAIN, schedule="cosine", lr=0.5)
+    trainer = Trainer(Scalar(), images=10, speed=PLAIN, schedule="cosine", lr_scale=0.5)
     trainer.images_seen = 5
     trainer.step(ones())
     rate = 0.1 * 0.5 * schedule.factor("cosine", 0.5)
@@ -230,3 +230,21 @@ def test_an_error_of_another_kind_is_no_expected_failure() -> None:
 
     with pytest.raises(TypeError, match="a slip of its author"):
         Check(breaks, Same, {}, "known")()
+
+
+def test_a_loss_that_compiled_networks_cannot_take_is_a_message_with_its_remedy():
+    class Twice(Scalar):
+        def steps(self, source):
+            class Refusing(torch.autograd.Function):
+                @staticmethod
+                def forward(ctx, x):
+                    return x.clone()
+
+                @staticmethod
+                def backward(ctx, gradient):
+                    raise RuntimeError("torch.compile with aot_autograd does not currently support double backward")
+
+            yield Step("W", penalty=Refusing.apply(self.net.weight.sum()))
+
+    with pytest.raises(ConfigError, match=r"the loss of W needs second derivatives.*set speed\.compile=false"):
+        Trainer(Twice(), images=10, speed=PLAIN).step(ones())

@@ -47,7 +47,7 @@ def test_samples_show_every_answer_and_a_style_picture_its_own(options: dict[str
     pairs = ambiguous()
     repeated = {name: x.repeat(2, 1, 1, 1) for name, x in pairs.items()}
     torch.manual_seed(0)
-    method = fit(CVAE(**SIZES, **options), repeated, 250, lr=4.0)
+    method = fit(CVAE(**SIZES, **options), repeated, 250, lr_scale=4.0)
     x = pairs["source"][:1]
     made = torch.cat([method.translate(x, seed=seed) for seed in range(32)])
     apart = errors(made, pairs)
@@ -63,7 +63,7 @@ def test_a_label_decides() -> None:
     pairs = ambiguous()
     torch.manual_seed(0)
     method = CVAE(**SIZES, classes=2, kl=1.0, free_bits=0.0, warmup=0.0)  # the code may say nothing
-    method = fit(method, {**pairs, "label": torch.tensor([0, 1])}, 200, lr=4.0)
+    method = fit(method, {**pairs, "label": torch.tensor([0, 1])}, 200, lr_scale=4.0)
     made = torch.cat([method.translate(pairs["source"][:1], label=label) for label in (0, 1)])
     assert errors(made, pairs).argmin(1).tolist() == [0, 1]
     assert errors(made, pairs).min(1).values.max() < 0.5 * errors(made, pairs).max(1).values.min()

@@ -15,6 +15,7 @@ from pictures import noise, save
 from diptych import Translator, images, kinds
 from diptych.data.opening import open_data
 from diptych.errors import ConfigError, DataError
+from diptych.methods.method import Step
 from diptych.model.controls import describe_controls
 from diptych.serve.api.openapi import schema_of
 from diptych.serve.engine.worker import Batch, Done, Models, Plan, answer
@@ -194,3 +195,22 @@ def test_a_map_may_be_called_otherwise_and_be_required(folder: Path, tmp_path: P
     _, prepared, _ = next(data.pairs("train"))
     made = next(translator.many([prepared])).array
     assert (made[mask(40, 48)[..., 0] == 0] == 128).all(), "in data it goes by its kind"
+
+
+def test_what_a_method_learns_from_must_be_a_kind_of_data(folder: Path, tmp_path: Path, monkeypatch) -> None:
+    def steps(self, source, target, weight_map=None):
+        yield Step("G", l1=(self.g(source) - target).abs().mean())
+
+    monkeypatch.setattr(Region, "steps", steps)
+    said = diptych("train", "odd.region", "--plugin", "odd.region", "--data", folder, "--out", tmp_path / "no",
+                   "data.size=32", "--direction", "input2output")  # fmt: skip
+    assert said.code == 2
+    assert "no kind of map is called 'weight_map'" in said.err
+
+
+def test_maps_of_numbers_keep_their_fractions_and_large_ones_their_size() -> None:
+    from diptych.model.translator import signed
+
+    assert signed(np.array([0.7], np.float32)).tolist() == [pytest.approx(0.7)]
+    assert signed(np.array([65535], np.uint16)).tolist() == [65535]
+    assert signed(np.array([1], np.uint8)).dtype == np.uint8

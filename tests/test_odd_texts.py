@@ -12,12 +12,14 @@ from commands import diptych
 from odd.domains import AnyDomain
 from odd.prompted import Prompted
 from pictures import noise, save
+from torch import Tensor
 
 from diptych import Translator, images
 from diptych.data.opening import open_data
 from diptych.errors import ConfigError, DataError
 from diptych.kinds import text
 from diptych.model.controls import describe_controls
+from diptych.options.controls import Prompt
 from diptych.serve.engine.worker import Batch, Done, Models, Plan, answer
 from diptych.testing import CHECKS, bundle, checks
 
@@ -140,3 +142,15 @@ def test_tokens_are_bytes_and_end_with_zeros() -> None:
 def test_as_a_file_of_another_runtime_it_gives_the_same(method) -> None:
     (export,) = [check for check in checks(method) if str(check) == "exported_it_gives_the_same"]
     export()
+
+
+def test_the_text_of_an_image_goes_to_what_the_method_learns_from_alone(folder: Path) -> None:
+    class Guided(Prompted):
+        def translate(self, x: Tensor, *, prompt: Prompt = None, negative_prompt: Prompt = None) -> Tensor:
+            assert negative_prompt is None
+            return super().translate(x, prompt=prompt)
+
+    data, translator = open_data(folder=str(folder), texts=True, size=32, val=0), bundle(Prompted, {})
+    translator.method.__class__ = Guided
+    sources = [source for _, source, _ in data.pairs("test")]
+    assert len(list(translator.many(sources))) == len(WORDS)

@@ -39,7 +39,7 @@ def test_a_handful_of_label_maps_is_learnt_by_heart(options: dict[str, object]) 
     bright = (source.mean(1) > -0.7).long()
     classes = bright * (1 + (source[:, 0] > source[:, 1]).long())
     target = to_one_hot(classes[..., None].byte(), legend)
-    method = fit(Segment(width=16, depth=2, **options), {"source": source, "target": target}, 60, lr=3.0)
+    method = fit(Segment(width=16, depth=2, **options), {"source": source, "target": target}, 60, lr_scale=3.0)
     made = method.translate(source)
     told = np.stack([from_one_hot(one, legend).array[..., 0] for one in made])
     assert (told == classes.numpy()).mean() > 0.97

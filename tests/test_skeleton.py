@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "inference": "provenance model tiling tasks images options storage errors",
     "export": "model tiling runtime metrics images methods options storage errors",
     "evaluation": "model data metrics images options storage errors",
-    "training": "model data runtime metrics tasks images methods nn options storage errors",
+    "training": "model data runtime metrics tasks kinds images methods nn options storage errors",
     "convert": "model images methods nn storage errors",
     "experiment": "training evaluation model data runtime images methods options errors",
     "serve": "export provenance model runtime tasks kinds images methods options storage errors",

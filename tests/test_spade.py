@@ -112,7 +112,7 @@ def test_the_divergence_is_added_up_over_a_code_and_averaged_over_pictures():
 def test_vectors_move_once_for_each_step_whatever_the_parts_of_a_batch():
     def vectors(micro_batch: int) -> list[Tensor]:
         options = SMALL["spade"] | {"norm": "instance"}
-        trainer = begin(SPADE, options, micro_batch=micro_batch, lr=0.0)
+        trainer = begin(SPADE, options, micro_batch=micro_batch, lr_scale=0.0)
         trainer.step(batch(trainer.method, size=4))
         return [x for name, x in trainer.method.named_buffers() if name.endswith((".u", ".v"))]
 

@@ -125,7 +125,7 @@ def test_the_gradient_has_no_part_along_the_weight() -> None:
 
 
 def test_discriminators_alone_are_normalised_and_stay_so_while_they_move() -> None:
-    trainer = begin(find("pix2pix"), SMALL["pix2pix"], stabilizers=Stabilizers(spectral_norm=True), lr=20.0)
+    trainer = begin(find("pix2pix"), SMALL["pix2pix"], stabilizers=Stabilizers(spectral_norm=True), lr_scale=20.0)
     for number in range(10):
         trainer.step(batch(trainer.method, number))
     normed = {place for place, _ in trainer.method.named_modules() if place.endswith("parametrizations.weight.0")}
@@ -321,7 +321,7 @@ def test_micro_batches_equal_the_whole_batch_where_draws_are_alike(name: str) ->
     options = SMALL.get(name, {}) | ({"norm": "instance", "dropout": False} if name == "pix2pix" else {})
     gradients = []
     for micro_batch in (0, 2):
-        trainer = begin(find(name), options, micro_batch=micro_batch, lr=0.0, stabilizers=stabilizers)
+        trainer = begin(find(name), options, micro_batch=micro_batch, lr_scale=0.0, stabilizers=stabilizers)
         seen: dict[str, Tensor] = {}
         trainer.optimise = lambda groups, t=trainer, seen=seen: seen.update(take_gradients(t))  # type: ignore
         with EveryDrawAlike():

@@ -17,7 +17,7 @@ from pictures import heaps, noise, save, side_by_side, truthful, two_folders
 from diptych.data import cache as caching
 from diptych.data import check, open_data, recognise
 from diptych.data.augment import Augment
-from diptych.data.dataset import DOMAINS, PAIRS, Data
+from diptych.data.dataset import PAIRS, UNPAIRED, Data
 from diptych.data.folders import Item
 from diptych.data.loader import STREAM_OF_DOMAINS, InfiniteSampler, UnpairedData
 from diptych.data.recognising import domain_names
@@ -31,12 +31,12 @@ Batch = dict[str, torch.Tensor]
 def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
     folder = tmp_path_factory.mktemp("heaps")
     opened = open_data(folder=str(heaps(folder, cats=5, dogs=3)), size=12)
-    opened.prepare(DOMAINS, folder / "cache")
+    opened.prepare(UNPAIRED, folder / "cache")
     return opened
 
 
 def stream(data: Data, count: int, **options: Any) -> list[Batch]:
-    return list(islice(data.loader(DOMAINS, seed=5, **options), count))
+    return list(islice(data.loader(UNPAIRED, seed=5, **options), count))
 
 
 def joined(batches: list[Batch]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -127,7 +127,7 @@ def test_spawned_workers_deliver_the_same(data: Data) -> None:
 def test_an_unpaired_folder_opens(data: Data) -> None:
     assert not data.paired
     assert (data.train, data.val, data.test) == ((), (), ())
-    assert (data.names, data.epoch(DOMAINS)) == (("cats", "dogs"), 5)
+    assert (data.names, data.epoch(UNPAIRED)) == (("cats", "dogs"), 5)
     assert [[item.name for item in side] for side in data.singles("train")] == [
         [f"cats{i}" for i in range(5)],
         [f"dogs{i}" for i in range(3)],
@@ -218,7 +218,7 @@ def test_a_domain_without_training_pictures_is_named(tmp_path: Path) -> None:
     heaps(tmp_path, cats=3)
     save(tmp_path / "test" / "dogs" / "1.png")
     data = open_data(folder=str(tmp_path), size=12)
-    for ask in (lambda: data.epoch(DOMAINS), lambda: data.prepare(DOMAINS)):
+    for ask in (lambda: data.epoch(UNPAIRED), lambda: data.prepare(UNPAIRED)):
         with pytest.raises(DataError, match="has no training pictures of dogs: put some into train/"):
             ask()
     assert any("each of cats and dogs in train/" in line for line in check(tmp_path).advice)
@@ -264,7 +264,7 @@ def test_the_truth_is_of_usable_pictures_of_one_size(tmp_path: Path) -> None:
 def test_pairs_can_be_learnt_from_as_if_they_were_none(tmp_path: Path) -> None:
     data = open_data(folder=str(two_folders(tmp_path, 20)), size=12, val=0.1, direction="photo2label")
     assert data.paired
-    assert (len(data.train), len(data.val), data.epoch(DOMAINS), data.epoch(PAIRS)) == (18, 2, 18, 18)
+    assert (len(data.train), len(data.val), data.epoch(UNPAIRED), data.epoch(PAIRS)) == (18, 2, 18, 18)
     photos, labels = data.singles("train")
     assert [item.name for item in photos] == [item.name for item in labels] == [item.name for item in data.train]
     assert ({item.a.parent.name for item in photos}, {item.b for item in photos}) == ({"photo"}, {None})
@@ -321,21 +321,21 @@ def test_each_side_has_a_cache_and_it_changes_nothing(tmp_path: Path, monkeypatc
     root, told = str(heaps(tmp_path / "heaps", cats=3, dogs=2)), []
     plain = joined(stream(open_data(folder=root, size=12), 4, batch=2))
     data = open_data(folder=root, size=12)
-    data.prepare(DOMAINS, tmp_path / "cache", lambda done, total: told.append((done, total)))
+    data.prepare(UNPAIRED, tmp_path / "cache", lambda done, total: told.append((done, total)))
     assert told == [(i, 5) for i in range(1, 6)]
     assert len(list((tmp_path / "cache").iterdir())) == 2
     assert same(joined(stream(data, 4, batch=2)), plain)
     monkeypatch.setattr(caching, "_Writer", None)
     again = open_data(folder=root, size=12)
-    again.prepare(DOMAINS, tmp_path / "cache")
+    again.prepare(UNPAIRED, tmp_path / "cache")
     assert same(joined(stream(again, 4, batch=2)), plain)
 
 
 def test_the_caches_of_both_sides_share_one_bound(tmp_path: Path) -> None:
     root = heaps(tmp_path / "heaps", cats=6, dogs=3)
     data = open_data(folder=str(root), size=12, load=16, cache_gb=7 * 16 * 16 * 3 / 1e9)
-    data.prepare(DOMAINS, tmp_path / "cache")
-    assert [len(kept.entries) for kept in data._caches[DOMAINS]] == [4, 2]
+    data.prepare(UNPAIRED, tmp_path / "cache")
+    assert [len(kept.entries) for kept in data._caches[UNPAIRED]] == [4, 2]
 
 
 def test_what_cannot_be_decoded_is_dropped_from_its_side(tmp_path: Path) -> None:
@@ -345,10 +345,10 @@ def test_what_cannot_be_decoded_is_dropped_from_its_side(tmp_path: Path) -> None
         path.write_bytes(path.read_bytes()[:-200])
     data = open_data(folder=str(root), size=12)
     with pytest.raises(DataError, match=r"no training pictures of dogs that can be decoded: .*dogs0\.png"):
-        data.prepare(DOMAINS)
+        data.prepare(UNPAIRED)
     save(root / "train" / "dogs" / "dogs1.png")
     data = open_data(folder=str(root), size=12)
-    data.prepare(DOMAINS)
+    data.prepare(UNPAIRED)
     assert [[item.name for item in side] for side in data.singles("train")] == [["cats0", "cats2"], ["dogs1"]]
     assert sum("left out" in note for note in data.notes) == 2
 

@@ -28,7 +28,7 @@ def domains() -> dict[str, Tensor]:
 @pytest.fixture(scope="module")
 def vae(domains: dict[str, Tensor]) -> VAE:
     torch.manual_seed(0)
-    return fit(VAE(code=8, downs=2, width=16), domains, 150, lr=5.0)
+    return fit(VAE(code=8, downs=2, width=16), domains, 150, lr_scale=5.0)
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_a_style_picture_may_have_another_size(fresh: VAE) -> None:
 
 
 def test_the_means_are_those_of_the_codes_seen_also_for_a_batch_in_parts() -> None:
-    trainers = [begin(VAE, SMALL["vae"], micro_batch=size, lr=0.0) for size in (0, 1)]
+    trainers = [begin(VAE, SMALL["vae"], micro_batch=size, lr_scale=0.0) for size in (0, 1)]
     pictures = batch(trainers[0].method, size=4)
     for trainer in trainers:
         trainer.step(pictures)
@@ -113,7 +113,7 @@ def test_free_bits_keep_the_code_from_being_nothing() -> None:
     left = []
     for free_bits in (0.0, 0.5):
         torch.manual_seed(0)
-        trainer = Trainer(VAE(**SMALL["vae"], kl=100.0, free_bits=free_bits), images=120, speed=PLAIN, lr=10.0)
+        trainer = Trainer(VAE(**SMALL["vae"], kl=100.0, free_bits=free_bits), images=120, speed=PLAIN, lr_scale=10.0)
         pictures = {"a": scenes(2), "b": scenes(2).flip(0)}
         for _ in range(60):
             trainer.step(pictures)

@@ -48,7 +48,7 @@ def gradients(name: str, pictures: slice) -> dict[str, Tensor]:
     """The gradients of every step on these pictures of a batch of four, as the optimisers get them."""
     alike = {"norm": "instance", "dropout": False}  # no picture's result depends on its neighbours
     options = SMALL[name] | {k: v for k, v in alike.items() if k in inspect.signature(find(name)).parameters}
-    trainer = begin(find(name), options, lr=0.0)
+    trainer = begin(find(name), options, lr_scale=0.0)
     seen: dict[str, Tensor] = {}
 
     def optimise(groups: tuple[str, ...]) -> None:

@@ -185,7 +185,7 @@ def micro_batches_equal_the_whole_batch(method: type[Method], options: Options) 
     options = options | {k: v for k, v in independent.items() if k in inspect.signature(method).parameters}
     gradients = []
     for micro_batch in (0, 2):
-        trainer = begin(method, options, micro_batch=micro_batch, lr=0.0)
+        trainer = begin(method, options, micro_batch=micro_batch, lr_scale=0.0)
         seen: dict[str, Tensor] = {}
         trainer.optimise = lambda groups, t=trainer, seen=seen: seen.update(take_gradients(t))  # type: ignore
         pictures = batch(trainer.method, size=4)

@@ -23,7 +23,7 @@ class Sampler(Method):
         return {"denoiser": [self.denoiser]}
 
     def steps(self, source: Tensor, target: Tensor) -> Iterator[Step]:
-        t = torch.rand(len(source), 1, 1, 1)
+        t = torch.rand(len(source), 1, 1, 1, device=source.device)
         between = (1 - t) * target + t * source + (t * (1 - t)).sqrt() * torch.randn_like(target)
         yield Step("denoiser", l2=(self.predict(between, t) - target).square().mean())
 
@@ -34,7 +34,7 @@ class Sampler(Method):
         generator = torch.Generator().manual_seed(seed)
         now = x
         for step in range(steps, 0, -1):
-            t, later = torch.tensor(step / steps).view(1, 1, 1, 1), (step - 1) / steps
-            noise = torch.randn(1, *x.shape[1:], generator=generator)
+            t, later = x.new_full((1, 1, 1, 1), step / steps), (step - 1) / steps
+            noise = torch.randn(1, *x.shape[1:], generator=generator).to(x)
             now = (1 - later) * self.predict(now, t) + later * x + 0.1 * later * (1 - later) * noise
         return now

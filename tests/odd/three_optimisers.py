@@ -28,7 +28,7 @@ class ThreeOptimisers(Method):
         return {name: Adam(1e-6 if name == "F" else 1e-4, (0.0, 0.99), 1e-4) for name in self.groups()}
 
     def steps(self, a: Tensor, b: Tensor) -> Iterator[Step]:
-        code = self.mapping(torch.randn(len(a), 2))
+        code = self.mapping(torch.randn(len(a), 2, device=a.device))
         fake = self.generate(a, code)
         real = b.detach().requires_grad_()
         logits = self.d(real)
@@ -44,5 +44,5 @@ class ThreeOptimisers(Method):
         return torch.tanh(self.g(torch.cat([x, code[:, :, None, None].expand(-1, -1, *x.shape[2:])], dim=1)))
 
     def translate(self, x: Tensor, *, seed: Seed = 0) -> Tensor:
-        latent = torch.randn(1, 2, generator=torch.Generator().manual_seed(seed))
+        latent = torch.randn(1, 2, generator=torch.Generator().manual_seed(seed)).to(x)
         return self.generate(x, self.mapping(latent).expand(len(x), -1))

@@ -19,7 +19,7 @@ from diptych.data.loader import (
     STREAM_OF_PAIRS,
     Decode,
     InfiniteSampler,
-    MixedData,
+    MultiDomainData,
     PairedData,
     UnpairedData,
     loader,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 Range = tuple[float, float]
 Legends = tuple[Legend | None, ...]
 Inputs = tuple[str, ...]
-PAIRS, DOMAINS, MIXED = ("source", "target"), ("a", "b"), ("image",)
+PAIRS, UNPAIRED, MULTI_DOMAIN = ("source", "target"), ("a", "b"), ("image",)
 """What a method may learn from, by the names of its inputs."""
 T = TypeVar("T")
 
@@ -119,7 +119,7 @@ class Data:
         Raises DataError where there are none.
         """
         sets = self._training_sets(inputs)
-        return max(len(each.items) for each in sets) * (len(sets) if inputs == MIXED else 1)
+        return max(len(each.items) for each in sets) * (len(sets) if inputs == MULTI_DOMAIN else 1)
 
     def bytes_of(self, inputs: Inputs) -> int:
         """Bytes that travel to the device for each image: all channels of a picture, one number of a label map."""
@@ -159,7 +159,7 @@ class Data:
         self._caches[inputs] = tuple(caches)
         for each, filled in zip(sets, caches, strict=True):
             self._leave_out(each, filled)
-        if inputs == DOMAINS and self.folder.kind == "two folders" and all(item.name.isdigit() for item in self.train):
+        if inputs == UNPAIRED and self.folder.kind == "two folders" and all(item.name.isdigit() for item in self.train):
             self.notes.append(
                 "what has one number on both sides is scored as a pair: if that is wrong, set data.kind=unpaired"
             )
@@ -184,11 +184,11 @@ class Data:
         ]
         ids = self.legends[0] is not None, self.legends[1] is not None
         maps = tuple(self.read.maps)
-        dataset: PairedData | UnpairedData | MixedData
+        dataset: PairedData | UnpairedData | MultiDomainData
         if inputs == PAIRS:
             dataset = PairedData(samplers[0], self.task, ids, maps)
         else:
-            dataset = UnpairedData(*samplers) if inputs == DOMAINS else MixedData(samplers)
+            dataset = UnpairedData(*samplers) if inputs == UNPAIRED else MultiDomainData(samplers)
         return loader(dataset, batch=batch, start=start, rank=rank, world=world, workers=self.workers)
 
     def tensors(self, inputs: Inputs, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -250,15 +250,15 @@ class Data:
         """What is to be learnt from: pairs, or the pictures of each side. Raises DataError where a set is empty."""
         if inputs == PAIRS:
             sets = [self._training_pairs()]
-        elif inputs == DOMAINS:
+        elif inputs == UNPAIRED:
             sets = [self._training_set(0), self._training_set(1)]
-        elif inputs == MIXED:
+        elif inputs == MULTI_DOMAIN:
             sets = [self._training_set(domain) for domain in range(len(dict.fromkeys(self.names)))]
         else:
             raise ConfigError(
                 f"there is no data for a method that learns from {', '.join(inputs)}: its steps() may take "
-                f"{' and '.join(PAIRS)} (pairs), {' and '.join(DOMAINS)} (two domains without pairs), or "
-                f"{' and '.join(MIXED)} (any number of domains)"
+                f"{' and '.join(PAIRS)} (pairs), {' and '.join(UNPAIRED)} (two domains without pairs), or "
+                f"{' and '.join(MULTI_DOMAIN)} (any number of domains)"
             )
         for each in sets:
             if not each.items:

@@ -126,7 +126,7 @@ class UnpairedData:
         return {"a": a, "b": b}
 
 
-class MixedData:
+class MultiDomainData:
     """Training images of any number of domains, one of each in turn, shuffled each for itself.
 
     An epoch shows each image of the largest domain once.
@@ -161,7 +161,7 @@ class Batches:
 
 
 def loader(
-    dataset: PairedData | UnpairedData | MixedData,
+    dataset: PairedData | UnpairedData | MultiDomainData,
     *,
     batch: int,
     start: int = 0,

@@ -13,7 +13,7 @@ from diptych.data.dataset import Data
 from diptych.data.opening import open_data, parse_size
 from diptych.errors import ConfigError, DataError, DiptychError
 from diptych.evaluation.baselines import TRANSFER, UNTOUCHED, colour_transfer, colours
-from diptych.evaluation.evaluate import PAIRED, Evaluation, baseline, evaluate, joined
+from diptych.evaluation.evaluate import USUAL, Evaluation, baseline, evaluate, joined
 from diptych.evaluation.examples import Example, examples, set_examples
 from diptych.evaluation.labels import evaluate_labels, read_back
 from diptych.evaluation.report import write_report
@@ -209,7 +209,7 @@ def score(
     if data.items(split) and data.legends[1]:
         return evaluate_labels(translator, data, split, controls=options["controls"], **common)
     if data.items(split):
-        named = tuple(dict.fromkeys((*PAIRED, *metrics)))
+        named = tuple(dict.fromkeys((*USUAL, *metrics)))
         pairs = evaluate_pairs(translator, data, split, metrics=named, **common, **options)
         add_baselines(pairs, data, limit, named)
     if not data.paired:

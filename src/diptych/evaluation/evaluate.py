@@ -19,7 +19,7 @@ from diptych.metrics import Metric, find, samples
 from diptych.metrics.interval import Interval, bootstrap
 from diptych.options.controls import Control, answer
 
-PAIRED = ("lpips_squeeze", "psnr", "ssim", "l1", "features_resnet_nsfw")
+USUAL = ("lpips_squeeze", "psnr", "ssim", "l1", "features_resnet_nsfw")
 """What pairs are measured by; the first that can be measured here ranks the pictures."""
 
 BEST = ("lpips_squeeze", "psnr")
@@ -145,7 +145,7 @@ def evaluate(
     split: str = "test",
     *,
     limit: int | None = None,
-    metrics: Sequence[str] = PAIRED,
+    metrics: Sequence[str] = USUAL,
     controls: Controls | None = None,
     answers: int = 1,
     seed: int = 0,

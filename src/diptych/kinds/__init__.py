@@ -15,7 +15,7 @@ __all__ = ["MapKind", "find", "names"]
 
 def names() -> list[str]:
     """The built-in kinds of maps, by name."""
-    return plugins.names(__file__, frame={"kind", "text"})
+    return plugins.names(__file__, besides={"kind", "text"})
 
 
 def find(name: str) -> MapKind:

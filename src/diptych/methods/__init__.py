@@ -23,7 +23,7 @@ OURS = ("paired", "unpaired", "multimodal")
 
 def names() -> list[str]:
     """The built-in methods, by name: ours first."""
-    return [*OURS, *(name for name in plugins.names(__file__, frame={"method"}) if name not in OURS)]
+    return [*OURS, *(name for name in plugins.names(__file__, besides={"method"}) if name not in OURS)]
 
 
 def summaries() -> dict[str, str]:

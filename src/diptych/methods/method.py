@@ -119,7 +119,8 @@ class Method(nn.Module):
 
     pretrained: ClassVar[Mapping[str, str]] = {}
     """Parts, or None where an option has them off, that come with pretrained weights, and the names of these in
-    `diptych.storage.weights`. `part.fill(tensors)` takes them; they are constants, never trained or saved."""
+    `diptych.storage.weights`. `part.fill(tensors)` takes them; they are constants, never trained or saved, and there in
+    training alone: `translate` has none of them."""
 
     schedule: ClassVar[Schedule] = "linear"
     """The published learning-rate schedule."""

@@ -30,7 +30,7 @@ class Metric(Protocol):
 def names() -> list[str]:
     """The built-in metrics, by name."""
     return plugins.names(
-        __file__, frame={"confusion", "frechet", "interval", "kernel", "resnet_nsfw", "samples", "squeezenet"}
+        __file__, besides={"confusion", "frechet", "interval", "kernel", "resnet_nsfw", "samples", "squeezenet"}
     )
 
 

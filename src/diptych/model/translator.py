@@ -19,7 +19,7 @@ from diptych import images, kinds, tasks
 from diptych.errors import ConfigError, DataError, DiptychError, OutputError
 from diptych.images import Picture
 from diptych.kinds import text
-from diptych.methods.method import Method, Own, domains
+from diptych.methods.method import Method, Own, domains, of_kind
 from diptych.model import folder as model_folder
 from diptych.model.card import Card, Domain
 from diptych.model.controls import controls_for, describe_controls
@@ -320,7 +320,7 @@ class Translator:
         found = {name: maps_for(self.controls[name], pictures) for name in self.maps & self.method_controls}
         stacked = {name: np.stack(maps) for name, maps in found.items() if len(maps) == len(pictures)}
         return {
-            name: kinds.find(self.controls[name].map).tensor(torch.from_numpy(maps.astype(np.int32)).movedim(-1, -3))
+            name: kinds.find(self.controls[name].map).tensor(torch.from_numpy(signed(maps)).movedim(-1, -3))
             for name, maps in stacked.items()
         }
 
@@ -328,8 +328,9 @@ class Translator:
         """The texts that the images of a batch have, for a method that takes such, where no other is given."""
         if not all(picture.text for picture in pictures):
             return {}
+        learned = [name for name in of_kind(self.method, "text") if name in self.prompts]  # not a negative prompt, say
         own = text.tokens([picture.text for picture in pictures]).to(self.device)
-        return {name: own for name in self.prompts if controls.get(name) is None}
+        return {name: own for name in learned if controls.get(name) is None}
 
     def batch(self, pictures: Tensor, **controls: Any) -> Tensor:
         """Translate a batch `B C H W` in [-1, 1], of any height and width; controls as `checked` gives them.
@@ -427,6 +428,11 @@ def maps_for(control: Control, pictures: Iterable[Picture]) -> list[np.ndarray]:
     """The maps that pictures have for a control: by its name, or as in data by their kind."""
     found = [picture.maps.get(control.name, picture.maps.get(control.map)) for picture in pictures]
     return [one for one in found if one is not None]
+
+
+def signed(maps: np.ndarray) -> np.ndarray:
+    """Whole numbers as torch knows them: it has next to nothing for 16 bits without a sign."""
+    return maps.astype(np.int32) if maps.dtype == np.uint16 else maps
 
 
 def tokens_of(name: str, words: str) -> Tensor | None:

@@ -94,7 +94,9 @@ class Control:
 
     @property
     def widget(self) -> str:
-        """What a form shows for it: a domain is a choice, and so on."""
+        """What a form shows for it: a domain is a choice, and so on; a number between bounds has a slider."""
+        if self.kind == "number" and self.low is not None and self.high is not None:
+            return "strength"
         return {"domain": "choice", "map": "picture", "prompt": "text"}.get(self.kind, self.kind)
 
     def words(self) -> str:

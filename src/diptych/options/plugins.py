@@ -17,9 +17,11 @@ from diptych.errors import ConfigError, DiptychError
 INSTALL = "install the package that has it, or name its module by --plugin"
 
 
-def names(package_file: str, *, frame: set[str]) -> list[str]:
-    """The modules beside `package_file`, by name, without those in `frame` that they all stand on."""
-    return sorted(path.stem for path in Path(package_file).parent.glob("*.py") if path.stem not in {"__init__", *frame})
+def names(package_file: str, *, besides: set[str]) -> list[str]:
+    """The modules beside `package_file`, by name, without those in `besides`, which are none."""
+    return sorted(
+        path.stem for path in Path(package_file).parent.glob("*.py") if path.stem not in {"__init__", *besides}
+    )
 
 
 def announced(package: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ __all__ = ["Task", "find", "names"]
 
 def names() -> list[str]:
     """The built-in tasks, by name."""
-    return plugins.names(__file__, frame={"task"})
+    return plugins.names(__file__, besides={"task"})
 
 
 def find(name: str) -> Task:

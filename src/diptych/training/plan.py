@@ -12,8 +12,9 @@ from typing import Any
 
 import torch
 
+from diptych import kinds as maps
 from diptych import tasks
-from diptych.data.dataset import MIXED, PAIRS, Data
+from diptych.data.dataset import MULTI_DOMAIN, PAIRS, Data
 from diptych.data.loader import Batches
 from diptych.data.opening import open_data
 from diptych.errors import ConfigError, WeightsError
@@ -205,7 +206,7 @@ class Plan:
     def turns(self) -> str:
         """What becomes of what, in words."""
         names = list(dict.fromkeys(self.data.names))
-        both_ways = find(self.recipe.name).directions or self.inputs == MIXED
+        both_ways = find(self.recipe.name).directions or self.inputs == MULTI_DOMAIN
         return listed(names) if both_ways else " to ".join(self.data.names[:2])
 
     def counts(self) -> str:
@@ -309,6 +310,8 @@ def complete(recipe: Recipe, data: Data, inputs: tuple[str, ...]) -> Recipe:
             f"data.maps.{min(unused)}: {recipe.name} learns from no {min(unused)}, and the task {recipe.data['task']} "
             f"asks for none: leave it out"
         )
+    for kind in set(learned.values()) - {*GIVEN, "label"}:
+        maps.find(kind)  # refuses what there is no data for, by its name
     lacking = [learned[name] for name in required(find(recipe.name)) if learned[name] not in (*GIVEN, *data.read.maps)]
     if lacking:
         raise ConfigError(

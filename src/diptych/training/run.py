@@ -159,8 +159,8 @@ class Run:
         if train.start:
             self.begin_from(method, train.start)
         return Trainer(
-            method, images=images, schedule=train.schedule, lr=train.lr_scale, micro_batch=train.micro_batch,
-            ema=train.ema, ema_counts=train.ema_counts, rate=train.lr, betas=train.moments, clip=train.clip,
+            method, images=images, schedule=train.schedule, lr_scale=train.lr_scale, micro_batch=train.micro_batch,
+            ema=train.ema, ema_counts=train.ema_counts, lr=train.lr, betas=train.moments, clip=train.clip,
             seed=train.seed, stabilizers=self.recipe.stabilizers, speed=self.recipe.speed,
             device=self.plan.device,
         )  # fmt: skip

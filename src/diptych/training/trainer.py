@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from diptych.errors import TrainingError
+from diptych.errors import ConfigError, TrainingError
 from diptych.methods.method import AdamW, Method, Schedule, Step, parameters
 from diptych.nn.ema import Average
 from diptych.runtime.speed import Speed
@@ -26,11 +26,11 @@ class Trainer:
     """Trains `method` on batches, one after another.
 
     images: how many images the training lasts; schedules are functions of the part of them that was seen.
-    schedule, lr: the learning-rate schedule, by default the published one, and a factor on the published rates.
+    schedule, lr_scale: the learning-rate schedule, by default the published one, and a factor on the rates.
     micro_batch: at most so many images pass through the networks at once; 0 means the whole batch.
     ema: decay of the average of the weights that translation uses, for each image; 0 means none. ema_counts: steps, to
     go on with a training that counted these.
-    rate, betas: instead of the published ones of all networks: Adam's learning rate and moments.
+    lr, betas: instead of the published ones of all networks: Adam's learning rate and moments.
     clip: longest gradient allowed, as an L2 norm over a step's networks; 0 means any.
     seed: every random draw is a function of it, the images seen and the process.
     stabilizers: what is done about a training that goes wrong.
@@ -44,11 +44,11 @@ class Trainer:
         *,
         images: int,
         schedule: Schedule | None = None,
-        lr: float = 1.0,
+        lr_scale: float = 1.0,
         micro_batch: int = 0,
         ema: float = 0.0,
         ema_counts: Counts = "images",
-        rate: float | None = None,
+        lr: float | None = None,
         betas: tuple[float, float] | None = None,
         clip: float = 0.0,
         seed: int = 0,
@@ -61,16 +61,16 @@ class Trainer:
         self.speed.start()
         self.method = method.to(self.device).train()
         self.stabilized = (stabilizers or Stabilizers()).apply(method)
-        self.course, self.schedule, self.lr = Course(images), schedule or method.schedule, lr
+        self.course, self.schedule, self.lr_scale = Course(images), schedule or method.schedule, lr_scale
         self.micro_batch, self.clip, self.seed = micro_batch, clip, seed
         self.rank, self.processes = processes.rank(), processes.count()
         self.groups = method.groups()
         self.speed.prepare(net for group in self.groups.values() for net in group)
         self.published = published = method.optimisers()
-        self.base_rates = {name: (rate or adam.lr) * self.stabilized.rate(name) for name, adam in published.items()}
+        self.base_rates = {name: (lr or adam.lr) * self.stabilized.rate(name) for name, adam in published.items()}
         self.optimisers = {
             name: (torch.optim.AdamW if isinstance(adam, AdamW) else torch.optim.Adam)(
-                by_rate(self.groups[name], adam.by_inputs), lr=rate or adam.lr, betas=betas or adam.betas,
+                by_rate(self.groups[name], adam.by_inputs), lr=lr or adam.lr, betas=betas or adam.betas,
                 weight_decay=adam.weight_decay, fused=self.speed.fused,
             )
             for name, adam in published.items()
@@ -113,11 +113,23 @@ class Trainer:
                     step.terms |= self.stabilized.terms(step)
                 loss = step.loss * share
             groups = step.groups
-            loss.backward(inputs=self.parameters(groups))
+            self.backward(loss, groups)
             self.note(step, share)
             del step, loss  # the graph of this part goes before the next part's grows
         self.optimise(groups)
         return True
+
+    def backward(self, loss: Tensor, groups: tuple[str, ...]) -> None:
+        """Raises ConfigError where compiled code lacks the second derivatives of a loss, as of gradient penalties."""
+        try:
+            loss.backward(inputs=self.parameters(groups))
+        except RuntimeError as error:
+            if "double backward" not in str(error):
+                raise
+            raise ConfigError(
+                f"the loss of {'+'.join(groups)} needs second derivatives, which compiled networks do not have: set "
+                f"speed.compile=false"
+            ) from None
 
     def parameters(self, groups: tuple[str, ...]) -> list[nn.Parameter]:
         return parameters(net for name in groups for net in self.groups[name])
@@ -133,7 +145,7 @@ class Trainer:
         processes.average_gradients(moving)
         if self.clip:
             nn.utils.clip_grad_norm_(moving, self.clip)
-        rate = self.lr * factor(self.schedule, self.method.progress)
+        rate = self.lr_scale * factor(self.schedule, self.method.progress)
         for name in groups:
             warmth = self.published[name].warmth(self.images_seen)
             for group in self.optimisers[name].param_groups:
@@ -233,5 +245,5 @@ def all_finite(tensors: Sequence[Tensor]) -> bool:
 
 
 def draw_seed(*numbers: int) -> int:
-    """A seed for torch that differs in every bit when one of the numbers changes."""
+    """A seed for torch that has nothing in common with that of any other numbers."""
     return int.from_bytes(hashlib.blake2b(repr(numbers).encode(), digest_size=8).digest()) >> 1

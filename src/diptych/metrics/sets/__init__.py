@@ -47,7 +47,7 @@ class SetMetric(Protocol):
 
 def names() -> list[str]:
     """The built-in set metrics, by name."""
-    return plugins.names(__file__, frame=set())
+    return plugins.names(__file__, besides=set())
 
 
 def find(name: str) -> SetMetric:
