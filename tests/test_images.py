@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 
 from diptych import images
 from diptych.errors import DataError, StorageError
+from diptych.images.formats import FORMATS, MEDIA_TYPES
 
 LOSSLESS = [
     (format, dtype, channels, alpha)
@@ -283,3 +284,14 @@ def test_a_grid_holds_pictures_of_every_kind() -> None:
     np.testing.assert_array_equal(sheet[22:54, 2:50], ramp())
     assert np.all(sheet[-1] == 255)
     assert sheet[:20].min() < 100, "the titles are drawn"
+
+
+@pytest.mark.parametrize("format", sorted(set(FORMATS.values())))
+def test_every_format_is_written_read_recognised_and_served(format: str) -> None:
+    """A new one brings this test by its line in `FORMATS`."""
+    array = ramp(16, 24)
+    assert images.can_hold(images.SUFFIX_OF[format], array.dtype, 3)
+    data = images.encode(array, format)
+    assert images.format_of(data) == format
+    assert images.read(data).array.shape == (16, 24, 3)
+    assert "/" in MEDIA_TYPES[format]

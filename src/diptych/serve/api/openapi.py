@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 
 from diptych import tasks
 from diptych.images import FORMATS
+from diptych.images.formats import MEDIA_TYPES
 from diptych.images.legend import Class
 from diptych.model.card import Domain
 from diptych.model.folder import examples
@@ -229,19 +230,16 @@ def failures(path: str) -> dict[str, Any]:
 
 def successes(method: str, path: str) -> dict[str, Any]:
     """What comes back when all is well."""
-    pictures: dict[str, Any] = {
-        media: {} for media in ("image/png", "image/jpeg", "image/webp", "image/tiff", "image/avif")
-    }
-    others: dict[str, Any] = {"image/gif": {}, "image/bmp": {}, "application/octet-stream": {}}
+    pictures: dict[str, Any] = {media: {} for media in MEDIA_TYPES.values()}
     views: dict[str, Any] = {"image/png": {}, "image/jpeg": {}, "application/octet-stream": {}}
     kinds: dict[str, dict[str, Any]] = {
-        "/translate": {**pictures, **others},
-        "/items/{number}": {**pictures, **others},
+        "/translate": pictures,
+        "/items/{number}": pictures,
         "/preview": {"image/png": {}},
         "/view": views,
-        "/source": {**pictures, **others},
-        "/result": {**pictures, **others},
-        "/controls/{name}": {**pictures, **others},
+        "/source": pictures,
+        "/result": pictures,
+        "/controls/{name}": pictures,
         "/examples/{file}": {"image/tiff": {}, **views},
         "/card": {"text/markdown": {}},
         "/results": {"application/zip": {}},

@@ -1,8 +1,7 @@
 // Many pictures at once: a job of the server's, with what is done so far and a zip of all of it.
 
 import { addJob, cancelJob, job } from "./api.js";
-import { button, make, newId } from "./dom.js";
-import { PICTURES } from "./giving.js";
+import { button, make, newId, PICTURES } from "./dom.js";
 
 const SHOWN = 60; // results that are seen on the page
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));

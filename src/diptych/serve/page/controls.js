@@ -1,6 +1,6 @@
 // A model's controls as its card describes them: what is shown for each follows from its kind, never from its name.
 
-import { button, make, newId } from "./dom.js";
+import { button, make, newId, PICTURES } from "./dom.js";
 
 const plain = (help) => `${help[0].toUpperCase()}${help.slice(1)}`.replaceAll("`", "");
 const words = (name) => (name[0].toUpperCase() + name.slice(1)).replaceAll("_", " ");
@@ -96,7 +96,7 @@ function toggle(control, shared, changed) {
 }
 
 function picture(control, shared, changed) {
-  const input = make("input", { ...shared, type: "file", accept: "image/*,.tif,.tiff,.npy", change: () => put(input.files[0]) });
+  const input = make("input", { ...shared, type: "file", accept: PICTURES, change: () => put(input.files[0]) });
   const shownAs = make("img", { alt: "", class: "thumb", hidden: true });
   const none = button("None", () => put(null), { hidden: true });
   let file = null;

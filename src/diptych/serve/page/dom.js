@@ -64,3 +64,6 @@ export function tabs(label, panels, changed) {
 
   return { list, show };
 }
+
+// What a file field accepts.
+export const PICTURES = "image/*,.tif,.tiff,.npy";

@@ -1,9 +1,7 @@
 // Where a picture is given: chosen, dropped, pasted, or taken by a camera.
 
-import { button, make, newId } from "./dom.js";
+import { button, make, newId, PICTURES } from "./dom.js";
 import { takePhoto } from "./camera.js";
-
-export const PICTURES = "image/*,.tif,.tiff,.npy";
 
 export class Giving {
   // given: called with a picture file; many: with several, or with a zip of some.
