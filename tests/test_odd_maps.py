@@ -209,7 +209,7 @@ def test_what_a_method_learns_from_must_be_a_kind_of_data(folder: Path, tmp_path
 
 
 def test_maps_of_numbers_keep_their_fractions_and_large_ones_their_size() -> None:
-    from diptych.model.translator import signed
+    from diptych.model.beside import signed
 
     assert signed(np.array([0.7], np.float32)).tolist() == [pytest.approx(0.7)]
     assert signed(np.array([65535], np.uint16)).tolist() == [65535]

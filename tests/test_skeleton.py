@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "nn": "errors",
     "methods": "nn options errors",
     "images": "storage errors",
-    "kinds": "options errors",
+    "kinds": "images options errors",
     "tasks": "images options errors",
     "metrics": "nn options storage errors",
     "runtime": "methods storage errors",

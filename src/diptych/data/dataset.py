@@ -27,7 +27,8 @@ from diptych.data.loader import (
 from diptych.data.reading import PairReader, SingleReader
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
-from diptych.images.legend import Legend, to_one_hot
+from diptych.images.legend import Legend
+from diptych.kinds import Images, Labels, of_domain
 from diptych.storage.prefetch import ahead
 from diptych.tasks import Task
 
@@ -91,6 +92,12 @@ class Data:
         """The channels that a method is given: those of the images, or of what the task makes of them."""
         source, target, *others = self.channels
         return (*self.task.channels(source, target), *others)
+
+    @property
+    def kinds(self) -> tuple[Images | Labels, ...]:
+        """What each domain holds."""
+        domains = zip(self.channels, self.dtype, self.range, self.legends, strict=True)
+        return tuple(of_domain(count, dtype, *span, legend) for count, dtype, span, legend in domains)
 
     @property
     def paired(self) -> bool:
@@ -197,18 +204,14 @@ class Data:
         The maps that go with it are there by their kinds.
         """
         instances = batch.get("instances")
-        ready = {
-            name: images.to_unit(batch[name], *span) if legend is None else to_one_hot(batch[name], legend, instances)
-            for name, span, legend in zip(inputs, self.range, self.legends, strict=False)
-        }
+        ready = {name: kind.tensor(batch[name], instances) for name, kind in zip(inputs, self.kinds, strict=False)}
         maps = {name: kind for name, kind in self.read.maps.items() if name in batch}
         others = {name: batch[name] for name in ("domain", "text") if name in batch}
         return {**ready, **{name: kind.tensor(batch[name].movedim(-1, -3)) for name, kind in maps.items()}, **others}
 
     def unit(self, picture: Picture, side: int) -> torch.Tensor:
         """A picture of the source side (0) or target side (1) as metrics want it: `C H W` in [-1, 1], or one-hot."""
-        legend = self.legends[side]
-        return to_one_hot(picture.array, legend) if legend else images.to_unit(picture.array, *self.range[side])
+        return self.kinds[side].tensor(picture.array)
 
     def pairs(self, split: str) -> Iterator[tuple[str, Picture, Picture]]:
         """(name, source, target) of a split, whole and not augmented; what cannot be decoded is left out, and noted.

@@ -13,7 +13,7 @@ from diptych.data.folders import Item
 from diptych.errors import DataError
 from diptych.images import Picture
 from diptych.images.legend import Legend
-from diptych.kinds import MapKind
+from diptych.kinds import MapKind, of_domain
 
 
 @dataclass(frozen=True)
@@ -64,17 +64,16 @@ class PairReader:
 
     def as_known(self, picture: Picture, side: int, item: Item) -> Picture:
         """A picture as those of its side (0: source, 1: target): ids, or with the side's channels."""
-        legend = self.legends[side]
-        if legend is None:
-            picture = _with_channels(picture, self.channels[side])
-            if (span := self.ranges[side]) is None:
-                return picture
-            return replace(picture, array=picture.array.clip(*span).astype(picture.array.dtype))
+        low, high = span = self.ranges[side] or (0.0, 0.0)
+        kind = of_domain(self.channels[side], str(picture.array.dtype), low, high, self.legends[side])
         try:
-            return legend.read(picture, snap=self.snap)
+            picture = kind.read(picture, snap=self.snap)
         except DataError as error:
             path = item.b if item.b and side != self.reverse else item.a
             raise DataError(f"{path} {error}") from None
+        if self.ranges[side] is None:
+            return picture
+        return replace(picture, array=picture.array.clip(*span).astype(picture.array.dtype))
 
     @property
     def key(self) -> str:
@@ -124,7 +123,3 @@ def halves(picture: Picture) -> tuple[Picture, Picture]:
         return replace(picture, array=np.ascontiguousarray(picture.array[:, part]), alpha=alpha)
 
     return half(slice(None, middle)), half(slice(middle, None))
-
-
-def _with_channels(picture: Picture, channels: int) -> Picture:
-    return replace(picture, array=images.match_channels(picture.array, channels))

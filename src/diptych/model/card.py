@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from diptych import __version__
 from diptych.errors import ConfigError, printable
 from diptych.images.legend import Legend
+from diptych.kinds import Images, Labels, of_domain
 
 K = TypeVar("K")
 SCHEMA_VERSION = 4
@@ -41,6 +42,11 @@ class Domain(BaseModel):
     low: float = 0.0
     high: float = 255.0
     legend: Legend | None = None
+
+    @property
+    def kind(self) -> Images | Labels:
+        """How its images become what networks are given, and back."""
+        return of_domain(self.channels, self.dtype, self.low, self.high, self.legend)
 
 
 class Card(BaseModel):

@@ -14,7 +14,6 @@ from torch import Tensor
 from diptych import images
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
-from diptych.images.legend import from_one_hot, to_one_hot
 from diptych.model.card import Domain
 
 Image = Any
@@ -28,7 +27,7 @@ MOST_OUTSIDE = 0.5
 def prepare(picture: Picture, side: Domain) -> Tensor:
     """An image as the networks want those of `side`: `C H W` in [-1, 1]; grey and colour made to match, ids one-hot."""
     if side.legend:
-        return to_one_hot(picture.array, side.legend, picture.maps.get("instances"))
+        return side.kind.tensor(picture.array, picture.maps.get("instances"))
     same = picture.array.dtype == side.dtype
     low, high = (side.low, side.high) if same else images.value_range(picture.array.dtype)
     array = images.match_channels(
@@ -50,10 +49,8 @@ def cut_off(array: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def finished(output: Tensor, side: Domain) -> Picture:
-    """What the networks gave, `C H W` in [-1, 1], with the type and range of the pictures of `side`."""
-    if side.legend:
-        return from_one_hot(output, side.legend)
-    return Picture(images.from_unit(output, side.dtype, side.low, side.high))
+    """What the networks gave, `C H W` in [-1, 1], as an image of `side`."""
+    return side.kind.picture(output)
 
 
 def within_range(picture: Picture, side: Domain, most: float = MOST_OUTSIDE) -> Picture:

@@ -15,12 +15,13 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor
 
-from diptych import images, kinds, tasks
+from diptych import images, tasks
 from diptych.errors import ConfigError, DataError, DiptychError, OutputError
 from diptych.images import Picture
 from diptych.kinds import text
 from diptych.methods.method import Method, Own, domains, of_kind
 from diptych.model import folder as model_folder
+from diptych.model.beside import map_tensors, read_map, tokens_of
 from diptych.model.card import Card, Domain
 from diptych.model.controls import controls_for, describe_controls
 from diptych.model.preparing import (
@@ -297,35 +298,18 @@ class Translator:
     def with_maps(self, image: Image, maps: Mapping[str, Image]) -> Picture:
         """A picture together with maps of its size, by the names of their controls. Raises DataError or ConfigError."""
         picture = open_picture(image, indices=self.card.source.legend is not None)
-        read = {name: self.map(name, one, picture) for name, one in maps.items()}
+        known = {one.name: one for one in describe_controls(self.method, self.card)}
+        if unknown := sorted(maps.keys() - known.keys()):
+            raise ConfigError(f"this model takes no {unknown[0]}: leave it out")
+        read = {name: read_map(known[name], one, picture) for name, one in maps.items()}
         return replace(picture, maps={**picture.maps, **read})
-
-    def map(self, name: str, image: Image, picture: Picture) -> np.ndarray:
-        """The map of a picture that a control is given. Raises DataError or ConfigError."""
-        if name not in {one.name for one in describe_controls(self.method, self.card)}:
-            raise ConfigError(f"this model takes no {name}: leave it out")
-        kind = kinds.find(self.controls[name].map)
-        try:
-            array = kind.read(open_picture(image, indices=True).array)
-            if array.shape[:2] != picture.array.shape[:2]:
-                (height, width), (h, w) = array.shape[:2], picture.array.shape[:2]
-                raise DataError(f"the {kind.what} is {width}x{height}, and the picture {w}x{h}: it needs the same size")
-        except DataError as error:
-            named = isinstance(image, str | PathLike) and str(image) not in str(error)
-            raise DataError(f"{image}: {error}" if named else str(error)) from None
-        return array
 
     def maps_of(self, pictures: list[Picture]) -> dict[str, Tensor]:
         """The maps that go with a batch, for a method that asks for them, by the names of its controls."""
-        found = {name: maps_for(self.controls[name], pictures) for name in self.maps & self.method_controls}
-        stacked = {name: np.stack(maps) for name, maps in found.items() if len(maps) == len(pictures)}
-        return {
-            name: kinds.find(self.controls[name].map).tensor(torch.from_numpy(signed(maps)).movedim(-1, -3))
-            for name, maps in stacked.items()
-        }
+        return map_tensors([self.controls[name] for name in self.maps & self.method_controls], pictures)
 
     def texts_of(self, pictures: list[Picture], controls: Mapping[str, Any]) -> dict[str, Tensor]:
-        """The texts that the images of a batch have, for a method that takes such, where no other is given."""
+        """The texts that the images of a batch have, for a method that learned from such, where no other is given."""
         if not all(picture.text for picture in pictures):
             return {}
         learned = [name for name in of_kind(self.method, "text") if name in self.prompts]  # not a negative prompt, say
@@ -422,24 +406,3 @@ class Translator:
 def kind(picture: Picture) -> tuple[Any, ...]:
     """Pictures of one kind can share a batch."""
     return picture.array.shape, picture.array.dtype, bool(picture.text), *sorted(picture.maps)
-
-
-def maps_for(control: Control, pictures: Iterable[Picture]) -> list[np.ndarray]:
-    """The maps that pictures have for a control: by its name, or as in data by their kind."""
-    found = [picture.maps.get(control.name, picture.maps.get(control.map)) for picture in pictures]
-    return [one for one in found if one is not None]
-
-
-def signed(maps: np.ndarray) -> np.ndarray:
-    """Whole numbers as torch knows them: it has next to nothing for 16 bits without a sign."""
-    return maps.astype(np.int32) if maps.dtype == np.uint16 else maps
-
-
-def tokens_of(name: str, words: str) -> Tensor | None:
-    """The words of a control as the method is given them; of none nothing. Raises ConfigError."""
-    if not words.strip():
-        return None
-    try:
-        return text.tokens([text.checked(words)])
-    except DataError as error:
-        raise ConfigError(f"{name}: {error}") from None
