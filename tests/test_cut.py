@@ -282,7 +282,7 @@ def test_a_step_has_the_gradients_of_plain_formulas_in_double_precision(
 
     def gradients(small: CUT, pictures: dict[str, Tensor]) -> list[Tensor]:
         trainer, found = Trainer(small, images=1, speed=speed), []
-        for parts in trainer.parts(pictures):
+        for parts in trainer.micro_batches(pictures):
             for step in trainer.method.steps(**parts):
                 found += torch.autograd.grad(step.loss, trainer.parameters(step.groups))
         return found

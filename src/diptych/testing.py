@@ -30,9 +30,9 @@ from diptych.errors import DiptychError
 from diptych.images import Picture
 from diptych.methods.method import (
     Method,
+    arguments,
     directions,
     domains,
-    given,
     inputs,
     kinds,
     label_inputs,
@@ -361,7 +361,7 @@ def batch(method: Method, number: int = 0, size: int = 2) -> dict[str, Tensor]:
         "instances": torch.randint(9, (size, 1, SIZE, SIZE), generator=generator),
     }
     needed = {kind for name, kind in kinds(method).items() if name in required(method)}
-    return given(method, images | {kind: x for kind, x in beside.items() if kind in needed})
+    return arguments(method, images | {kind: x for kind, x in beside.items() if kind in needed})
 
 
 def one_hot(pictures: Tensor) -> Tensor:

@@ -44,7 +44,7 @@ PICTURES = ("images", "labels")
 KINDS = (*PICTURES, "domain", "text", "mask", "instances")
 """The kinds that there are; those of other maps are named by their controls."""
 
-Own = str | int
+DomainKey = str | int
 """What a method calls a domain: the name of an input, or where it learns from `Domains` its number."""
 
 Schedule = Literal["linear", "late linear", "halving", "cosine", "warm cosine", "step", "constant"]
@@ -199,22 +199,22 @@ def inputs(method: type[Method] | Method) -> tuple[str, ...]:
     return of_kind(method, *PICTURES)
 
 
-def given(method: type[Method] | Method, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def arguments(method: type[Method] | Method, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Of a batch, pictures by their names and all else by its kind, what the method learns from, as it calls it."""
     keys = {name: name if kind in PICTURES else kind for name, kind in kinds(method).items()}
     return {name: batch[key] for name, key in keys.items() if key in batch}
 
 
-def directions(method: type[Method] | Method, count: int = 2) -> list[tuple[Own, Own]]:
+def directions(method: type[Method] | Method, count: int = 2) -> list[tuple[DomainKey, DomainKey]]:
     """From which domain to which other a method translates, the usual direction first; of `count` domains."""
     if of_kind(method, "domain"):
         return list(permutations(range(count), 2))
     source, target, *_ = (*inputs(method), "", "")
-    known: list[tuple[Own, Own]] = list(method.directions)
+    known: list[tuple[DomainKey, DomainKey]] = list(method.directions)
     return known or [(source, target)]
 
 
-def domains(method: type[Method] | Method, count: int = 2) -> list[Own]:
+def domains(method: type[Method] | Method, count: int = 2) -> list[DomainKey]:
     """What a method calls the domains that it translates between, in order; of `count` domains."""
     return list(dict.fromkeys(name for direction in directions(method, count) for name in direction))
 

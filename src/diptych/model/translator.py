@@ -19,7 +19,7 @@ from diptych import images, tasks
 from diptych.errors import ConfigError, DataError, DiptychError, OutputError
 from diptych.images import Picture
 from diptych.kinds import text
-from diptych.methods.method import Method, Own, domains, of_kind
+from diptych.methods.method import DomainKey, Method, domains, of_kind
 from diptych.model import folder as model_folder
 from diptych.model.beside import map_tensors, read_map, tokens_of
 from diptych.model.card import Card, Domain
@@ -90,7 +90,7 @@ class Translator:
         return len(self.card.targets) > 1
 
     @cached_property
-    def own_names(self) -> dict[str, Own]:
+    def own_names(self) -> dict[str, DomainKey]:
         """What the method calls its domains, by their names."""
         names = [domain.name for domain in self.card.domains]
         return dict(zip(names, domains(self.method, len(names)), strict=False))

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from diptych.errors import TrainingError
-from diptych.methods.method import given
+from diptych.methods.method import arguments
 from diptych.runtime.threads import Threads
 from diptych.storage.files import write_text
 from diptych.training import checkpoint, folder, processes
@@ -107,7 +107,7 @@ class Loop:
         for batch in batches:
             there = {name: x.to(trainer.device, non_blocking=True) for name, x in batch.items()}
             ready = self.data.tensors(self.plan.inputs, there)
-            yield given(trainer.method, ready)
+            yield arguments(trainer.method, ready)
 
     def at_tick(self, now: int, due: set[str], stop: int | None) -> None:
         """What is done between steps: the first process does it, the others wait; a state is that of all of them.

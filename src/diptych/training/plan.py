@@ -19,7 +19,17 @@ from diptych.data.loader import Batches
 from diptych.data.opening import open_data
 from diptych.errors import ConfigError, WeightsError
 from diptych.methods import find
-from diptych.methods.method import PICTURES, Method, given, inputs, kinds, label_inputs, of_kind, parameters, required
+from diptych.methods.method import (
+    PICTURES,
+    Method,
+    arguments,
+    inputs,
+    kinds,
+    label_inputs,
+    of_kind,
+    parameters,
+    required,
+)
 from diptych.model.card import listed
 from diptych.options.recipes import shipped
 from diptych.runtime.device import choose_device, lacking
@@ -149,7 +159,7 @@ class Plan:
         batch["domain"], batch["text"] = (torch.zeros(each, *n, dtype=torch.int64) for n in ((), (64,)))
         for name, kind in self.data.read.maps.items():
             batch[name] = kind.tensor(torch.zeros(each, 1, larger * height, larger * width, dtype=torch.int32))
-        batch = given(find(self.recipe.name), batch)
+        batch = arguments(find(self.recipe.name), batch)
         return training_bytes(self.blank, batch, speed=self.recipe.speed, stabilizers=self.recipe.stabilizers)
 
     def takes_larger(self, each: int) -> bool:

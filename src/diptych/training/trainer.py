@@ -79,7 +79,7 @@ class Trainer:
         self.ema_counts = ema_counts
         self.images_seen = 0
         self.sums: dict[str, Tensor] = {}
-        self.sums_images = 0
+        self.sums_steps = 0
 
     def step(self, batch: dict[str, Tensor]) -> None:
         """Take all of a method's steps on one batch: this process's part of it, pictures `B C H W` in [-1, 1]."""
@@ -87,15 +87,17 @@ class Trainer:
         self.method.progress = self.course.at(self.images_seen)
         torch.manual_seed(draw_seed(self.seed, self.images_seen, self.rank))
         self.stabilized.begin(batch, self.images_seen // (size * self.processes))
-        parts = [(len(next(iter(part.values()))) / size, self.method.steps(**part)) for part in self.parts(batch)]
+        parts = [
+            (len(next(iter(part.values()))) / size, self.method.steps(**part)) for part in self.micro_batches(batch)
+        ]
         while self.move(parts):
             pass
         if self.average:
             self.average.update(size * self.processes if self.ema_counts == "images" else 1)
         self.images_seen += size * self.processes
-        self.sums_images += 1
+        self.sums_steps += 1
 
-    def parts(self, batch: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+    def micro_batches(self, batch: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
         laid_out = {name: self.speed.layout(x) if x.dim() == 4 else x for name, x in batch.items()}
         pieces = {name: x.split(self.micro_batch or len(x)) for name, x in laid_out.items()}
         for piece in zip(*pieces.values(), strict=True):
@@ -161,9 +163,9 @@ class Trainer:
         """
         if not self.sums:
             return {}
-        values = processes.average(torch.stack(list(self.sums.values())).div(self.sums_images))
+        values = processes.average(torch.stack(list(self.sums.values())).div(self.sums_steps))
         means = dict(zip(self.sums, values.tolist(), strict=True))
-        self.sums, self.sums_images = {}, 0
+        self.sums, self.sums_steps = {}, 0
         wrong = [name for name, value in means.items() if not math.isfinite(value)]
         if wrong:
             raise TrainingError(f"the loss {', '.join(wrong)} is not a number after {self.images_seen} images")
