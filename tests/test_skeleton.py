@@ -13,6 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import diptych
+from odd import walked
+from pictures import noise, save
+
+from diptych.testing import bundle
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "diptych"
@@ -173,3 +178,14 @@ def test_no_attribute_is_made_outside_of_a_constructor() -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (new := attributes(node) - made(one))
     }
     assert late == set()
+
+
+def test_an_image_goes_down_to_the_network_in_at_most_twelve_functions(tmp_path: Path) -> None:
+    """From `diptych translate` on, and never from a package to one that stands above it."""
+    model, picture = bundle(walked.Walked, {}).save(tmp_path / "model"), save(tmp_path / "a.png", noise(32, 32, 3))
+    said = diptych("translate", model, picture, "--out", tmp_path / "b.png", "--plugin", "odd.walked")
+    assert said.code == 0, said.err
+    order = [list(MAY_IMPORT).index(package) for package, _ in walked.came]
+    assert order[0] == list(MAY_IMPORT).index("cli")
+    assert order == sorted(order, reverse=True), walked.came
+    assert len(walked.came) + 1 <= 12, walked.came
