@@ -1,4 +1,4 @@
-"""What is suspicious when pictures are compared: copies in both domains or in two splits, very different heaps."""
+"""What is suspicious when pictures are compared: copies in both domains or in two splits, very different domains."""
 
 from __future__ import annotations
 

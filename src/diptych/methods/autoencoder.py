@@ -1,4 +1,4 @@
-"""Auto-encoder: a picture passes through few numbers, and comes out as its counterpart, or as itself without noise.
+"""Autoencoder: encodes an image in few numbers, and decodes its counterpart, or itself without noise.
 
 Hinton, Salakhutdinov: Reducing the Dimensionality of Data with Neural Networks, Science 2006; with noise, Vincent,
 Larochelle, Bengio, Manzagol: Extracting and Composing Robust Features with Denoising Autoencoders, ICML 2008.

@@ -1,4 +1,4 @@
-"""BicycleGAN: learns from pairs that a picture has many answers, one for each code of eight numbers.
+"""BicycleGAN: many answers to an image, learned from pairs, one for each latent code of eight numbers.
 
 Zhu, Zhang, Pathak, Darrell, Efros, Wang, Shechtman: Toward Multimodal Image-to-Image Translation, NeurIPS 2017.
 """

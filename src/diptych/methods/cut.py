@@ -1,4 +1,4 @@
-"""CUT: learns from two heaps of pictures one way only; each patch must stay recognisable among the others of its input.
+"""CUT: one direction without pairs; a contrastive loss keeps each patch recognisable among the others of its input.
 
 Park, Efros, Zhang, Zhu: Contrastive Learning for Unpaired Image-to-Image Translation, ECCV 2020.
 """

@@ -1,4 +1,4 @@
-"""CVAE: learns from pairs the many things a picture may become, without a discriminator; a code says which one.
+"""CVAE: many answers to an image, learned from pairs without a discriminator, one for each latent code.
 
 Sohn, Lee, Yan: Learning Structured Output Representation using Deep Conditional Generative Models, NIPS 2015.
 """

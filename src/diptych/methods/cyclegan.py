@@ -1,4 +1,4 @@
-"""CycleGAN: two heaps of pictures and no pairs; what is translated there and back again must be what it was.
+"""CycleGAN: both directions without pairs; translated there and back, an image must be what it was.
 
 Zhu, Park, Isola, Efros: Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks, ICCV 2017.
 """

@@ -1,4 +1,4 @@
-"""FastCUT: CUT without its identity term, faster and with less memory; flipped inputs and more contrast make up for it.
+"""FastCUT: CUT without its identity term, faster and with less memory; flipped inputs and a larger contrastive loss.
 
 Park, Efros, Zhang, Zhu: Contrastive Learning for Unpaired Image-to-Image Translation, ECCV 2020, §4.1.
 """

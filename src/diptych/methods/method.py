@@ -19,10 +19,10 @@ from diptych.options.controls import Of, unwrapped
 Count = Annotated[int, Gt(0)]
 """The type of an option that counts channels, layers, samples."""
 Weight = Annotated[float, Ge(0)]
-"""The type of an option that weighs a term of the loss."""
+"""The type of an option that is the weight of a term of the loss."""
 
 Images = Annotated[Tensor, "images"]
-"""What a method learns from: pictures `B C H W` in [-1, 1]."""
+"""What a method learns from: images `B C H W` in [-1, 1]."""
 
 Labels = Annotated[Tensor, "labels"]
 """What a method learns from: label maps, one-hot `B K H W`, one channel for each class: 1 where it is, -1 elsewhere.
@@ -54,8 +54,10 @@ Schedule = Literal["linear", "late linear", "halving", "cosine", "warm cosine", 
 class Step:
     """One optimisation step: the networks that move, and the terms of the loss they move down.
 
-    `groups` are names from `Method.groups`. The loss is the sum of `terms`, their weights already applied. In the step
-    of discriminators, `real_inputs` says which real pictures each of them sees: what gradient penalties need.
+    `groups` are names from `Method.groups`: gradients reach their parameters alone, whatever else the loss depends on.
+    The loss is the sum of `terms`, their weights already applied. Its graph is gone before the next step is asked for.
+    In the step of discriminators, `real_inputs` has for each of them the real input, one tensor `B C H W`: what
+    gradient penalties need.
     """
 
     def __init__(self, *groups: str, real_inputs: Mapping[nn.Module, Tensor] | None = None, **terms: Tensor) -> None:
@@ -72,10 +74,9 @@ class Step:
 class Adam:
     """The published optimiser of one group (Kingma and Ba 2015).
 
-    warm_up: over so many images its rate rises from zero, besides the schedule.
-    by_inputs: `lr` is that of a layer with one input, and of others divided by the root of how many a value has. Then a
-    step changes the outputs of all layers alike: wide ones do not come apart, narrow ones are not slow. It does what
-    equalised learning rates do (Karras et al. 2018).
+    warm_up: images over which its rate rises from zero, besides the schedule. by_inputs: the rate of a convolution or
+    linear layer is `lr / sqrt(fan_in)`, so that a step changes the outputs of all layers alike, as equalised learning
+    rates do (Karras et al. 2018).
     """
 
     lr: float = 2e-4
@@ -115,7 +116,7 @@ class Method(nn.Module):
     goes from and to, the usual one first. By default there is one, from the first input to the second."""
 
     discriminators: ClassVar[tuple[str, ...]] = ()
-    """Names of the parts that are discriminators: what steadies a training acts on them."""
+    """Names of the parts that are discriminators, whose first argument is what they see: stabilizers act on them."""
 
     pretrained: ClassVar[Mapping[str, str]] = {}
     """Parts, or None where an option has them off, that come with pretrained weights, and the names of these in

@@ -1,4 +1,4 @@
-"""Ours, for pairs whose source leaves something open: `paired` with a code that says which of the answers.
+"""Ours, for pairs whose source leaves something open: `paired` with a latent code that selects one of many answers.
 
 The code of a picture is what an encoder says of its target, held near N(0, 1) so that draws from there are codes too
 (Kingma and Welling 2014; with an adversary, Zhu et al. 2017: cVAE-GAN).

@@ -1,4 +1,4 @@
-"""MUNIT: a picture is its content and its style; with another domain's style it becomes one of many answers.
+"""MUNIT: content and style of an image are separate codes; each style of the other domain gives another answer.
 
 Huang, Liu, Belongie, Kautz: Multimodal Unsupervised Image-to-Image Translation, ECCV 2018.
 """

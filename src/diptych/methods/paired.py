@@ -1,4 +1,4 @@
-"""Ours, for pairs and minutes: a network without norms learns by what a trained eye sees, and by an adversary.
+"""Ours, for pairs and minutes of training: a U-Net without norms, a loss of deep features, and a discriminator.
 
 A U-Net without norms or strides; distances in deep features (Johnson et al. 2016; Zhang et al. 2018) of
 EfficientNet-Lite0; a relativistic adversary (Jolicoeur-Martineau 2018) that judges the same features (Sauer et al.

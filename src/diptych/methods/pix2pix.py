@@ -1,4 +1,4 @@
-"""pix2pix: a conditional GAN learns from pairs what a picture should become.
+"""pix2pix: a conditional GAN that learns from pairs, with an L1 loss.
 
 Isola, Zhu, Zhou, Efros: Image-to-Image Translation with Conditional Adversarial Networks, CVPR 2017.
 """

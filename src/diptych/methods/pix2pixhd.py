@@ -1,4 +1,4 @@
-"""pix2pixHD: large pictures from label maps, by a generator that grows from coarse to fine.
+"""pix2pixHD: large images from label maps, by a generator that grows from coarse to fine.
 
 Wang, Liu, Zhu, Tao, Kautz, Catanzaro: High-Resolution Image Synthesis and Semantic Manipulation with Conditional GANs,
 CVPR 2018.

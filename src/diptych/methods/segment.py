@@ -1,4 +1,4 @@
-"""Segmentation: a U-Net learns from label maps what each pixel of a photo is.
+"""Segmentation: a U-Net learns from label maps the class of each pixel of a photo.
 
 Ronneberger, Fischer, Brox: U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015.
 """

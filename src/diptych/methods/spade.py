@@ -1,4 +1,4 @@
-"""SPADE: a label map becomes a photo; norms that read the labels keep what others wash away.
+"""SPADE: photos from label maps; the norms of the generator are modulated by the labels at each pixel.
 
 Park, Liu, Wang, Zhu: Semantic Image Synthesis with Spatially-Adaptive Normalization, CVPR 2019.
 """

@@ -1,4 +1,4 @@
-"""UNIT: two domains share one latent space; a picture is encoded from one of them and decoded into the other.
+"""UNIT: both directions without pairs, through one latent space that two domains share.
 
 Liu, Breuel, Kautz: Unsupervised Image-to-Image Translation Networks, NeurIPS 2017.
 """

@@ -1,4 +1,4 @@
-"""Ours, for minutes and without pairs: a network that begins by changing nothing learns what tells two heaps apart.
+"""Ours, for minutes of training without pairs: a generator that begins as the identity, and a contrastive loss.
 
 A U-Net without norms or strides adds its change to the picture; patches stay recognisable by its own features
 (Park et al. 2020); a relativistic adversary (Jolicoeur-Martineau 2018) judges what a trained network sees (Sauer et al.

@@ -1,4 +1,4 @@
-"""VAE: one space of codes for two heaps of pictures; adding the way from one heap's mean to the other's translates.
+"""VAE: one latent space of two domains without pairs; the difference of their means translates a code.
 
 Kingma, Welling: Auto-Encoding Variational Bayes, ICLR 2014. Arithmetic with codes is that of Larsen, Sønderby,
 Larochelle, Winther: Autoencoding beyond Pixels Using a Learned Similarity Metric, ICML 2016, §4.2.

@@ -47,7 +47,7 @@ Seed = Annotated[int, Interval(ge=0, lt=2**63), Of("seed"), "another one, anothe
 """Makes random draws repeatable."""
 
 Style = Annotated[Tensor | None, Of("picture"), "a picture to take the style of"]
-"""A picture, `1 C H W` in [-1, 1], of the domain translated to, as an example."""
+"""An image of the target domain as an example, `1 C H W` in [-1, 1], of its own size, mirrored to the size multiple."""
 
 Instances = Annotated[Tensor | None, Of("map", "instances"), "which thing each pixel of the label map belongs to"]
 """Which thing each pixel of the input belongs to, int64 `B 1 H W`, ids below 65536."""
