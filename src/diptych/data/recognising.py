@@ -193,8 +193,8 @@ def _layout(files: Files) -> str:
 def _are_pairs(roots: Roots, found: Found, domains: list[str], matching: Matching, headers: dict[Path, Header]) -> bool:
     """Whether names pair most of the training pictures, or of all, where there are none.
 
-    Of two folders that were not put into one, more is asked for: two folders that are numbered match by themselves. So do
-    A and B, as unpaired folders are called; trainA and trainB are never pairs by their names alone.
+    Of two folders in different places more is asked for: images that are numbered match by chance. So do those of A and
+    B, as unpaired folders are called; trainA and trainB are never pairs by their names alone.
     """
     if found.lettered:
         return False
