@@ -277,7 +277,7 @@ def test_a_picture_turned_by_exif_comes_out_upright(work: Path, tmp_path: Path) 
 def test_a_control_is_an_option(work: Path, tmp_path: Path) -> None:
     source = save(tmp_path / "picture.png", noise(32, 32))
     assert diptych("translate", work / "run", "--seed", "7", source, "--out", tmp_path / "out.png").code == 0
-    for wrong, answer in (["--sede=1"], "did you mean seed"), (["--seed"], "--seed needs a value, as in --seed 7"):
+    for wrong, answer in (["--sede=1"], "did you mean seed"), (["--seed"], "--seed needs a value, as in --seed VALUE"):
         said = diptych("translate", work / "run", source, "--out", tmp_path / "other.png", *wrong)
         assert said.code == 2
         assert answer in said.err

@@ -297,3 +297,11 @@ def test_groups_are_an_option_and_those_in_two_splits_are_named(tmp_path: Path) 
         open_data(folder=str(tmp_path), size=32, groups="patient")
     with pytest.raises(ConfigError, match=r"data\.groups=\(: is no regular expression"):
         open_data(folder=str(tmp_path), size=32, groups="(:")
+
+
+def test_a_pattern_of_groups_that_some_names_lack_is_refused_and_its_parentheses_count(tmp_path: Path) -> None:
+    for number in range(4):
+        save(tmp_path / "train" / f"patient{number // 2}_{number}.png", noise(40, 80, 3, seed=number))
+    with pytest.raises(ConfigError, match=r"data\.groups=patient1 finds nothing in 2 of 4 names, as in patient0_0"):
+        open_data(folder=str(tmp_path), size=32, groups="patient1")
+    assert groups_by("patient([0-9]+)_")(Item("patient7_3", Path())) == "7"

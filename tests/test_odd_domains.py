@@ -148,3 +148,42 @@ def test_two_folders_are_two_domains_for_it(tmp_path: Path) -> None:
 
 def test_the_battery_makes_as_many_domains_as_the_method_has() -> None:
     assert [domain.name for domain in bundle(AnyDomain, {}).card.domains] == ["the 0", "the 1", "the 2"]
+
+
+def test_a_target_that_the_model_knows_is_that_of_the_folder(run: Path, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "test").mkdir()
+    for name, called in (("day", "morning"), ("night", "night")):
+        (tmp_path / "test" / called).symlink_to(folder / "test" / name)
+    for more in ([], ["--direction", "morning2night"]):
+        said = diptych("evaluate", run, "--data", tmp_path, *more, *PLUGIN, "--out", tmp_path / "seen")
+        assert said.code == 0, said.err
+        assert "to night, by odd.domains" in (tmp_path / "seen" / "report.html").read_text()
+
+
+def test_a_training_that_begins_from_a_model_keeps_its_order_and_number_of_domains(run: Path, folder: Path, tmp_path):
+    begin = ["train", "odd.domains", *PLUGIN, f"train.start={run}", "data.size=32", "train.images=2", "train.batch=2"]
+    said = diptych(*begin, "--data", folder, "--direction", "night2day", "--out", tmp_path / "a")
+    assert said.code == 2
+    assert "learned its domains in the order day, dusk, night" in said.err
+    assert "set data.direction=day2dusk" in said.err
+    two = tmp_path / "two" / "train"
+    two.mkdir(parents=True)
+    for name in NAMES[:2]:
+        (two / name).symlink_to(folder / "train" / name)
+    said = diptych(*begin, "--data", two.parent, "--out", tmp_path / "b")
+    assert said.code == 2
+    assert "knows 3 domains, and" in said.err
+    assert diptych(*begin, "--data", folder, "--out", tmp_path / "c").code == 0
+
+
+def test_an_empty_domain_is_refused_and_so_is_one_whose_images_do_not_fit(folder: Path, tmp_path: Path) -> None:
+    for name in NAMES:
+        (tmp_path / "train" / name).mkdir(parents=True)
+    for name in NAMES[:2]:
+        save(tmp_path / "train" / name / "1.png", noise(40, 40, 3))
+    with pytest.raises(DataError, match="no picture of night can be used: train/night is an empty folder"):
+        open_data(folder=str(tmp_path), kind="domains", size=32)
+    save(tmp_path / "train" / "night" / "1.png", np.full((40, 40, 3), 7, np.uint16))
+    data = open_data(folder=str(tmp_path), kind="domains", size=32)
+    with pytest.raises(DataError, match=r"no training pictures of night: .*; left out: .*is uint16 among uint8"):
+        data.epoch(("image",))

@@ -154,3 +154,9 @@ def test_the_text_of_an_image_goes_to_what_the_method_learns_from_alone(folder: 
     translator.method.__class__ = Guided
     sources = [source for _, source, _ in data.pairs("test")]
     assert len(list(translator.many(sources))) == len(WORDS)
+
+
+def test_two_different_texts_of_one_pair_are_refused(folder: Path, tmp_path: Path) -> None:
+    (shutil.copytree(folder, tmp_path / "data") / "train" / "output" / "1.txt").write_text("another")
+    with pytest.raises(DataError, match=r"train/input/1\.txt and the text of its partner differ: keep one of them"):
+        open_data(folder=str(tmp_path / "data"), texts=True, size=32, val=0)

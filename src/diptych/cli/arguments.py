@@ -46,12 +46,14 @@ def parted_arguments(arguments: list[str]) -> tuple[list[Path], dict[str, str]]:
     controls: dict[str, str] = {}
     words = iter(arguments)
     for word in words:
+        if not word:
+            raise ConfigError("an empty name is given for a picture: is a variable of the shell not set?")
         if not word.startswith("--"):
             paths.append(Path(word))
             continue
         name, equals, value = word.removeprefix("--").partition("=")
         text = value if equals else next(words, None)
         if text is None:
-            raise ConfigError(f"{word} needs a value, as in {word} 7")
+            raise ConfigError(f"{word} needs a value, as in {word} VALUE")
         controls[name.replace("-", "_")] = text
     return paths, controls

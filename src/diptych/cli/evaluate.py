@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from diptych.cli.options import Bf16, Compile, Device, Model, Snap, load
+from diptych.cli.options import Bf16, Compile, Device, LimitMp, Model, Snap, load
 from diptych.errors import printable, printable_lines
 
 Size = Annotated[
@@ -40,7 +40,7 @@ def evaluate(
     kind: Annotated[str | None, typer.Option(help="How the folder is laid out, if not recognised rightly.")] = None,
     size: Size = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many pairs, or pictures of a side.")] = None,
-    limit_mp: Annotated[float, typer.Option(help="Largest picture accepted, in million pixels.")] = 50.0,
+    limit_mp: LimitMp = 50.0,
     reader: Reader = None,
     metric: Metrics = None,
     snap_colours: Snap = False,

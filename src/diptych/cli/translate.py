@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from diptych.cli.arguments import read_arguments, sort_out
-from diptych.cli.options import Batch, Bf16, Certificate, Compile, Device, Mark, Model, Snap, load
+from diptych.cli.options import Batch, Bf16, Certificate, Compile, Device, LimitMp, Mark, Model, Snap, load
 from diptych.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def translate(
     bf16: Bf16 = False,
     compile: Compile = False,
     snap_colours: Snap = False,
-    limit_mp: Annotated[float, typer.Option(help="Largest picture accepted, in million pixels.")] = 50.0,
+    limit_mp: LimitMp = 50.0,
     provenance: Provenance = True,
     certificate: Certificate = None,
     mark: Mark = False,

@@ -13,6 +13,7 @@ from diptych import images
 from diptych.data import cache
 from diptych.data.augment import Augment
 from diptych.data.cache import Cache, Progress
+from diptych.data.finding import summary
 from diptych.data.folders import Folder, Item
 from diptych.data.loader import (
     STREAM_OF_DOMAINS,
@@ -265,7 +266,8 @@ class Data:
             )
         for each in sets:
             if not each.items:
-                raise DataError(f"{self.folder.place} has no training {each.what}: put some into train/")
+                why = f"; left out: {summary(faults, self.folder.roots)}" if (faults := self.folder.faults) else ""
+                raise DataError(f"{self.folder.place} has no training {each.what}: put some into train/{why}")
         return tuple(sets)
 
     def _training_pairs(self) -> TrainingSet:

@@ -141,8 +141,11 @@ class Folder:
         """Each item with its text. Raises DataError where one has none."""
 
         def told(item: Item) -> Item:
-            found = [words for path in item.files if (words := text.read(path))]
+            found = sorted({words for path in item.files if (words := text.read(path))})
             missing.extend([item] if not found else [])
+            if len(found) > 1:
+                first = self.relative(item.a.with_suffix(text.SUFFIX))
+                raise DataError(f"{self.place}: {first} and the text of its partner differ: keep one of them")
             return replace(item, text=found[0] if found else "")
 
         missing: list[Item] = []
@@ -201,14 +204,18 @@ class Folder:
 
 
 def groups_by(pattern: str | None) -> Groups:
-    """To which group an item belongs: what the pattern finds in its name, or itself. Raises ConfigError."""
+    """To which group an item belongs: what the pattern finds in its name, of parentheses the first, or itself.
+
+    Raises ConfigError.
+    """
     if pattern is None:
         return lambda item: item.name
     try:
         known = re.compile(pattern)
     except re.error as error:
         raise ConfigError(f"data.groups={pattern} is no regular expression: {error}") from None
-    return lambda item: found[0] if (found := known.search(item.name)) and found[0] else item.name
+    part = min(known.groups, 1)
+    return lambda item: found[part] if (found := known.search(item.name)) and found[part] else item.name
 
 
 def hold_out(

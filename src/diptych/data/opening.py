@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
@@ -106,6 +107,7 @@ def open_data(
     reverse = found.reverses(found.direction)
     legends, of_labels = _legends(found, reverse, legend, snap_colours, instances, limit_mp)
     grouped = groups_by(groups)
+    check_groups(found, groups)
     train, held_out = _splits(found, val, grouped)
     augment = Augment(parse_size(size), load, flip, resize, enlarge)
     channels, dtypes = turn(found.channels, reverse), turn(found.dtypes, reverse)
@@ -122,6 +124,14 @@ def open_data(
         notes=[*found.notes(), *compare.notes(found), *compare.divided(found, grouped), *of_labels],
     )  # fmt: skip
     return _measured(data)
+
+
+def check_groups(found: Folder, pattern: str | None) -> None:
+    """Raises ConfigError for a pattern that some names do not have: each would be a group of its own, and leak."""
+    alone = [item.name for item in found.items() if pattern is not None and not re.search(pattern, item.name)]
+    if alone:
+        count = sum(1 for _ in found.items())
+        raise ConfigError(f"data.groups={pattern} finds nothing in {len(alone)} of {count} names, as in {alone[0]}")
 
 
 def _with_themselves(found: Folder, task: Task) -> Folder:

@@ -160,6 +160,9 @@ def _arrange(
     if kind == "photos":
         return Folder(roots, "photos", ("photo", "photo"), layouts.all_singles(found))
     if kind == "domains" and len(domains := _domains(roots, found.files)) > 1:
+        if empty := sorted({domain for _, domain in found.files if domain} - set(domains)):
+            nothing = f"no picture of {' or '.join(empty)} can be used"
+            raise DataError(f"{roots['']}: {nothing}: {finding.summary(found.faults, roots)}")
         return layouts.several(roots, found, _led_by(domains, direction), headers)
     found = found._replace(files=(files := _choose(roots, found.files, direction)))
     domains = _domains(roots, files)

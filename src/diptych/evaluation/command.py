@@ -171,7 +171,10 @@ def implied(translator: Translator, data: Data) -> str | None:
         return own[1] if own[1] != target else None
     if own == (target, source):
         raise ConfigError(f"the model translates {source} to {target} only, not {target} to {source}")
-    return None
+    if own[1] not in (domain.name for domain in translator.card.domains):
+        return None  # called otherwise than in training
+    translator.ends(own[1])  # refuses what it does not translate to
+    return own[1] if own[1] != target else None
 
 
 def check(data: Data, split: str, sides: Sides) -> None:

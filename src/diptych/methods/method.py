@@ -85,6 +85,9 @@ class Adam:
     by_inputs: bool = False
     warm_up: int = 0
 
+    def __post_init__(self) -> None:
+        assert self.warm_up >= 0, "a warm-up lasts so many images: 0 or more"
+
     def warmth(self, images_seen: int) -> float:
         """The factor on its rate after so many images, 0 to 1."""
         return min(1.0, (images_seen + 1) / self.warm_up) if self.warm_up else 1.0

@@ -93,6 +93,7 @@ def refuse_strangers(
     path = module_of(name, package, known)
     if name in known or trusted(path):
         return
+    path = path if all(part.isidentifier() for part in path.split(".")) else ""
     remedy = f"add --plugin {path.partition('.')[0]} (in Python: import {path})" if path else INSTALL
     raise error(
         f"{place} names the {kind} {name!r}, which is not built in. Its module is not imported for you, as that would "

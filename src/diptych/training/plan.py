@@ -40,7 +40,7 @@ from diptych.storage import weights
 from diptych.training import processes
 from diptych.training.budget import Budget, Stopwatch
 from diptych.training.estimate import training_bytes
-from diptych.training.recipe import Best, Recipe, Train, channel_options
+from diptych.training.recipe import Best, Recipe, Train, channel_options, inherited
 
 GIVEN = (*PICTURES, "domain", "text")
 """The kinds that the data has for every method that asks for them."""
@@ -298,6 +298,12 @@ def complete(recipe: Recipe, data: Data, inputs: tuple[str, ...]) -> Recipe:
     found = dict(zip(channel_options(find(recipe.name)), data.given_channels, strict=False))
     if of_kind(find(recipe.name), "domain"):
         found["domains"] = len(data.names)
+        begun = inherited(recipe.name, {"start": recipe.train.start}).get("domains", len(data.names))
+        if begun != len(data.names):
+            raise ConfigError(
+                f"train.start={recipe.train.start} knows {begun} domains, and {data.folder.place} has "
+                f"{len(data.names)}: begin from a model of as many"
+            )
     wrong = [f"method.{name} = {asked}, the data's are {found[name]}" for name, asked in recipe.of_data.items()
              if asked != found[name]]  # fmt: skip
     if wrong:

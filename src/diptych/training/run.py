@@ -172,6 +172,14 @@ class Run:
     def begin_from(self, method: Method, start: str) -> None:
         """Take over a model's weights. Raises ConfigError where it was trained the other way round."""
         card, names = inspect_card(start), self.data.names
+        known = tuple(domain.name for domain in card.domains)
+        if len(names) > 2 and known != names and set(known) == set(names):
+            raise ConfigError(
+                f"train.start={start} learned its domains in the order {', '.join(known)}, this training has "
+                f"{', '.join(names)}: set data.direction={known[0]}2{known[1]}, or name the folders in that order"
+            )
+        if len(names) > 2 and set(known) != set(names):
+            self.say(f"  {start} was trained on {', '.join(known)}: its domains are taken for these in this order")
         if (card.target.name, card.source.name) == names != (card.source.name, card.target.name):
             raise ConfigError(
                 f"train.start={start} goes from {card.source.name} to {card.target.name}, this training from "
