@@ -21,7 +21,7 @@ Bf16 = Annotated[bool, typer.Option("--bf16", help="Faster arithmetic with a sli
 Snap = Annotated[bool, typer.Option("--snap-colours", help="Of smeared label maps take the nearest classes.")]
 Compile = Annotated[bool, typer.Option("--compile", help="Fused code: a minute at the start, then faster.")]
 Batch = Annotated[int, typer.Option(min=1, help="Pictures of one size translated at once.")]
-LimitMp = Annotated[float, typer.Option(min=0.001, help="Largest picture accepted, in million pixels.")]
+LimitMp = Annotated[float, typer.Option(min=1e-6, help="Largest picture accepted, in million pixels.")]
 Certificate = Annotated[Path | None, typer.Option(help="PEM file to sign with: a private key and its chain.")]
 Mark = Annotated[bool, typer.Option("--mark", help="Also mark the pixels, invisibly.")]
 
