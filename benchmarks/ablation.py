@@ -24,9 +24,9 @@ PAIRED: dict[str, list[str]] = {
     "as it is": [],
     "without an adversary": ["method.gan=0"],
     "adversary, three times the weight": ["method.gan=0.3"],
-    "judged by pixels": ["method.discriminator=pixels"],
-    "judged by pixels, ten times the weight": ["method.discriminator=pixels", "method.gan=1"],
-    "judged by pixels, without R1 and R2": ["method.discriminator=pixels", "method.penalty=0"],
+    "discriminator on pixels": ["method.discriminator=pixels"],
+    "discriminator on pixels, ten times the weight": ["method.discriminator=pixels", "method.gan=1"],
+    "discriminator on pixels, without R1 and R2": ["method.discriminator=pixels", "method.penalty=0"],
     "without deep features": ["method.network=none"],
     "deep features alone": ["method.gan=0", "method.l1=0"],
     "two blocks at each size": ["method.blocks=2"],
@@ -39,8 +39,8 @@ PAIRED: dict[str, list[str]] = {
 }
 UNPAIRED: dict[str, list[str]] = {
     "as it is": [],
-    "judged by pixels": ["method.network=none"],
-    "judged by pixels, R1 and R2 ten times as strong": ["method.network=none", "method.penalty=5"],
+    "discriminator on pixels": ["method.network=none"],
+    "discriminator on pixels, R1 and R2 ten times as strong": ["method.network=none", "method.penalty=5"],
     "half the contrast of patches": ["method.nce=0.5"],
     "twice the contrast of patches": ["method.nce=2"],
     "without identity": ["method.identity=0"],

@@ -272,7 +272,7 @@ def test_a_photo_and_itself_is_a_pair_for_the_task_that_says_so(tmp_path: Path) 
 )
 def test_what_belongs_together_is_held_out_together(sizes: list[int], share: float) -> None:
     items = tuple(Item(f"p{g}_{k}", Path()) for g, size in enumerate(sizes) for k in range(size))
-    patient = groups_by("^p[0-9]+")
+    patient = groups_by("^p[0-9]+", items)
     train, held = hold_out(items, share, patient)
     assert train
     assert held
@@ -302,6 +302,8 @@ def test_groups_are_an_option_and_those_in_two_splits_are_named(tmp_path: Path) 
 def test_a_pattern_of_groups_that_some_names_lack_is_refused_and_its_parentheses_count(tmp_path: Path) -> None:
     for number in range(4):
         save(tmp_path / "train" / f"patient{number // 2}_{number}.png", noise(40, 80, 3, seed=number))
-    with pytest.raises(ConfigError, match=r"data\.groups=patient1 finds nothing in 2 of 4 names, as in patient0_0"):
-        open_data(folder=str(tmp_path), size=32, groups="patient1")
-    assert groups_by("patient([0-9]+)_")(Item("patient7_3", Path())) == "7"
+    for pattern, count in (("patient1", 2), ("x*", 4), ("", 4), ("patient(9?)", 4)):
+        with pytest.raises(ConfigError, match=rf"finds nothing in {count} names, as in patient0_0"):
+            open_data(folder=str(tmp_path), size=32, groups=pattern)
+    item = Item("patient7_3", Path())
+    assert groups_by("patient([0-9]+)_", [item])(item) == "7"

@@ -40,7 +40,7 @@ def run(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = ["data.size=32", "train.images=12", "train.batch=3"]
     said = diptych("train", "odd.domains", *PLUGIN, "--data", folder, "--out", out, *options)
     assert said.code == 0, said.err
-    assert "odd.domains: day, dusk and night, 4 and 5 and 6 pictures to train on" in said.err
+    assert "odd.domains: day, dusk and night, 4, 5 and 6 pictures to train on" in said.err
     return out
 
 

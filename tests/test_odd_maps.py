@@ -214,3 +214,54 @@ def test_maps_of_numbers_keep_their_fractions_and_large_ones_their_size() -> Non
     assert signed(np.array([0.7], np.float32)).tolist() == [pytest.approx(0.7)]
     assert signed(np.array([65535], np.uint16)).tolist() == [65535]
     assert signed(np.array([1], np.uint8)).dtype == np.uint8
+
+
+ASTRAY = """
+from diptych.methods.method import Domains, Images, Masks, Method, Step, Texts
+from torch import nn
+
+
+class Astray(Method):
+    keep = ("g",)
+
+    def __init__(self, *, {0}_channels: int = 3, {1}_channels: int = 3) -> None:
+        super().__init__()
+        self.g = nn.Conv2d(3, 3, 1)
+
+    def groups(self):
+        return {{"G": [self.g]}}
+
+    def steps(self, {0}: Images, {1}: Images, {2}):
+        yield Step("G", l1=(self.g({0}) - {1}).abs().mean())
+
+    def translate(self, x):
+        return self.g(x)
+"""
+"""A method that asks for what does not go with its images."""
+
+
+@pytest.mark.parametrize(
+    ("names", "asked", "more", "said"),
+    [
+        (("a", "b"), "prompt: Texts", [], "learns from text, and none goes with a and b in data"),
+        (("source", "target"), "of: Domains", [], "learns from domain, and none goes with source and target in data"),
+        (("a", "b"), "where: Masks", [], "learns from mask, and none goes with a and b in data"),
+        (("a", "b"), "where: Masks | None = None", ["data.maps.mask=where"], "mask go with pairs, and astray"),
+    ],
+    ids=["text", "domains", "mask", "optional mask"],
+)
+def test_what_does_not_go_with_the_images_of_a_method_is_refused(
+    names: tuple[str, str], asked: str, more: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = f"astray{abs(hash((names, asked)))}"
+    (tmp_path / f"{module}.py").write_text(ASTRAY.format(*names, asked))
+    monkeypatch.syspath_prepend(tmp_path)
+    for number in range(4):
+        for side in ("input", "output"):
+            place = tmp_path / "data" / "train" / side / f"{number}.png"
+            save(place, noise(40, 48, 3, seed=number)).with_suffix(".txt").write_text("words")
+        save(tmp_path / "data" / "train" / "where" / f"{number}.png", mask(40, 48))
+    given = ["train", module, "--plugin", module, "--data", tmp_path / "data", "--out", tmp_path / "no", "data.size=32"]
+    answer = diptych(*given, "--direction", "input2output", "data.kind=two folders", *more)
+    assert answer.code == 2
+    assert said in answer.err.replace(module, "astray")

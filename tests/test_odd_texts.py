@@ -160,3 +160,10 @@ def test_two_different_texts_of_one_pair_are_refused(folder: Path, tmp_path: Pat
     (shutil.copytree(folder, tmp_path / "data") / "train" / "output" / "1.txt").write_text("another")
     with pytest.raises(DataError, match=r"train/input/1\.txt and the text of its partner differ: keep one of them"):
         open_data(folder=str(tmp_path / "data"), texts=True, size=32, val=0)
+
+
+def test_another_text_is_another_data_set(folder: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(folder, tmp_path / "data")
+    before = open_data(folder=str(other), texts=True, size=32, val=0).fingerprint
+    (other / "train" / "input" / "0.txt").write_text("blue")
+    assert open_data(folder=str(other), texts=True, size=32, val=0).fingerprint != before

@@ -58,8 +58,8 @@ def printable_lines(text: str) -> str:
 
 def reason_of(error: BaseException) -> str:
     """Why a system or a library says that something failed, in one line: `No space left on device`."""
-    said: str | None = error.strerror if isinstance(error, OSError) else None
-    return said or str(error).partition("\n")[0] or type(error).__name__
+    system: str | None = error.strerror if isinstance(error, OSError) else None
+    return system or str(error).partition("\n")[0] or type(error).__name__
 
 
 def need(module: str, *, extra: str) -> ModuleType:

@@ -34,7 +34,7 @@ from diptych.methods.method import (
     directions,
     domains,
     inputs,
-    kinds,
+    kinds_of,
     label_inputs,
     of_kind,
     parameters,
@@ -360,7 +360,7 @@ def batch(method: Method, number: int = 0, size: int = 2) -> dict[str, Tensor]:
         "mask": torch.randint(2, (size, 1, SIZE, SIZE), generator=generator).float(),
         "instances": torch.randint(9, (size, 1, SIZE, SIZE), generator=generator),
     }
-    needed = {kind for name, kind in kinds(method).items() if name in required(method)}
+    needed = {kind for name, kind in kinds_of(method).items() if name in required(method)}
     return arguments(method, images | {kind: x for kind, x in beside.items() if kind in needed})
 
 

@@ -66,7 +66,7 @@ def describe(error: BaseException) -> str:
 def as_text(found: dict[str, Facts]) -> str:
     lines = []
     for section, facts in found.items():
-        lines += [section, *(f"  {name:18} {message}" for name, message in facts.items())]
+        lines += [section, *(f"  {name:18} {fact}" for name, fact in facts.items())]
     return "\n".join(lines)
 
 

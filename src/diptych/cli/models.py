@@ -68,8 +68,8 @@ def card(
             print(f"  {name:14} {about}")
         return
     before = read_version(model)
-    for name, message in state(model, {name: message.strip() for name, _, message in pairs}).words().items():
-        print(f"{name}: {printable(message)}")
+    for name, stated in state(model, {name: stated.strip() for name, _, stated in pairs}).words().items():
+        print(f"{name}: {printable(stated)}")
     print(f"version {before} is now {read_version(model)}")
 
 

@@ -33,6 +33,7 @@ def translate_pictures(
     controls: dict[str, Any],
     maps: dict[str, Path],
     samples: int,
+    mark: bool,
     batch: int,
     limit_mp: float,
     sealer: Sealer | None,
@@ -50,9 +51,8 @@ def translate_pictures(
 
     jobs, left_out = plan(paths, out, samples=samples, fits=fits, overwrite=overwrite)
     jobs, large = parted(jobs, limit_mp)
-    marks = sealer is not None and sealer.mark
-    if large and (maps or marks or translator.tiling.mode == "off"):
-        given = f"--{next(iter(maps))}" if maps else "--mark" if marks else "pictures as a whole"
+    if large and (maps or mark or translator.tiling.mode == "off"):
+        given = f"--{next(iter(maps))}" if maps else "--mark" if mark else "pictures as a whole"
         raise ConfigError(f"{large[0].source} is translated in parts, above --limit-mp {limit_mp:g}: not with {given}")
     if large and samples > 1:
         translator.check_several(controls)

@@ -81,8 +81,8 @@ def translate(
         )  # fmt: skip
     else:
         translate_pictures(
-            translator, paths, out, controls=controls, maps=maps, samples=samples, batch=batch, limit_mp=limit_mp,
-            sealer=sealer, overwrite=overwrite,
+            translator, paths, out, controls=controls, maps=maps, samples=samples, mark=mark, batch=batch,
+            limit_mp=limit_mp, sealer=sealer, overwrite=overwrite,
         )  # fmt: skip
 
 

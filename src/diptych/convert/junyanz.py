@@ -24,7 +24,7 @@ from diptych.nn.ops.blur import BlurDown, BlurUp
 METHODS: tuple[str, ...] = ("pix2pix", "cyclegan")
 FILES: dict[type[Method], dict[str, str]] = {
     Pix2Pix: {"G": "g", "D": "d"},
-    CycleGAN: {"G_A": "ab", "G_B": "ba", "D_A": "d_b", "D_B": "d_a"},  # their D_A judges what G_A makes
+    CycleGAN: {"G_A": "ab", "G_B": "ba", "D_A": "d_b", "D_B": "d_a"},  # their D_A sees what G_A makes
 }
 """Their names for our parts."""
 BACK = ("_B", "_BA", "_B2A")
@@ -267,7 +267,7 @@ def discriminator_options(discriminator: nn.Module, options: Mapping[str, Any]) 
     source, target = options["source_channels"], options["target_channels"]
     if seen["channels"] != source + target:
         raise ModelError(
-            f"the discriminator judges {seen['channels']} channels, but pix2pix's judges source and target together, "
+            f"the discriminator takes {seen['channels']} channels, but pix2pix's takes source and target together, "
             f"{source} + {target}. One that sees the target alone is CycleGAN's: leave its file out"
         )
     if seen["norm"] != options["norm"]:

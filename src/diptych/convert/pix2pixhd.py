@@ -78,7 +78,7 @@ def joint_options(parts: Mapping[str, nn.Module]) -> dict[str, Any]:
             )
         if shown != options["source_channels"]:
             raise ModelError(
-                f"not one training's: the discriminator judges {d['channels']} channels, the generator has "
+                f"not one training's: the discriminator takes {d['channels']} channels, the generator has "
                 f"{options['source_channels']} + {options['target_channels']}"
             )
         options |= {"scales": d["scales"], "discriminator_layers": d["layers"] - 1, "discriminator_width": d["width"]}

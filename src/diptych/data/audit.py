@@ -135,7 +135,7 @@ def check(
     folder = _without(folder, faults)
     if not any(folder.items()):
         raise DataError(f"{folder.place}: none of its pictures can be decoded: {faults[0].path.name} {faults[0].what}")
-    used = {path for side in range(len(folder.names)) for path in folder.files(side)}  # not partners of damaged ones
+    used = set(folder.all_files())  # not partners of damaged ones
     seen = {path: found for path, found in seen.items() if path in used}
     duplicates = compare.grouped(list(seen), lambda path: seen[path].sha256)
     copies = [paths for paths in duplicates if len(paths) > 1]
@@ -178,7 +178,7 @@ def _look(
         except DataError as error:
             return Fault(path, str(error).removeprefix(f"{path}: "))
 
-    paths = list(dict.fromkeys(path for side in range(len(folder.names)) for path in folder.files(side)))
+    paths = folder.all_files()
     seen: dict[Path, Decoded] = {}
     faults = []
     for done, (path, found) in enumerate(zip(paths, ahead(look, paths), strict=True), 1):

@@ -18,7 +18,7 @@ BEGINNING = 4096
 
 def notes(folder: Folder) -> list[str]:
     """Sentences about copies, about two domains that differ much in number or size, and about what is kept as truth."""
-    groups = copies(_files(folder))
+    groups = copies(folder.all_files())
     both = "both" if len(folder.names) == 2 else "several of"
     found = {
         f"in {both} {' and '.join(folder.names)}": overlapping(folder, groups),
@@ -58,15 +58,16 @@ def leaking(folder: Folder, groups: Iterable[list[Path]]) -> list[list[Path]]:
     return [paths for paths in groups if len({split_of[path] for path in paths}) > 1]
 
 
-def divided(folder: Folder, groups: Groups) -> list[str]:
+def divided(folder: Folder, groups: Groups | None) -> list[str]:
     """That images of one group are in more than one split, if they are: a score on them says little of others."""
+    if groups is None:
+        return []
     splits: dict[str, set[str]] = defaultdict(set)
     for table in folder.tables:
         for split, items in table.items():
             for item in items:
                 splits[groups(item)].add(split)
-    own = {item.name for item in folder.items()}
-    found = sorted(group for group, where in splits.items() if len(where) > 1 and group not in own)
+    found = sorted(group for group, where in splits.items() if len(where) > 1)
     return [f"{len(found)} groups are in more than one split: {', '.join(found[:NAMED])}"] if found else []
 
 
@@ -105,7 +106,7 @@ def scorable(folder: Folder) -> list[str]:
 def same_but_for_case(folder: Folder) -> list[str]:
     """That files have names which are one on systems that do not tell capitals from small letters."""
     groups: dict[tuple[Path, str], list[Path]] = defaultdict(list)
-    for path in _files(folder):
+    for path in folder.all_files():
         groups[path.parent, path.name.casefold()].append(path)
     alike = [group for group in groups.values() if len(group) > 1]
     if not alike:
@@ -114,11 +115,6 @@ def same_but_for_case(folder: Folder) -> list[str]:
         f"{len(alike)} name(s) differ in case alone, as {' and '.join(path.name for path in alike[0])}: on Windows and "
         f"macOS they are one file, so rename them before the folder travels"
     ]
-
-
-def _files(folder: Folder) -> list[Path]:
-    """Those of all domains, each once."""
-    return list(dict.fromkeys(path for side in range(len(folder.names)) for path in folder.files(side)))
 
 
 def _beginning(path: Path) -> bytes:

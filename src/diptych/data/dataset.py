@@ -1,4 +1,4 @@
-"""A data set that has been opened: training batches, and whole pictures to be judged by."""
+"""A data set that has been opened: training batches, and whole images to score with."""
 
 from __future__ import annotations
 

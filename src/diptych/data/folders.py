@@ -6,7 +6,7 @@ import hashlib
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -114,6 +114,10 @@ class Folder:
         splits = dict.fromkeys(name for table in self.tables for name in table) if split is None else [split]
         return [item.a for name in splits for item in self.singles(side, name)]
 
+    def all_files(self) -> list[Path]:
+        """The files of all domains, each once."""
+        return list(dict.fromkeys(path for side in range(len(self.names)) for path in self.files(side)))
+
     def split_of(self) -> dict[Path, str]:
         """The split that each file is in."""
         return {
@@ -140,7 +144,7 @@ class Folder:
     def with_texts(self) -> Folder:
         """Each item with its text. Raises DataError where one has none."""
 
-        def told(item: Item) -> Item:
+        def with_text(item: Item) -> Item:
             found = sorted({words for path in item.files if (words := text.read(path))})
             missing.extend([item] if not found else [])
             if len(found) > 1:
@@ -149,8 +153,8 @@ class Folder:
             return replace(item, text=found[0] if found else "")
 
         missing: list[Item] = []
-        splits, *others = ({split: tuple(map(told, its)) for split, its in table.items()} for table in self.tables)
-        truth = {split: tuple(map(told, items)) for split, items in self.truth.items()}
+        splits, *others = ({split: tuple(map(with_text, its)) for split, its in table.items()} for table in self.tables)
+        truth = {split: tuple(map(with_text, items)) for split, items in self.truth.items()}
         if missing:
             first = missing[0].a.with_suffix(text.SUFFIX)
             raise DataError(
@@ -203,19 +207,25 @@ class Folder:
         return head.height, head.width // 2 if self.kind == "side by side" else head.width
 
 
-def groups_by(pattern: str | None) -> Groups:
-    """To which group an item belongs: what the pattern finds in its name, of parentheses the first, or itself.
+def groups_by(pattern: str, items: Iterable[Item]) -> Groups:
+    """To which group an item belongs: what the pattern finds in its name, of parentheses the first.
 
-    Raises ConfigError.
+    Raises ConfigError where it finds nothing in one of the `items`: that would be a group of its own, and leak.
     """
-    if pattern is None:
-        return lambda item: item.name
     try:
         known = re.compile(pattern)
     except re.error as error:
         raise ConfigError(f"data.groups={pattern} is no regular expression: {error}") from None
     part = min(known.groups, 1)
-    return lambda item: found[part] if (found := known.search(item.name)) and found[part] else item.name
+
+    def group(item: Item) -> str:
+        found = known.search(item.name)
+        return (found[part] or "") if found else ""
+
+    names = [item.name for item in items if not group(item)]
+    if names:
+        raise ConfigError(f"data.groups={pattern} finds nothing in {len(names)} names, as in {names[0]}")
+    return group
 
 
 def hold_out(

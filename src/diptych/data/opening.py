@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
@@ -106,8 +105,7 @@ def open_data(
     found = _with_themselves(found, pairing) if found.kind == "photos" else found
     reverse = found.reverses(found.direction)
     legends, of_labels = _legends(found, reverse, legend, snap_colours, instances, limit_mp)
-    grouped = groups_by(groups)
-    check_groups(found, groups)
+    grouped = None if groups is None else groups_by(groups, found.items())
     train, held_out = _splits(found, val, grouped)
     augment = Augment(parse_size(size), load, flip, resize, enlarge)
     channels, dtypes = turn(found.channels, reverse), turn(found.dtypes, reverse)
@@ -124,14 +122,6 @@ def open_data(
         notes=[*found.notes(), *compare.notes(found), *compare.divided(found, grouped), *of_labels],
     )  # fmt: skip
     return _measured(data)
-
-
-def check_groups(found: Folder, pattern: str | None) -> None:
-    """Raises ConfigError for a pattern that some names do not have: each would be a group of its own, and leak."""
-    alone = [item.name for item in found.items() if pattern is not None and not re.search(pattern, item.name)]
-    if alone:
-        count = sum(1 for _ in found.items())
-        raise ConfigError(f"data.groups={pattern} finds nothing in {len(alone)} of {count} names, as in {alone[0]}")
 
 
 def _with_themselves(found: Folder, task: Task) -> Folder:
@@ -216,14 +206,14 @@ def parse_size(size: int | str) -> tuple[int, int]:
     return int(words[-1]), int(words[0])
 
 
-def _splits(found: Folder, val: float, groups: Groups) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+def _splits(found: Folder, val: float, groups: Groups | None) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
     if not 0 <= val < 1:
         raise ConfigError(f"data.val={val} is not a share: use 0 up to below 1")
     train, held_out = found.pairs("train"), found.pairs("val")
     if held_out or not train or val == 0:
         return train, held_out
-    if len(count := set(map(groups, train))) == 1:
-        one = "one training pair" if len(train) == 1 else f"one group of training pairs ({count.pop()})"
+    if len({groups(item) if groups else item.name for item in train}) == 1:
+        one = f"one group of training pairs ({groups(train[0])})" if groups else "one training pair"
         raise DataError(f"{found.place} has {one} and none to validate with: add pairs, or set data.val=0")
     return hold_out(train, val, groups)
 
@@ -291,4 +281,6 @@ def _fingerprint(found: Folder) -> str:
     paths = {path for item in found.items() for path in item.files}
     for name, path in sorted((_in_one_form(found.relative(path)), path) for path in paths):
         sha.update(f"{name.as_posix()} {path.stat().st_size}\n".encode(errors="surrogateescape"))
+    for item in found.items():
+        sha.update(item.text.encode())
     return sha.hexdigest()

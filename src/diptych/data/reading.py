@@ -13,7 +13,7 @@ from diptych.data.folders import Item
 from diptych.errors import DataError
 from diptych.images import Picture
 from diptych.images.legend import Legend
-from diptych.kinds import MapKind, of_domain
+from diptych.kinds import Images, Labels, MapKind
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,14 @@ class PairReader:
 
     def as_known(self, picture: Picture, side: int, item: Item) -> Picture:
         """A picture as those of its side (0: source, 1: target): ids, or with the side's channels."""
-        low, high = span = self.ranges[side] or (0.0, 0.0)
-        kind = of_domain(self.channels[side], str(picture.array.dtype), low, high, self.legends[side])
+        legend, span = self.legends[side], self.ranges[side]
+        kind = Labels(legend) if legend else Images(self.channels[side])
         try:
             picture = kind.read(picture, snap=self.snap)
         except DataError as error:
             path = item.b if item.b and side != self.reverse else item.a
             raise DataError(f"{path} {error}") from None
-        if self.ranges[side] is None:
+        if span is None:
             return picture
         return replace(picture, array=picture.array.clip(*span).astype(picture.array.dtype))
 

@@ -167,9 +167,7 @@ def implied(translator: Translator, data: Data) -> str | None:
     Raises ConfigError when the model does not go that way.
     """
     (source, target), own = translator.directions[0], data.names[:2]
-    if own in translator.directions:
-        return own[1] if own[1] != target else None
-    if own == (target, source):
+    if own == (target, source) and own not in translator.directions:
         raise ConfigError(f"the model translates {source} to {target} only, not {target} to {source}")
     if own[1] not in (domain.name for domain in translator.card.domains):
         return None  # called otherwise than in training

@@ -74,7 +74,7 @@ def _page(title: str, sections: Sequence[Markup]) -> str:
 
 def _head(title: str, evaluation: Evaluation, names: Names) -> Markup:
     pictures = _count(len(evaluation.rows))
-    took = f"{pictures} of the {evaluation.split} split, translated and judged in {evaluation.seconds:.1f} s"
+    took = f"{pictures} of the {evaluation.split} split, translated and scored in {evaluation.seconds:.1f} s"
     panels = (tag("span", class_="panel source"), tag("span", class_="panel output"))
     return join(
         [

@@ -1,4 +1,4 @@
-"""JPEG: plain ones by libjpeg-turbo, in half of Pillow's time; Pillow judges what that refuses."""
+"""JPEG: plain ones by libjpeg-turbo, in half of Pillow's time; Pillow decides on what that refuses."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class BicycleGAN(Method):
     + latent * E|mean by E(G(x, z)) - z|, which moves G alone: with E, it would hide codes that nobody sees (§4).
 
     A batch is taken in pairs. The first of a pair, source and target, goes through both cycles; the second is only the
-    example of a real target that D2 is shown, so that it does not see the target of what it judges. One picture alone,
+    example of a real target that D2 is shown, so that it does not see the target of its input. One picture alone,
     as in a batch of one or at the end of an odd one, is both. With batch 2 that is the published step. A loss is the
     mean over pairs, a lone picture being half a pair; so a batch in parts is as the whole where the parts are even.
 

@@ -175,7 +175,7 @@ class Method(nn.Module):
         """Compute once, for a copy that is only used, what `translate` would compute from the weights at each call."""
 
 
-def kinds(method: type[Method] | Method) -> dict[str, str]:
+def kinds_of(method: type[Method] | Method) -> dict[str, str]:
     """Of which kind each argument of `steps` is: as it is annotated, else what it is called, or images if it must be
     given."""
     hints = get_type_hints(method.steps, include_extras=True)
@@ -195,7 +195,7 @@ def kind_of(annotation: Any) -> str:
 
 def of_kind(method: type[Method] | Method, *wanted: str) -> tuple[str, ...]:
     """The names of what a method learns from that are of these kinds, in order."""
-    return tuple(name for name, kind in kinds(method).items() if kind in wanted)
+    return tuple(name for name, kind in kinds_of(method).items() if kind in wanted)
 
 
 def inputs(method: type[Method] | Method) -> tuple[str, ...]:
@@ -205,7 +205,7 @@ def inputs(method: type[Method] | Method) -> tuple[str, ...]:
 
 def arguments(method: type[Method] | Method, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Of a batch, pictures by their names and all else by its kind, what the method learns from, as it calls it."""
-    keys = {name: name if kind in PICTURES else kind for name, kind in kinds(method).items()}
+    keys = {name: name if kind in PICTURES else kind for name, kind in kinds_of(method).items()}
     return {name: batch[key] for name, key in keys.items() if key in batch}
 
 
@@ -231,7 +231,7 @@ def label_inputs(method: type[Method] | Method) -> tuple[str, ...]:
 def required(method: type[Method] | Method) -> tuple[str, ...]:
     """The names of what a method learns from that have no default."""
     parameters = inspect.signature(method.steps).parameters
-    return tuple(name for name in kinds(method) if parameters[name].default is inspect.Parameter.empty)
+    return tuple(name for name in kinds_of(method) if parameters[name].default is inspect.Parameter.empty)
 
 
 def preset(method: type[Method], **defaults: Any) -> Callable[..., None]:

@@ -55,7 +55,7 @@ class AutoEncoder(nn.Module):
 
 
 class MUNIT(Method):
-    """Auto-encoders a and b exchange contents c and draw styles s ~ N(0, 1); d_a and d_b judge what they make of them.
+    """Auto-encoders a and b exchange contents c and draw styles s ~ N(0, 1); d_a and d_b are their discriminators.
 
     With ab = b.decode(c_a, s_b): min max adversarial * GAN + recon_x * E|a.decode(c_a, s(a)) - a|
     + recon_c * E|c(ab) - c_a| + recon_s * E|s(ba) - s_a| + cycle * E|a.decode(c(ab), s(a)) - a|, and the same with a

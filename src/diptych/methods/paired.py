@@ -1,7 +1,7 @@
 """Ours, for pairs and minutes of training: a U-Net without norms, a loss of deep features, and a discriminator.
 
 A U-Net without norms or strides; distances in deep features (Johnson et al. 2016; Zhang et al. 2018) of
-EfficientNet-Lite0; a relativistic adversary (Jolicoeur-Martineau 2018) that judges the same features (Sauer et al.
+EfficientNet-Lite0; a relativistic adversary (Jolicoeur-Martineau 2018) on the same features (Sauer et al.
 2021), or the pixels, held by R1 and R2 (Huang et al. 2024). benchmarks/ablation.py measures what each part gives.
 """
 

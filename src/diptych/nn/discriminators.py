@@ -1,4 +1,4 @@
-"""Discriminators: a picture in, a map of logits out, one for each patch that is judged."""
+"""Discriminators: a picture in, a map of logits out, one for each patch."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Nothing in them differs between training and use, no statistic is shared between distant parts of a picture, and nothing
 has the period of a grid: strides, transposed and sub-pixel convolutions leave one in what they make, and in the
-gradients of what judges it (Odena et al. 2016).
+gradients of a discriminator (Odena et al. 2016).
 """
 
 from __future__ import annotations

@@ -12,8 +12,7 @@ from typing import Any
 
 import torch
 
-from diptych import kinds as maps
-from diptych import tasks
+from diptych import kinds, tasks
 from diptych.data.dataset import MULTI_DOMAIN, PAIRS, Data
 from diptych.data.loader import Batches
 from diptych.data.opening import open_data
@@ -24,7 +23,7 @@ from diptych.methods.method import (
     Method,
     arguments,
     inputs,
-    kinds,
+    kinds_of,
     label_inputs,
     of_kind,
     parameters,
@@ -42,8 +41,8 @@ from diptych.training.budget import Budget, Stopwatch
 from diptych.training.estimate import training_bytes
 from diptych.training.recipe import Best, Recipe, Train, channel_options, inherited
 
-GIVEN = (*PICTURES, "domain", "text")
-"""The kinds that the data has for every method that asks for them."""
+BESIDE = {PAIRS: ("text",), MULTI_DOMAIN: ("domain", "text")}
+"""The kinds that go with the images of a method's inputs, besides maps."""
 PARTS = {"tick": 100, "sample": 20, "validate": 20, "checkpoint": 20}
 """Into how many parts a training is divided by its ticks, sample grids, scores and saved states, if not asked."""
 
@@ -224,7 +223,7 @@ class Plan:
         validate = f", {len(self.data.val)} pairs to validate" if self.data.val else ", none to validate"
         if self.inputs == PAIRS:
             return f"{len(self.data.train)} pairs to train on{validate}"
-        counts = " and ".join(str(len(side)) for side in self.data.singles("train"))
+        counts = listed([str(len(side)) for side in self.data.singles("train")])
         apart = ", their pairing unused" if self.data.paired else ""
         return f"{counts} pictures to train on{apart}{validate if self.data.val else ''}"
 
@@ -314,26 +313,7 @@ def complete(recipe: Recipe, data: Data, inputs: tuple[str, ...]) -> Recipe:
             f"{recipe.name} needs label maps as its {', '.join(missing)}, and data.labels={recipe.data['labels']} is "
             f"the other side: turn data.direction"
         )
-    learned = kinds(find(recipe.name))
-    if recipe.method.get("classes") and "label" in learned:
-        raise ConfigError(
-            f"method.classes = {recipe.method['classes']}: diptych train has no labels to give to {recipe.name}, and "
-            f"without them it would learn none: leave it out (in Python, a Trainer's batches may hold `label`)"
-        )
-    unused = set(recipe.data["maps"] or {}) - set(learned.values()) - {"instances"}
-    if unused and recipe.data["task"] in tasks.names():
-        raise ConfigError(
-            f"data.maps.{min(unused)}: {recipe.name} learns from no {min(unused)}, and the task {recipe.data['task']} "
-            f"asks for none: leave it out"
-        )
-    for kind in set(learned.values()) - {*GIVEN, "label"}:
-        maps.find(kind)  # refuses what there is no data for, by its name
-    lacking = [learned[name] for name in required(find(recipe.name)) if learned[name] not in (*GIVEN, *data.read.maps)]
-    if lacking:
-        raise ConfigError(
-            f"{recipe.name} learns from {lacking[0]}, and the data has none: name their folder, beside the others, "
-            f"by data.maps.{lacking[0]}=FOLDER"
-        )
+    check_kinds(recipe, data, inputs)
     method = {**recipe.method, **found, **fitting(recipe, data.augment.size), **available(recipe)}
     files = [name for name in ("folder", "a", "b", "legend") if isinstance(recipe.data[name], str)]
     places = {name: str(shipped(Path(recipe.data[name])).absolute()) for name in files}
@@ -348,6 +328,38 @@ def complete(recipe: Recipe, data: Data, inputs: tuple[str, ...]) -> Recipe:
         raise ConfigError(f"train.best={train.best} needs pairs to score, in val/: leave it out, or add them")
     way = {"direction": data.folder.direction} if recipe.data["direction"] == "auto" else {}
     return replace(recipe, method=method, data={**recipe.data, **places, **way}, train=train)
+
+
+def check_kinds(recipe: Recipe, data: Data, inputs: tuple[str, ...]) -> None:
+    """Raises ConfigError for what the method must be given and the data lacks, and for maps that it has no use for."""
+    method, learned = find(recipe.name), kinds_of(find(recipe.name))
+    if recipe.method.get("classes") and "label" in learned:
+        raise ConfigError(
+            f"method.classes = {recipe.method['classes']}: diptych train has no labels to give to {recipe.name}, and "
+            f"without them it would learn none: leave it out (in Python, a Trainer's batches may hold `label`)"
+        )
+    if data.read.maps and inputs != PAIRS:
+        raise ConfigError(
+            f"{' and '.join(data.read.maps)} go with pairs, and {recipe.name} learns without pairs: leave data.maps "
+            f"and data.instances out"
+        )
+    unused = set(recipe.data["maps"] or {}) - set(learned.values()) - {"instances"}
+    if unused and recipe.data["task"] in tasks.names():
+        raise ConfigError(
+            f"data.maps.{min(unused)}: {recipe.name} learns from no {min(unused)}, and the task {recipe.data['task']} "
+            f"asks for none: leave it out"
+        )
+    for kind in set(learned.values()) - {*PICTURES, "domain", "text", "label"}:
+        kinds.find(kind)  # refuses what there is no data for, by its name
+    there = {*PICTURES, *BESIDE.get(inputs, ()), *data.read.maps}
+    lacking = [learned[name] for name in required(method) if learned[name] not in there]
+    if lacking and inputs == PAIRS and lacking[0] != "domain":
+        raise ConfigError(
+            f"{recipe.name} learns from {lacking[0]}, and the data has none: name their folder, beside the others, by "
+            f"data.maps.{lacking[0]}=FOLDER"
+        )
+    if lacking:
+        raise ConfigError(f"{recipe.name} learns from {lacking[0]}, and none goes with {' and '.join(inputs)} in data")
 
 
 def default_best(data: Data, inputs: tuple[str, ...]) -> Best:

@@ -75,14 +75,16 @@ def preview(translator: Translator, data: Data) -> np.ndarray:
     """A grid `H W 3` of a few pictures, held out where there are such.
 
     In each row: source, output, target of a pair; without pairs, source and output, and for a model that works both
-    ways a picture of the other domain and its output.
+    ways a picture of the other domain and its output; of more domains than two the first to each other.
     """
     split = "val" if data.val else "train"
     if data.items(split):
         shown = list(islice(data.pairs(split), SHOWN))
         outputs = translator.many([source for _, source, _ in shown])
         return images.grid([[s.visible, o.visible, t.visible] for (_, s, t), o in zip(shown, outputs, strict=True)])
-    columns = [list(rows(translator, data, *direction)) for direction in translator.directions]
+    first, several = translator.card.source.name, len(translator.card.domains) > 2
+    shown_ways = [way for way in translator.directions if way[0] == first or not several]
+    columns = [list(rows(translator, data, *way)) for way in shown_ways]
     return images.grid([list(chain(*row)) for row in zip(*columns, strict=False)])
 
 

@@ -1,6 +1,6 @@
 """Common remedies for discriminators that go wrong, or learn their few pictures by heart, for any method that has some.
 
-They act from outside: a method says which of its parts judge pictures, and what these see; the trainer does the rest.
+From outside: a method says which of its parts are discriminators, and what they see; the trainer does the rest.
 """
 
 from __future__ import annotations
@@ -83,11 +83,11 @@ class Stabilized:
         self.options, self.inputs = options, inputs(method)
         self.channels: list[int] = []
         self.due = True
-        for judge in discriminators(method):
+        for discriminator in discriminators(method):
             if options.spectral_norm:
-                normalise(judge)
+                normalise(discriminator)
             if options.diffaugment:
-                judge.register_forward_pre_hook(self.augment)
+                discriminator.register_forward_pre_hook(self.augment)
 
     def rate(self, group: str) -> float:
         """The factor on the learning rate of this group of networks."""
@@ -98,7 +98,7 @@ class Stabilized:
         self.channels = [x.shape[1] for name, x in batch.items() if x.dim() == 4 and name in self.inputs]
         self.due = number % self.options.r1_every == 0
 
-    def augment(self, judge: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def augment(self, discriminator: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Change what a discriminator is about to see. It sees one picture, or all pictures of a pair as one."""
         x, *others = inputs
         pictures = self.channels if sum(self.channels) == x.shape[1] else ()
@@ -108,7 +108,9 @@ class Stabilized:
         """What is added to the loss of `step`."""
         if not (self.options.r1 and self.due and step.real_inputs):
             return {}
-        penalties = torch.stack([slope_penalty(judge, real) for judge, real in step.real_inputs.items()])
+        penalties = torch.stack(
+            [slope_penalty(discriminator, real) for discriminator, real in step.real_inputs.items()]
+        )
         return {"stabilizers.r1": self.options.r1 / 2 * self.options.r1_every * penalties.sum()}
 
     def power_iteration(self, moved: list[nn.Module]) -> None:
@@ -120,14 +122,14 @@ class Stabilized:
 
 
 def discriminators(method: Method) -> list[nn.Module]:
-    """The parts of `method` that judge pictures; where an option has one off, it is not there."""
+    """The discriminators of `method`; where an option has one off, it is not there."""
     parts = dict(method.named_children())
     return [parts[name] for name in method.discriminators if name in parts]
 
 
-def normalise(judge: nn.Module) -> None:
+def normalise(discriminator: nn.Module) -> None:
     """Put a spectral norm on every convolution and every linear layer that learns; a pretrained network does not."""
-    for layer in list(judge.modules()):
+    for layer in list(discriminator.modules()):
         if isinstance(layer, nn.Conv2d | nn.Linear) and isinstance(layer.weight, nn.Parameter):
             parametrize.register_parametrization(layer, "weight", SpectralNorm(layer.weight))
 
