@@ -223,7 +223,7 @@ def test_an_imported_translator_takes_pictures_of_any_size(tmp_path: Path) -> No
         (["unet instance", "patch instance", "patch instance"], "2 discriminators"),
         ([], "these 0 files"),
         (["resnet batch"], "resnet_1blocks; pix2pix has unet_512, unet_256"),
-        (["resnet instance", "pixel instance"], r"judges 3 channels.*3 \+ 1.*CycleGAN"),
+        (["resnet instance", "pixel instance"], r"takes 3 channels.*3 \+ 1.*CycleGAN"),
         (["resnet instance dropout", "patch batch"], "instance norm, the discriminator batch"),
     ],
 )

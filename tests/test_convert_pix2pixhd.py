@@ -192,7 +192,7 @@ def test_a_tensor_of_another_shape_is_refused(file: str, key: str, shape: tuple[
 @pytest.mark.parametrize(
     ("names", "others", "fault"),
     [
-        ("GD", {"target_channels": 4}, "the discriminator judges 9 channels, the generator has 5 [+] 3"),
+        ("GD", {"target_channels": 4}, "the discriminator takes 9 channels, the generator has 5 [+] 3"),
         ("GD", {"norm": "batch"}, "some networks have batch norm"),
         ("D", {}, r"no generator among the files: give latest_net_G\.pth"),
         ("E", {}, r"no generator among the files: give latest_net_G\.pth"),
