@@ -19,8 +19,8 @@ LOSSLESS = [
     (format, dtype, channels, alpha)
     for format, dtypes, counts, alphas in [
         ("PNG", ("uint8", "uint16"), (1, 3), (False, True)),
-        ("TIFF", ("uint8", "uint16", "float32"), (1, 2, 3, 4, 5, 7), (False, True)),
-        ("NPY", ("uint8", "uint16", "float32"), (1, 2, 3, 4, 9), (False,)),
+        ("TIFF", ("uint8", "uint16", "int16", "float32"), (1, 2, 3, 4, 5, 7), (False, True)),
+        ("NPY", ("uint8", "uint16", "int16", "float32"), (1, 2, 3, 4, 9), (False,)),
         ("BMP", ("uint8",), (1, 3), (False,)),
     ]
     for dtype in dtypes
@@ -138,7 +138,9 @@ def test_of_an_animation_the_first_frame_is_read_and_said(tmp_path: Path) -> Non
     assert "first of 3 frames" in picture.notes
 
 
-@pytest.mark.parametrize(("dtype", "kept"), [("int16", "float32"), ("float64", "float32"), ("bool", "uint8")])
+@pytest.mark.parametrize(
+    ("dtype", "kept"), [("int8", "int16"), ("int32", "float32"), ("float64", "float32"), ("bool", "uint8")]
+)
 def test_other_numbers_are_converted_and_said(tmp_path: Path, dtype: str, kept: str) -> None:
     array = np.array([[0, 1], [1, 0]]).astype(dtype)
     np.save(tmp_path / "a.npy", array)

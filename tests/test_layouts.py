@@ -245,10 +245,10 @@ def test_pictures_beside_a_lone_test_are_for_training(tmp_path: Path) -> None:
 
 def test_what_is_left_out_is_counted_by_kind_in_the_check_and_in_training(tmp_path: Path) -> None:
     side_by_side(tmp_path, 4)
-    for name in ("1.dcm", "2.dcm", "notes.txt", "._000.png", ".DS_Store", "@eaDir/000.png"):
+    for name in ("1.psd", "2.psd", "notes.txt", "._000.png", ".DS_Store", "@eaDir/000.png"):
         (tmp_path / "train" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "train" / name).write_bytes((tmp_path / "train" / "000.png").read_bytes()[: 9 * (name[0] == "@")])
-    counts = "2 .dcm, 2 system files, 1 .txt, 1 system folder"
+    counts = "2 .psd, 2 system files, 1 .txt, 1 system folder"
     assert f"Left out by kind: {counts}" in diptych("data", "check", tmp_path).out
     assert json.loads(diptych("data", "check", tmp_path, "--json").out)["left_out"] == counts
     said = diptych("train", "pix2pix", "--data", tmp_path, "--dry-run", *TINY)

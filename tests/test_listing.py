@@ -36,7 +36,7 @@ def test_what_systems_put_beside_pictures_is_no_picture_in_a_folder_and_in_a_zip
     assert kind_of(name, lambda: bytes_of(".jpg", tmp_path))
 
 
-@pytest.mark.parametrize("suffix", [".jfif", ".jpe", ".JIF", "", ".jpg_large", ".dcm", ".webp", ".1"])
+@pytest.mark.parametrize("suffix", [".jfif", ".jpe", ".JIF", "", ".jpg_large", ".psd", ".webp", ".1"])
 def test_a_picture_is_known_by_its_content_where_its_suffix_says_nothing(tmp_path: Path, suffix: str) -> None:
     root = tmp_path / "root"
     root.mkdir()
@@ -54,7 +54,7 @@ def test_all_suffixes_of_jpeg_are_written_as_jpeg(tmp_path: Path, suffix: str) -
     ("name", "content", "kind"),
     [
         ("notes.txt", b"BMW and other cars are in the folder beside this one", ".txt"),
-        ("scan.dcm", bytes(128) + b"DICM", ".dcm"),
+        ("scan.psd", b"8BPS" + bytes(128), ".psd"),
         ("x.ppm", b"P6 1 1 255 abc", ".ppm"),
         ("raw.NEF", b"II*\0" + bytes(40), ".nef"),
         ("x.png.crdownload", b"\x89PNG\r\n\x1a\n", ".crdownload"),
@@ -70,10 +70,10 @@ def test_what_is_no_picture_is_left_out_by_kind(tmp_path: Path, name: str, conte
 
 
 def test_what_is_left_out_is_counted_the_most_frequent_first(tmp_path: Path) -> None:
-    for name in ("a.dcm", "b.DCM", "c.dcm", "._1.png", "._2.png", "notes.txt"):
+    for name in ("a.psd", "b.PSD", "c.psd", "._1.png", "._2.png", "notes.txt"):
         (tmp_path / name).write_bytes(b"?")
     os.mkfifo(tmp_path / "x.png")
-    assert list_pictures(tmp_path).counted() == "3 .dcm, 2 system files, 1 .txt, 1 FIFO"
+    assert list_pictures(tmp_path).counted() == "3 .psd, 2 system files, 1 .txt, 1 FIFO"
 
 
 @pytest.mark.filterwarnings("error")

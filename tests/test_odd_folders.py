@@ -97,10 +97,10 @@ def test_links_in_circles_and_what_is_no_file_are_said_and_end(tmp_path: Path) -
 def test_translation_and_data_agree_on_what_belongs_to_a_folder(tmp_path: Path) -> None:
     root = side_by_side(tmp_path / "data", 3, split=".")
     hidden = "._0.png .DS_Store .thumbnails/1.png .ipynb_checkpoints/0.png"
-    others = "Thumbs.db __MACOSX/0.png @eaDir/1.jpg previews/0.png x.heic old.png~ raw.NEF scan.dcm notes.txt"
+    others = "Thumbs.db __MACOSX/0.png @eaDir/1.jpg previews/0.png x.heic old.png~ raw.NEF scan.psd notes.txt"
     for name in f"{hidden} {others}".split():
         (root / name).parent.mkdir(exist_ok=True)
-        (root / name).write_bytes((root / "000.png").read_bytes() if name not in ("scan.dcm", "notes.txt") else b"text")
+        (root / name).write_bytes((root / "000.png").read_bytes() if name not in ("scan.psd", "notes.txt") else b"text")
     (root / "empty").mkdir()
     save(root / "y.jpg", noise(16, 32)).rename(root / "y.jfif")
     jobs, left_out = plan([root], tmp_path / "out")

@@ -16,6 +16,7 @@ from pictures import noise
 
 from diptych import images
 from diptych.errors import ConfigError, DataError
+from diptych.images import Picture
 from diptych.inference import destinations as places
 from diptych.inference.destinations import Job, folds_case, plan, refuse_clashes
 from diptych.model.translator import Translator
@@ -75,8 +76,8 @@ NAMED = {
     "photo.ppm": ("PNG", "photo.png"),
     "photo.gz": ("WEBP", "photo.webp"),
     "photo.png~": ("TIFF", "photo.tif"),
-    "photo.dcm": ("BMP", "photo.bmp"),
-    "photo.of.2024": ("NPY", "photo.of.npy"),
+    "photo.psd": ("BMP", "photo.bmp"),
+    "photo.of.2024": ("NPY", "photo.of.2024.npy"),
     ".photo": ("GIF", ".photo.gif"),
 }
 
@@ -92,7 +93,7 @@ def test_a_name_that_says_no_format_is_translated_by_what_is_in_it(name: str, tr
     assert ("names no format" in said.err) == (result != name)
 
 
-@pytest.mark.parametrize("name", ["scan", "scan.dcm", "scan.gz", "scan.ppm", "scan.heic", "scan.png"])
+@pytest.mark.parametrize("name", ["scan", "scan.psd", "scan.gz", "scan.ppm", "scan.heic", "scan.png"])
 def test_what_is_no_picture_is_said_in_a_sentence_under_any_name(name: str, translator: Path, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"P6 1 1 255 abc")
     said = diptych("translate", translator, tmp_path / name, "--out", tmp_path / "out")
@@ -172,7 +173,7 @@ def test_that_a_gif_holds_few_colours_is_said(
     clear = noise(32, 32, 1)[..., 0] if alpha else None
     (tmp_path / "a.gif").write_bytes(images.encode(noise(32, 32, channels), "GIF", alpha=clear))
     assert said in diptych("translate", translator, tmp_path / "a.gif", "--out", tmp_path / "out").err
-    assert images.lost("GIF", 1, alpha=False) == images.lost("PNG", 3, alpha=True) == ()
+    assert images.lost("GIF", Picture(noise(channels=1))) == images.lost("PNG", Picture(noise())) == ()
 
 
 @pytest.fixture
@@ -299,7 +300,7 @@ def test_a_file_is_no_place_for_a_folder_of_results(folder: Path, tmp_path: Path
 def test_what_is_left_out_of_a_folder_and_what_failed_is_counted_by_kind(
     folder: Path, translator: Path, tmp_path: Path
 ) -> None:
-    for name in ("notes.txt", "a.dcm", "b.dcm", "._x.jpg", ".unfinished-0123abcd-x.png", "deep/Thumbs.db"):
+    for name in ("notes.txt", "a.psd", "b.psd", "._x.jpg", ".unfinished-0123abcd-x.png", "deep/Thumbs.db"):
         (folder / name).write_bytes(b"text")
     for name in ("cut.png", "text.jpg"):
         (folder / name).write_bytes(b"\x89PNG")
@@ -309,16 +310,16 @@ def test_what_is_left_out_of_a_folder_and_what_failed_is_counted_by_kind(
     assert "4 of 6 pictures translated" in said.out
     (line,) = (line for line in said.err.splitlines() if line.startswith("left out: "))
     counts = line.removeprefix("left out: ").split(", ")
-    assert sorted(counts) == ["1 .txt", "1 hidden file", "2 .dcm", "2 system files"]
+    assert sorted(counts) == ["1 .txt", "1 hidden file", "2 .psd", "2 system files"]
     assert "failed: 2 refused files" in said.err
     assert sorted(contents(tmp_path / "out")) == ["deep/y.jpg", "scan.png", "x.jpg", "x.png"]
 
 
 def test_a_folder_of_other_files_says_which(translator: Path, tmp_path: Path) -> None:
-    for name in ("a.dcm", "b.dcm", "c.txt"):
+    for name in ("a.psd", "b.psd", "c.txt"):
         images.write(tmp_path / "in" / "x.png", noise())
         (tmp_path / "in" / name).write_text("text")
     (tmp_path / "in" / "x.png").unlink()
     said = translate(translator, tmp_path / "in", "--out", tmp_path / "out")
     assert said.code == 2
-    assert "left out: 2 .dcm, 1 .txt" in said.err
+    assert "left out: 2 .psd, 1 .txt" in said.err

@@ -143,7 +143,7 @@ def _look(root: Path, place: Callable[[Parts, bool], Parts]) -> Found:
     kept: Files = defaultdict(list)
     for here, paths in files.items():
         kept[here[0], here[1]] += paths
-    names = {path: "/".join((*here[2:], path.stem)) for here, paths in files.items() for path in paths}
+    names = {path: "/".join((*here[2:], images.stem(path))) for here, paths in files.items() for path in paths}
     kinds = [kind for _, kind in entries if kind]
     by_name = {place: sorted(paths, key=lambda path: path.parts) for place, paths in kept.items()}
     lettered = any(LETTERED.fullmatch(path.parts[depth]) for path in names)

@@ -1,16 +1,25 @@
 """Bytes to array to tensor in [-1, 1] and back, without losing bits, channels, alpha or the picture's orientation.
 
-A *picture* is an array `H W C` with C >= 1, of uint8, uint16 or float32; a batch is `B C H W`, float, in [-1, 1].
-Nothing is decoded before its header has passed a limit of pixels, and no decoder's exception leaves this package.
+A *picture* is an array `H W C` with C >= 1, of uint8, uint16, int16 or float32; a batch is `B C H W`, float, in
+[-1, 1]. Nothing is decoded before its header has passed a limit of pixels; no decoder's exception leaves this package.
 """
 
 from diptych.images.display import display_image
-from diptych.images.formats import FORMATS, LIMIT_MP, MEDIA_TYPES, SUFFIX_OF, SUFFIXES
+from diptych.images.formats import FORMATS, LIMIT_MP, MEDIA_TYPES, SUFFIX_OF, SUFFIXES, stem
 from diptych.images.listing import kind_of, list_pictures
 from diptych.images.picture import Header, Picture
 from diptych.images.reading import READING, format_of, from_array, from_pillow, header, in_parts, read, read_metadata
 from diptych.images.showing import displayable, grid
-from diptych.images.values import convert, fitting_range, from_unit, match_channels, resize, to_unit, value_range
+from diptych.images.values import (
+    convert,
+    fitting_range,
+    from_unit,
+    match_channels,
+    measured,
+    resize,
+    to_unit,
+    value_range,
+)
 from diptych.images.writing import can_hold, encode, lost, write
 
 __all__ = [
@@ -39,9 +48,11 @@ __all__ = [
     "list_pictures",
     "lost",
     "match_channels",
+    "measured",
     "read",
     "read_metadata",
     "resize",
+    "stem",
     "to_unit",
     "value_range",
     "write",

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageCms
 
+from diptych.images.values import measured
+
 DAMAGED = "damaged colour profile left out: colours as they are"
 CONVERTED = "colours converted from"
 MODES = {"RGB": (3, "RGB"), "GRAY": (1, "L"), "CMYK": (4, "CMYK")}
@@ -50,8 +52,9 @@ def note(profile: bytes, samples: int, dtype: str) -> tuple[str, ...]:
         return ()
     if MODES[known.space][0] != samples:
         return (f"colour profile {known.name} is for {known.space}, not for {samples} channel(s): left out",)
-    if dtype == "float32":
-        return (f"colour profile {known.name} is not applied to floats: colours as they are",)
+    if measured(dtype):
+        kind = "floats" if dtype == "float32" else "signed numbers"
+        return (f"colour profile {known.name} is not applied to {kind}: colours as they are",)
     return (f"{CONVERTED} {known.name} to sRGB",)
 
 

@@ -1,5 +1,9 @@
 """The file formats that are read and written, by suffix, and how large a picture may be."""
 
+from __future__ import annotations
+
+from pathlib import PurePath
+
 LIMIT_MP = 50.0
 FORMATS = {
     ".png": "PNG",
@@ -13,6 +17,8 @@ FORMATS = {
     ".gif": "GIF",
     ".avif": "AVIF",
     ".npy": "NPY",
+    ".dcm": "DICOM",
+    ".dicom": "DICOM",
 }
 SUFFIXES = frozenset(FORMATS)
 SUFFIX_OF = {format: suffix for suffix, format in reversed(FORMATS.items())}
@@ -20,4 +26,14 @@ SUFFIX_OF = {format: suffix for suffix, format in reversed(FORMATS.items())}
 MEDIA_TYPES = {
     **{name: f"image/{name.lower()}" for name in ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")},
     "NPY": "application/octet-stream",
+    "DICOM": "application/dicom",
 }
+
+
+def stem(path: PurePath) -> str:
+    """A file's name without its suffix; DICOM files are often called by numbers, the last of which is none.
+
+    >>> stem(PurePath("scans/head.dcm")), stem(PurePath("1.3.12.7"))
+    ('head', '1.3.12.7')
+    """
+    return path.name if path.suffix[1:].isdigit() else path.stem

@@ -254,7 +254,7 @@ def whole(array: np.ndarray) -> np.ndarray:
     """Numbers `H W 1` as ids. Raises DataError for what is none."""
     if array.shape[2] != 1:
         raise DataError(f"has {array.shape[2]} channels: a label map has one, of class ids, or colours")
-    if array.dtype.kind == "f":
+    if array.dtype.kind in "if":
         ids = array.clip(0, MOST - 1).astype(np.uint16)
         if not (ids == array).all():
             raise DataError(f"holds numbers that are no ids, from {array.min():g} to {array.max():g}")

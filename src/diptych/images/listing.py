@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from diptych.errors import DataError
 from diptych.images.formats import SUFFIXES
-from diptych.images.reading import format_of
+from diptych.images.reading import BEGINNING, format_of
 
 SYSTEM = re.compile(
     r"\._.*|~\$.*|\.ds_store|(eh)?thumbs(_vista)?\.db|desktop\.ini|icon\r|__macosx|\.appledouble|@eadir|@tmp|#recycle"
@@ -27,8 +27,6 @@ RAW = ".dng .nef .nrw .cr2 .arw .sr2 .srf .pef .rw2 .srw .3fr .erf .kdc .dcr .ii
 UNFINISHED_OR_OLD = ".part .partial .tmp .crdownload .download .bak .orig .old"
 NEVER = frozenset(f"{RAW} {UNFINISHED_OR_OLD}".split())
 """Suffixes of files that may begin like a picture and are none to work with."""
-BEGINNING = 32
-"""Bytes of a file that say what it is."""
 LINKS = 3
 """Links to folders that are followed one inside the other: without a bound, links in a ring have endless paths."""
 
@@ -36,7 +34,7 @@ Start = Callable[[], bytes]
 
 
 class Entry(NamedTuple):
-    """A picture, whose kind is ""; or what is left out, and of what kind that is: ".dcm", "system file"."""
+    """A picture, whose kind is ""; or what is left out, and of what kind that is: ".psd", "system file"."""
 
     path: Path
     kind: str
@@ -49,7 +47,7 @@ class Listing(NamedTuple):
     left_out: list[Entry]
 
     def counted(self) -> str:
-        """What is left out, counted by kind: `3 .dcm, 2 .txt, 5 system files`; "" for nothing."""
+        """What is left out, counted by kind: `3 .psd, 2 .txt, 5 system files`; "" for nothing."""
         return counted(entry.kind for entry in self.left_out)
 
 

@@ -35,11 +35,17 @@ class Tag(NamedTuple):
 
 @dataclass(frozen=True)
 class Metadata:
-    """dpi: pixels per inch, across and down. tags: of a GeoTIFF. no_data: the number of pixels that hold nothing."""
+    """dpi: pixels per inch, across and down. tags: of a GeoTIFF. no_data: the number of pixels that hold nothing.
+
+    window: the values that are black and white to the eye, as a DICOM says it; it changes none, and is not true of a
+    translation. dicom: tags of a DICOM that are kept, by their keywords.
+    """
 
     dpi: tuple[float, float] | None = None
     tags: tuple[Tag, ...] = ()
     no_data: float | None = None
+    window: tuple[float, float] | None = None
+    dicom: tuple[tuple[str, str | tuple[str, ...]], ...] = ()
 
     def turned(self, orientation: int) -> Metadata:
         """That of the pixels turned by EXIF's orientation, 1..8: coordinates are true of what is not turned alone."""
@@ -48,13 +54,18 @@ class Metadata:
         return Metadata(self.dpi[::-1] if self.dpi and orientation > 4 else self.dpi, no_data=self.no_data)
 
     def held_by(self, dtype: np.dtype | str, *, ids: bool = False) -> Metadata:
-        """The same for pixels of another type, which may lack the number for no data, or for ids, which do."""
+        """What is true of a translation, whose type may lack the number for no data, as ids do."""
+        if self.window:
+            return replace(self, window=None).held_by(dtype, ids=ids)
         if self.no_data is None:
             return self
         if ids:
             return replace(self, no_data=None)
         kind = np.dtype(dtype)
-        whole = kind.kind == "f" or (self.no_data == int(self.no_data) and 0 <= self.no_data <= np.iinfo(kind).max)
+        if kind.kind == "f":
+            return self
+        room = np.iinfo(kind)
+        whole = self.no_data == int(self.no_data) and room.min <= self.no_data <= room.max
         return self if whole else replace(self, no_data=None)
 
     def empty(self, array: np.ndarray) -> np.ndarray | None:

@@ -18,7 +18,7 @@ class Header(NamedTuple):
     width: int
     height: int
     channels: int  # of colour, alpha not counted
-    dtype: str  # uint8, uint16 or float32
+    dtype: str  # uint8, uint16, int16 or float32
     format: str  # Pillow's name, or NPY
     alpha: bool = False
     orientation: int = 1  # EXIF's 1..8, already applied to width and height
@@ -46,6 +46,15 @@ class Picture:
         """The picture for eyes: in the colours of its palette, if it has one."""
         return self.array if self.palette is None else self.palette[self.array[..., 0]]
 
+    @property
+    def windowed(self) -> np.ndarray:
+        """The picture for eyes, of numbers that its file has a window for, within it: uint8."""
+        if self.metadata.window is None:
+            return self.visible
+        low, high = self.metadata.window
+        share = (self.array.astype(np.float32) - low) / (high - low)
+        return (share.clip(0, 1) * 255).round().astype(np.uint8)
+
     def save(self, path: Path | str) -> Path:
         """Write it as a file whose suffix names the format. Raises DataError where that format cannot hold it."""
         from diptych.images.writing import write
@@ -57,4 +66,4 @@ class Picture:
         from diptych.images.showing import grid
         from diptych.images.writing import encode
 
-        return encode(grid([[self.visible]], gap=0), "PNG")
+        return encode(grid([[self.windowed]], gap=0), "PNG")

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from diptych.errors import DataError, DiptychError
-from diptych.images import avif, bmp, colour, jpeg, npy, pillow, png, tiff
+from diptych.images import avif, bmp, colour, dicom, jpeg, npy, pillow, png, tiff
 from diptych.images.formats import FORMATS, LIMIT_MP
 from diptych.images.metadata import Metadata, per_inch
 from diptych.images.picture import Header, Picture
@@ -23,7 +23,9 @@ from diptych.images.stored import Stored, native
 from diptych.storage.files import irregular
 
 Source = Path | str | bytes
-READING = 3
+BEGINNING = dicom.PREAMBLE + len(dicom.MAGIC)
+"""Bytes of a file that say what it is."""
+READING = 4
 """Grows when the same file becomes another array: what was decoded before is decoded again."""
 
 
@@ -41,7 +43,7 @@ def header(source: Source, *, limit_mp: float = math.inf) -> Header:
 def format_of(data: bytes) -> str:
     """The format of a picture file, by its first bytes. Raises DataError where it is none."""
     with _opened(data):
-        return _sniff(data[:16])
+        return _sniff(data[:BEGINNING])
 
 
 def read(source: Source, *, limit_mp: float = LIMIT_MP, indices: bool = False) -> Picture:
@@ -126,7 +128,7 @@ def _opened(source: Source) -> Iterator[BinaryIO]:
 
 
 def _probe(file: BinaryIO, indices: bool = False) -> Stored:
-    start = file.read(16)
+    start = file.read(BEGINNING)
     file.seek(0)
     match format := _sniff(start):
         case "PNG":
@@ -141,6 +143,8 @@ def _probe(file: BinaryIO, indices: bool = False) -> Stored:
             return bmp.probe(file, indices)
         case "NPY":
             return npy.probe(file)
+        case "DICOM":
+            return dicom.probe(file)
         case _:
             return pillow.probe(file, format, indices)
 
@@ -149,6 +153,8 @@ def _sniff(start: bytes) -> str:
     """The format by its first bytes: a file's suffix may lie."""
     if not start:
         raise DataError("is empty: replace or remove it")
+    if start[dicom.PREAMBLE :] == dicom.MAGIC:  # first: before it a DICOM may have the beginning of a TIFF
+        return "DICOM"
     for magic, format in {
         b"\x89PNG\r\n\x1a\n": "PNG",
         b"\xff\xd8\xff": "JPEG",

@@ -28,12 +28,14 @@ class Stored(NamedTuple):
 
 
 def native_dtype(dtype: np.dtype | None) -> str:
-    """uint8, uint16 and float32 stay; truth values become uint8 (0, 255), other numbers float32."""
+    """uint8, uint16, int16 and float32 stay; truth values become uint8 (0, 255), int8 int16, other numbers float32."""
     if dtype is None or dtype.kind not in "buif":
         raise DataError(f"holds values of type {dtype}: a picture holds numbers")
     if dtype.kind == "b":
         return "uint8"
-    return dtype.newbyteorder("=").name if dtype.kind == "u" and dtype.itemsize < 4 else "float32"
+    if dtype.itemsize > 2 or dtype.kind == "f":
+        return "float32"
+    return "int16" if dtype.kind == "i" else dtype.newbyteorder("=").name
 
 
 def dtype_note(dtype: np.dtype) -> tuple[str, ...]:

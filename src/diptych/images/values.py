@@ -18,6 +18,11 @@ def value_range(dtype: np.dtype | str) -> tuple[float, float]:
     return {"uint8": (0.0, 255.0), "uint16": (0.0, 65535.0)}.get(np.dtype(dtype).name, (0.0, 1.0))
 
 
+def measured(*dtypes: np.dtype | str) -> bool:
+    """Whether all are of numbers that have no white of their own, but the unit of what was measured."""
+    return {np.dtype(dtype).name for dtype in dtypes} <= {"int16", "float32"}
+
+
 def fitting_range(dtype: np.dtype | str, low: float, high: float) -> tuple[float, float]:
     """The range of pictures whose measured values lie in low..high: a 12-bit scan in 16-bit files is 0..4095."""
     match np.dtype(dtype).name:

@@ -10,24 +10,28 @@ import numpy as np
 from PIL import Image
 
 from diptych.errors import DataError
+from diptych.images import derived
 from diptych.images.formats import FORMATS, SUFFIX_OF, SUFFIXES
 from diptych.images.metadata import NOTHING, Metadata, tiff_tags, with_resolution
+from diptych.images.picture import Picture
 from diptych.images.values import match_channels
 from diptych.storage.files import write_bytes
 
-_EIGHT, _SIXTEEN, _ALL = ("uint8",), ("uint8", "uint16"), ("uint8", "uint16", "float32")
+_EIGHT, _SIXTEEN, _ALL = ("uint8",), ("uint8", "uint16"), ("uint8", "uint16", "int16", "float32")
 _LOSSY = ("JPEG", "WEBP", "AVIF")
 _COLOURS, _ANY = (1, 3), range(1, 1 << 16)
-_HOLDS: dict[str, tuple[tuple[str, ...], Sequence[int], bool]] = {  # dtypes, channels, alpha
-    "PNG": (_SIXTEEN, _COLOURS, True),
-    "JPEG": (_EIGHT, _COLOURS, False),
-    "WEBP": (_EIGHT, _COLOURS, True),
-    "AVIF": (_EIGHT, _COLOURS, True),
-    "BMP": (_EIGHT, _COLOURS, False),
-    "GIF": (_EIGHT, _COLOURS, True),
-    "TIFF": (_ALL, _ANY, True),
-    "NPY": (_ALL, _ANY, False),
-}
+_HOLDS: tuple[tuple[str, tuple[str, ...], Sequence[int], bool], ...] = (  # format, dtypes, channels, alpha
+    ("PNG", _SIXTEEN, _COLOURS, True),
+    ("JPEG", _EIGHT, _COLOURS, False),
+    ("WEBP", _EIGHT, _COLOURS, True),
+    ("AVIF", _EIGHT, _COLOURS, True),
+    ("BMP", _EIGHT, _COLOURS, False),
+    ("GIF", _EIGHT, _COLOURS, True),
+    ("TIFF", _ALL, _ANY, True),
+    ("NPY", _ALL, _ANY, False),
+    ("DICOM", _ALL, (1,), False),
+    ("DICOM", _EIGHT, (3,), False),
+)
 
 
 def write(
@@ -59,17 +63,21 @@ def write(
 
 def can_hold(suffix: str, dtype: np.dtype | str, channels: int, *, alpha: bool = False, ids: bool = False) -> bool:
     """Whether the format of files that end in `suffix` has room for such pictures; of ids, it must keep every bit."""
-    dtypes, counts, transparent = _HOLDS[FORMATS[suffix.lower()]]
-    roomy = np.dtype(dtype).name in dtypes and channels in counts and (transparent or not alpha)
-    return roomy and not (ids and FORMATS[suffix.lower()] in _LOSSY)
+    format = FORMATS[suffix.lower()]
+    return not (ids and format in _LOSSY) and any(
+        name == format and np.dtype(dtype).name in dtypes and channels in counts and (transparent or not alpha)
+        for name, dtypes, counts, transparent in _HOLDS
+    )
 
 
-def lost(format: str, channels: int, *, alpha: bool) -> tuple[str, ...]:
-    """What a format with room for such pictures does not keep of them, in words."""
-    if format != "GIF" or (channels == 1 and not alpha):
+def lost(format: str, picture: Picture) -> tuple[str, ...]:
+    """What a format with room for a picture does not keep of it, in words."""
+    if format == "DICOM" and picture.array.dtype.kind == "f":
+        return derived.rounded(picture.array, picture.metadata)
+    if format != "GIF" or (picture.array.shape[2] == 1 and picture.alpha is None):
         return ()
-    found = ["its colours are the nearest of 256"] if channels == 3 else []
-    found += ["its transparency is all or none"] if alpha else []
+    found = ["its colours are the nearest of 256"] if picture.array.shape[2] == 3 else []
+    found += ["its transparency is all or none"] if picture.alpha is not None else []
     return (f"written as GIF: {' and '.join(found)}",)
 
 
@@ -82,10 +90,10 @@ def encode(
     metadata: Metadata = NOTHING,
     quality: int = 95,
 ) -> bytes:
-    """The bytes of a file of that format (PNG, JPEG, WEBP, AVIF, BMP, GIF, TIFF, NPY); quality is 1..100.
+    """The bytes of a file of that format (PNG, JPEG, WEBP, AVIF, BMP, GIF, TIFF, NPY, DICOM); quality is 1..100.
 
     palette: colours `N 3` for the numbers of a single channel, which a PNG of 8 bits carries; others leave them out.
-    metadata: PNG, JPEG, BMP and TIFF have room for a resolution, and TIFF for coordinates; others leave them out.
+    metadata: PNG, JPEG, BMP and TIFF have room for a resolution, TIFF and DICOM for coordinates; others leave them out.
     """
     array = array if array.ndim == 3 else array[..., None]
     _check_it_fits(array, alpha, format)
@@ -103,6 +111,8 @@ def _encoded(
 ) -> bytes:
     if palette is not None and format == "PNG" and array.dtype == np.uint8:
         return _encode_palette(array, palette)
+    if format == "DICOM":
+        return derived.encode(array, metadata)
     if format == "NPY":
         stream = io.BytesIO()
         np.save(stream, array, allow_pickle=False)
@@ -121,7 +131,7 @@ def _check_it_fits(array: np.ndarray, alpha: np.ndarray | None, format: str) -> 
 
     if not fits(format):
         what = f"{array.shape[2]} channel(s) of {array.dtype}" + (" with alpha" if alpha is not None else "")
-        able = ", ".join(name for name in _HOLDS if fits(name))
+        able = ", ".join(name for name in SUFFIX_OF if fits(name))
         raise DataError(f"{format} cannot hold {what}: " + (f"use {able}" if able else f"convert it to one of {_ALL}"))
 
 

@@ -149,7 +149,7 @@ def translated(
 def write(job: Job, picture: Picture, own: Mapping[str, Any], sealer: Sealer | None) -> Result:
     """Write one result, with credentials where there is a sealer."""
     format = images.FORMATS[job.target.suffix.lower()]
-    short = images.lost(format, picture.array.shape[2], alpha=picture.alpha is not None)
+    short = images.lost(format, picture)
     notes = (*picture.notes, *job.notes, *short)
     try:
         if sealer is None:

@@ -107,7 +107,7 @@ def placed(jobs: list[Job], fits: Fits) -> list[Job]:
     for job in jobs:
         suffix, why = wanted_suffix(job, fits)
         if suffix != job.target.suffix:
-            names = (job.target.with_suffix(suffix), job.target.with_name(job.target.name + suffix))
+            names = [job.target.with_name(name + suffix) for name in (images.stem(job.target), job.target.name)]
             free = next((name for name in names if name not in taken), names[-1])
             taken.add(free)
             job = replace(job, target=free, notes=(f"written as {suffix if free == names[0] else free.name}: {why}",))

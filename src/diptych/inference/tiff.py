@@ -27,8 +27,8 @@ from diptych.tasks import Task
 if TYPE_CHECKING:
     from diptych.provenance import Sealer
 
-TYPES = {"uchar": "uint8", "ushort": "uint16", "float": "float32"}
-FORMATS = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}
+TYPES = {"uchar": "uint8", "ushort": "uint16", "short": "int16", "float": "float32"}
+FORMATS = {name: own for own, name in TYPES.items()}
 """libvips' names."""
 SUFFIXES = (".tif", ".tiff")
 EXTRA_SAMPLES = 338
@@ -107,7 +107,7 @@ def translate_large(
 def reader(image: Any, translator: Translator, side: Domain, source: Path) -> Read:
     """What a picture shows, region by region, as the translator wants it. Raises DataError for types it cannot hold."""
     if image.format not in TYPES:
-        raise DataError(f"{source}: holds values of type {image.format}: uchar, ushort and float can be read in parts")
+        raise DataError(f"{source}: holds values of type {image.format}: {', '.join(TYPES)} can be read in parts")
     found = images.read_metadata(source)
     shown = images.in_parts(source, indices=side.legend is not None, straight=divides_by_alpha())
 
@@ -172,7 +172,7 @@ def append(rows: Iterable[Picture], raw: Path) -> tuple[str, int, bool]:
 
 def is_colour(made: Any, channels: int) -> bool:
     """Whether the channels are red, green and blue."""
-    return channels == 3 and made.format != "float"
+    return channels == 3 and made.format in ("uchar", "ushort")
 
 
 def extra_samples(channels: int, alpha: bool) -> list[Tag]:
@@ -184,7 +184,7 @@ def extra_samples(channels: int, alpha: bool) -> list[Tag]:
 def described(made: Any, image: Any, channels: int, source: Path) -> Any:
     """The result with the meaning of its bands, and with its source's resolution and the profile that still holds."""
     colour = is_colour(made, channels)
-    plain = {"uchar": "b-w", "ushort": "grey16", "float": "b-w"}[made.format]
+    plain = "grey16" if made.format == "ushort" else "b-w"
     rgb = {"uchar": "srgb", "ushort": "rgb16"}.get(made.format, "b-w")
     from pyvips import GValue
 

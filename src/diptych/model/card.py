@@ -38,7 +38,7 @@ class Domain(BaseModel):
 
     name: str
     channels: int = Field(gt=0)
-    dtype: Literal["uint8", "uint16", "float32"] = "uint8"
+    dtype: Literal["uint8", "uint16", "int16", "float32"] = "uint8"
     low: float = 0.0
     high: float = 255.0
     legend: Legend | None = None

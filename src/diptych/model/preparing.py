@@ -28,17 +28,21 @@ def prepare(picture: Picture, side: Domain) -> Tensor:
     """An image as the networks want those of `side`: `C H W` in [-1, 1]; grey and colour made to match, ids one-hot."""
     if side.legend:
         return side.kind.tensor(picture.array, picture.maps.get("instances"))
-    same = picture.array.dtype == side.dtype
+    same = of_its_unit(picture, side)
     low, high = (side.low, side.high) if same else images.value_range(picture.array.dtype)
-    array = images.match_channels(
-        cut_off(picture.array, low, high) if bounded(side) and same else picture.array, side.channels
-    )
+    array = picture.array.astype(np.float32) if picture.array.dtype == np.int16 else picture.array
+    array = images.match_channels(cut_off(array, low, high) if bounded(side) and same else array, side.channels)
     if array.dtype.kind == "f" and not (same or (array.min() >= low and array.max() <= high)):
         raise DataError(
-            f"values from {array.min():g} to {array.max():g}: the model knows {side.dtype}, so that floats "
-            f"must lie between 0 and 1"
+            f"values from {array.min():g} to {array.max():g}: the model knows {side.dtype}, so that floats and signed "
+            f"numbers must lie between 0 and 1"
         )
     return images.to_unit(array, low, high)
+
+
+def of_its_unit(picture: Picture, side: Domain) -> bool:
+    """Whether the numbers of a picture mean what those of `side` do."""
+    return picture.array.dtype == side.dtype or images.measured(picture.array.dtype, side.dtype)
 
 
 def cut_off(array: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -64,13 +68,14 @@ def within_range(picture: Picture, side: Domain, most: float = MOST_OUTSIDE) -> 
 
 def bounded(side: Domain) -> bool:
     """Whether its type has numbers outside its range."""
-    return side.legend is None and (side.dtype == "float32" or (side.low, side.high) != images.value_range(side.dtype))
+    whole = (side.low, side.high) == images.value_range(side.dtype)
+    return side.legend is None and (images.measured(side.dtype) or not whole)
 
 
 def outside(picture: Picture, side: Domain) -> int:
     """How many pixels that hold data have a value outside the range of `side`. Other dtypes have their own range."""
     array = picture.array
-    if array.dtype != side.dtype or not bounded(side):
+    if not of_its_unit(picture, side) or not bounded(side):
         return 0
     if array.min() >= side.low and array.max() <= side.high:
         return 0
@@ -117,9 +122,9 @@ def open_picture(image: Image, *, indices: bool = False) -> Picture:
     if isinstance(image, np.ndarray) and image.ndim in (2, 3) and image.size:
         if indices and image.dtype.kind in "bi":
             image = image.astype(np.uint8 if image.dtype.kind == "b" else np.float32)
-        if image.dtype.kind == "f" or image.dtype in (np.uint8, np.uint16):
+        if image.dtype.kind == "f" or image.dtype in (np.uint8, np.uint16, np.int16):
             return images.from_array(image)
-        raise ConfigError(f"an array of {image.dtype} has no known white: make it uint8, uint16, or float from 0 to 1")
+        raise ConfigError(f"an array of {image.dtype} has no known white: make it uint8, uint16, int16 or float")
     raise ConfigError(
         f"{type(image).__name__} is no picture: give a path, a Picture, a Pillow image or an array H W C, not empty"
     )

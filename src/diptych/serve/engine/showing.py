@@ -37,7 +37,7 @@ def drawn(picture: Picture, order: Order) -> bytes:
         return images.encode(ids, "PNG", palette=picture.palette) if ids.dtype == np.uint8 else coloured(ids, picture)
     if order.form == "npy":
         return images.encode(smaller(picture.array[..., :3], order.side), "NPY")
-    shown = images.displayable(picture.visible)
+    shown = images.displayable(picture.windowed)
     shown = smaller(shown, order.side, nearest=picture.palette is not None)
     return images.encode(shown, order.form.upper(), quality=85)
 

@@ -357,7 +357,7 @@ class Translation:
                 )
         except DataError as error:
             return Fault("control", f"format = {format}: {error}")
-        notes = (*output.notes, *images.lost(format, output.array.shape[2], alpha=output.alpha is not None))
+        notes = (*output.notes, *images.lost(format, output))
         notes = notes if self.sealer is None else (*notes, *self.sealer.notes(output, format))
         if not self.batch.format and format != output.format:
             notes = (*notes, f"written as {format}: {output.format} cannot hold it")

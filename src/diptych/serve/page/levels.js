@@ -8,7 +8,7 @@ export function parseNpy(buffer) {
   const long = view.getUint8(6) > 1;
   const start = (long ? 12 : 10) + (long ? view.getUint32(8, true) : view.getUint16(8, true));
   const words = new TextDecoder("latin1").decode(new Uint8Array(buffer, 0, start));
-  const kind = { u1: Uint8Array, u2: Uint16Array, f4: Float32Array }[/'descr': '[<|](\w\d)'/.exec(words)[1]];
+  const kind = { u1: Uint8Array, u2: Uint16Array, i2: Int16Array, f4: Float32Array }[/'descr': '[<|](\w\d)'/.exec(words)[1]];
   const [height, width, channels = 1] = /'shape': \(([\d, ]+)\)/.exec(words)[1].match(/\d+/g).map(Number);
   return { width, height, channels, values: new kind(buffer.slice(start)), whole: kind !== Float32Array };
 }

@@ -14,7 +14,7 @@ export function lead(source, target) {
 // What kind of file a domain's pictures are, where that is out of the ordinary.
 export function kind({ channels, dtype, classes }) {
   if (classes) return `label maps of ${classes.length} classes`;
-  const bits = { uint8: "", uint16: " of 16 bits", float32: " of real numbers" }[dtype];
+  const bits = { uint8: "", uint16: " of 16 bits", int16: " of signed numbers", float32: " of real numbers" }[dtype];
   if (channels === 3 && !bits) return "colour pictures";
   if (channels === 1) return `pictures of one channel${bits}`;
   return channels === 3 ? `colour pictures${bits}` : `pictures of ${channels} channels${bits}`;
