@@ -56,13 +56,13 @@ def check(
 
 @data.command()
 def samples(
-    kind: Annotated[str, typer.Argument(help="street, or emoji.")],
+    kind: Annotated[str, typer.Argument(help="street, emoji, or paintings.")],
     out: Annotated[Path, typer.Option(help="Folder to make.")],
     count: Annotated[
-        int | None, typer.Option(min=1, help="Scenes, or emoji.", show_default="200 scenes, all emoji")
+        int | None, typer.Option(min=1, help="Of them.", show_default="200 scenes, all emoji, 12 paintings")
     ] = None,
     size: Annotated[int, typer.Option(min=32, help="Height and width in pixels.")] = 128,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of streets.", show_default="0")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of streets and paintings.", show_default="0")] = None,
     sides: Annotated[
         str | None,
         typer.Option(
@@ -77,11 +77,11 @@ def samples(
         Path | None, typer.Option("--from", help="Of emoji: a folder with their npm packages, unpacked or as .tgz.")
     ] = None,
 ) -> None:
-    """Draw sample pictures, exactly registered: made-up streets, or emoji from the packages of Fluent emoji in npm."""
+    """Draw sample pictures: made-up streets or emoji (from npm), exactly registered, or paintings to take styles of."""
     from rich.console import Console
     from rich.progress import Progress
 
-    from diptych.data.samples import write_emoji, write_samples
+    from diptych.data.samples import write_emoji, write_paintings, write_samples
 
     chosen = {} if sides is None else {"sides": tuple(sides.split(","))}
     with Progress(console=Console(stderr=True), transient=True) as progress:
@@ -95,9 +95,14 @@ def samples(
                 raise ConfigError("emoji are the same each time, and in pairs: leave --seed and --unpaired out")
             made = write_emoji(out, size=size, count=count, source=source, progress=report, **chosen)
             message = ", ".join(f"{number} {split}" for split, number in made.items())
+        elif source is not None:
+            raise ConfigError(f"--from is for emoji: leave it out for {kind}")
+        elif kind == "paintings":
+            if chosen or unpaired:
+                raise ConfigError("paintings have no sides and no pairs: leave --sides and --unpaired out")
+            write_paintings(out, count=count or 12, size=size, seed=seed or 0, progress=report)
+            message = f"{count or 12} paintings"
         else:
-            if source is not None:
-                raise ConfigError(f"--from is for emoji: leave it out for {kind}")
             count = count or 200
             write_samples(
                 kind, out, count=count, size=size, seed=seed or 0, unpaired=unpaired, progress=report, **chosen

@@ -19,7 +19,7 @@ from diptych.data.samples.street import Street, street
 from diptych.errors import ConfigError, DataError, StorageError
 from diptych.images.legend import Class, Legend
 
-KINDS = ("street", "emoji")
+KINDS = ("street", "emoji", "paintings")
 MOST = 1_000_000
 SIDES: dict[str, Callable[[Street], np.ndarray]] = {
     "labels": lambda scene: scene.label_picture,
@@ -47,11 +47,11 @@ def write_samples(
     If `unpaired`, each training scene is drawn on one of its two sides only, in turn, so that no pair exists; test/ has
     both sides of other scenes, under one name: the truth by which translations are scored.
 
-    `kind` is "street"; emoji are drawn by `write_emoji`. `sides` are two or more of: labels (in the colours of
-    CLASSES), ids (the same as 8-bit class ids), day, night, edges, and instances (16 bit); by default labels and day,
-    or if unpaired day and night. Two sides make a paired dataset; its domains are called like the sides and stand in
-    the order of the alphabet, so that of ("labels", "day") a is day, b is labels, and labels-to-photo is direction
-    "labels2day".
+    `kind` is "street"; emoji are drawn by `write_emoji`, paintings by `write_paintings`. `sides` are two or more of:
+    labels (in the colours of CLASSES), ids (the same as 8-bit class ids), day, night, edges, and instances (16 bit); by
+    default labels and day, or if unpaired day and night. Two sides make a paired dataset; its domains are called like
+    the sides and stand in the order of the alphabet, so that of ("labels", "day") a is day, b is labels, and
+    labels-to-photo is direction "labels2day".
 
     Of ten scenes eight go to train, one to val and one to test; three are enough for one in each. If unpaired, nine go
     to train and one to test, and pictures are called after their scenes. Scene number n (0, 1, ...) is
