@@ -7,7 +7,7 @@ from commands import diptych
 
 from diptych import __version__
 
-ALONE = "train translate evaluate export bench serve verify methods options info card convert weights doctor"
+ALONE = "train translate stylize evaluate export bench serve verify methods options info card convert weights doctor"
 COMMANDS = [*((name,) for name in ALONE.split()), ("data", "check"), ("data", "samples")]
 
 

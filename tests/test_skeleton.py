@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "data": "tasks kinds images options storage errors",
     "model": "tiling runtime tasks kinds images methods options storage errors",
     "provenance": "model images storage errors",
-    "inference": "provenance model tiling tasks images options storage errors",
+    "inference": "provenance model tiling runtime tasks images nn options storage errors",
     "export": "model tiling runtime metrics images methods options storage errors",
     "evaluation": "model data metrics images options storage errors",
     "training": "model data runtime metrics tasks kinds images methods nn options storage errors",
@@ -47,7 +47,7 @@ MAY_IMPORT = {
     "testing": "serve training export model tiling runtime images methods options errors",
     "cli": "serve convert training evaluation export inference provenance model data runtime tiling images methods "
     "options storage errors",
-    "__init__": "experiment model images methods",
+    "__init__": "experiment inference model images methods",
     "__main__": "cli",
 }
 """What each room may import, those above before those below: no room imports one that stands above it."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from diptych.images import Picture as Picture
     from diptych.images import display_image as display_image
     from diptych.images import read as load_image  # noqa: F401
+    from diptych.inference.stylize import stylize as stylize
     from diptych.model.translator import Translator as Translator
 
 __version__ = "0.2.0"
@@ -22,6 +23,7 @@ NAMES = {
     "Translator": ("diptych.model.translator", "Translator"),
     "Picture": ("diptych.images", "Picture"),
     "load_image": ("diptych.images", "read"),
+    "stylize": ("diptych.inference.stylize", "stylize"),
     "display_image": ("diptych.images", "display_image"),
 }
 
