@@ -53,5 +53,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "discriminator_layers": 2,
         "discriminator_width": 4,
     },
+    "faststyle": {"width": 4, "blocks": 1},
+    "adain": {"width": 4},
     "pix2pixhd": {"width": 4, "downs": 2, "blocks": 1, "discriminator_width": 4, "discriminator_layers": 2},
 }

@@ -339,12 +339,16 @@ def begin(method: type[Method], options: Options, *, init: int = 0, speed: Speed
     """A trainer of small networks with initial weights by `init`; what would come pretrained is always the same."""
     torch.manual_seed(init)
     made = method(**options)
-    for name in method.pretrained.keys() & dict(made.named_children()).keys():
+    for name in method.pretrained.keys() & dict(made.named_modules()).keys():
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             always = method(**options).get_submodule(name)
         for mine, other in zip(made.get_submodule(name).buffers(), always.buffers(), strict=True):
             mine.copy_(other)
+    parts: dict[str, Any] = dict(made.named_children())
+    for name in method.examples.keys() & parts.keys():
+        picture = torch.rand(1, channels_of(method, "target"), SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+        parts[name].fill(picture * 2 - 1)
     return Trainer(made, images=IMAGES, speed=speed, **training)
 
 

@@ -25,6 +25,8 @@ def train(
     out: Annotated[Path | None, typer.Option(help="Run folder; by default runs/METHOD-FOLDER.")] = None,
     a: Annotated[str | None, typer.Option(help="Folder of one domain, with --b instead of --data.")] = None,
     b: Annotated[str | None, typer.Option(help="Folder of the other domain.")] = None,
+    style: Annotated[str | None, typer.Option(help="Of faststyle: the painting whose style is learnt.")] = None,
+    styles: Annotated[str | None, typer.Option(help="Of adain: folder of paintings, beside --data.")] = None,
     direction: Annotated[str | None, typer.Option(help="a2b, b2a, or with the sides' names: labels2photo.")] = None,
     snap_colours: Annotated[
         bool, typer.Option("--snap-colours", help="Of smeared label maps take the nearest classes.")
@@ -33,7 +35,13 @@ def train(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
 ) -> None:
     """Train a method on a folder of pictures. See `diptych options METHOD` for all that can be set."""
-    flags = {"folder": data, "a": a, "b": b, "direction": direction, "snap_colours": snap_colours or None}
+    if styles is not None:
+        if data is None or a is not None or b is not None:
+            raise ConfigError("--styles goes with --data, the folder of photos: give both, and neither --a nor --b")
+        data, a, b = None, data, styles
+    flags = {
+        "folder": data, "a": a, "b": b, "style": style, "direction": direction, "snap_colours": snap_colours or None,
+    }  # fmt: skip
     if resume and out is None:
         out, arguments = run_to_resume(arguments or [])
     given = options(arguments or [], flags)

@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from diptych.convert import bicyclegan, cut, junyanz, munit, pix2pixhd, spade, states
+from diptych.convert import adain, bicyclegan, cut, fast_neural_style, junyanz, munit, pix2pixhd, spade, states
 from diptych.convert.opening import SUFFIXES, Content, networks
 from diptych.errors import ConfigError, ModelError
 from diptych.images.legend import Legend
@@ -50,6 +50,8 @@ LAYOUTS: dict[str, Layout] = {
     "bicyclegan": bicyclegan,
     "pix2pixhd": pix2pixhd,
     "spade": spade,
+    "fast_neural_style": fast_neural_style,
+    "adain": adain,
 }
 """Tried in turn: the first that knows all files of a model is its layout."""
 

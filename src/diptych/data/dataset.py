@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -41,6 +42,8 @@ Legends = tuple[Legend | None, ...]
 Inputs = tuple[str, ...]
 PAIRS, UNPAIRED, MULTI_DOMAIN = ("source", "target"), ("a", "b"), ("image",)
 """What a method may learn from, by the names of its inputs."""
+LARGEST_STYLE = 512
+"""Pixels of the shorter side of a picture whose style is learnt."""
 T = TypeVar("T")
 
 
@@ -76,6 +79,7 @@ class Data:
     read: PairReader
     task: Task
     legends: Legends = (None, None)  # of label maps; their channels are one-hot
+    style: Path | None = None  # a picture whose style is learnt
     workers: int = 0
     cache_gb: float = 4.0
     shown: tuple[int, int] | None = None  # height and width that whole pictures are brought to, if not their own
@@ -210,6 +214,20 @@ class Data:
         others = {name: batch[name] for name in ("domain", "text") if name in batch}
         return {**ready, **{name: kind.tensor(batch[name].movedim(-1, -3)) for name, kind in maps.items()}, **others}
 
+    def example(self) -> torch.Tensor:
+        """The picture whose style is learnt, as methods want it: `1 C H W` in [-1, 1] with the target's channels.
+
+        It is at its own size, as strokes have theirs, but for a shorter side of 512 pixels at most. Raises DataError
+        where it cannot be read.
+        """
+        assert self.style is not None
+        picture = images.read(self.style, limit_mp=self.read.limit_mp)
+        array = images.match_channels(picture.array, self.channels[1])
+        height, width = array.shape[:2]
+        share = min(1.0, LARGEST_STYLE / min(height, width))
+        array = images.resize(array, round(height * share), round(width * share))
+        return images.to_unit(array, *images.value_range(array.dtype))[None].contiguous()
+
     def unit(self, picture: Picture, side: int) -> torch.Tensor:
         """A picture of the source side (0) or target side (1) as metrics want it: `C H W` in [-1, 1], or one-hot."""
         return self.kinds[side].tensor(picture.array)
@@ -296,6 +314,14 @@ class Data:
             self.train = tuple(item for item in one.items if item.name not in filled.faults)
         else:
             self._undecodable |= {item.a for item in one.items if item.name in filled.faults}
+
+
+def digest(path: Path) -> str:
+    """The sha256 of a file's content. Raises DataError where it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def turn(values: tuple[T, ...], reverse: bool) -> tuple[T, ...]:

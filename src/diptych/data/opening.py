@@ -14,7 +14,7 @@ from pydantic import AfterValidator
 from diptych import images, kinds, tasks
 from diptych.data import compare, reach
 from diptych.data.augment import Augment, Resize
-from diptych.data.dataset import Data, Legends, Range, turn
+from diptych.data.dataset import Data, Legends, Range, digest, turn
 from diptych.data.directing import side_of
 from diptych.data.finding import summary
 from diptych.data.folders import Folder, Groups, Item, groups_by, hold_out
@@ -49,6 +49,7 @@ def open_data(
     instances: str | None = None,
     maps: dict[str, str] | None = None,
     texts: bool = False,
+    style: str | None = None,
     ranges: dict[str, Span] | None = None,
     size: Annotated[int | str, AfterValidator(_a_size)] = 256,
     load: Annotated[int, Gt(0)] | None = None,
@@ -81,6 +82,7 @@ def open_data(
         instances: a folder beside the other two, of maps of instances; their borders become one more channel.
         maps: further folders beside the other two, of maps that go with the pairs, by their kind, as {mask: masks}.
         texts: each image or pair has a text, a file of its name as 7.txt beside 7.jpg; a method that needs them asks.
+        style: a picture whose style is learnt, of methods that learn the style of one.
         ranges: what is black and white of a side, as {height: [0, 900]}, instead of what its pictures reach to; what
             lies beyond is cut off.
         size: of the training crop, in pixels: 256, or "320x256" for width x height.
@@ -117,9 +119,9 @@ def open_data(
     )  # fmt: skip
     data = Data(
         found, train, held_out, found.pairs("test"), names=turn(found.names, reverse), channels=channels, dtype=dtypes,
-        range=tuple(map(images.value_range, dtypes)), fingerprint=_fingerprint(found), augment=augment, read=read,
-        task=pairing, legends=legends, workers=workers, cache_gb=cache_gb,
-        notes=[*found.notes(), *compare.notes(found), *compare.divided(found, grouped), *of_labels],
+        range=tuple(map(images.value_range, dtypes)), fingerprint=_fingerprint(found, style), augment=augment,
+        read=read, task=pairing, style=Path(style) if style else None, legends=legends, workers=workers,
+        cache_gb=cache_gb, notes=[*found.notes(), *compare.notes(found), *compare.divided(found, grouped), *of_labels],
     )  # fmt: skip
     return _measured(data)
 
@@ -275,7 +277,7 @@ def _in_one_form(path: Path) -> Path:
     return Path(unicodedata.normalize("NFC", str(path)))
 
 
-def _fingerprint(found: Folder) -> str:
+def _fingerprint(found: Folder, style: str | None) -> str:
     """sha256 over names and sizes in bytes: tells data sets apart without reading them, wherever they lie."""
     sha = hashlib.sha256()
     paths = {path for item in found.items() for path in item.files}
@@ -283,4 +285,6 @@ def _fingerprint(found: Folder) -> str:
         sha.update(f"{name.as_posix()} {path.stat().st_size}\n".encode(errors="surrogateescape"))
     for item in found.items():
         sha.update(item.text.encode())
+    if style:
+        sha.update(digest(Path(style)).encode())
     return sha.hexdigest()

@@ -47,7 +47,7 @@ KINDS = (*PICTURES, "domain", "text", "mask", "instances")
 DomainKey = str | int
 """What a method calls a domain: the name of an input, or where it learns from `Domains` its number."""
 
-Schedule = Literal["linear", "late linear", "halving", "cosine", "warm cosine", "step", "constant"]
+Schedule = Literal["linear", "late linear", "halving", "inverse", "cosine", "warm cosine", "step", "constant"]
 """Names of learning-rate schedules: functions in `diptych.training.schedule`."""
 
 
@@ -124,7 +124,13 @@ class Method(nn.Module):
     pretrained: ClassVar[Mapping[str, str]] = {}
     """Parts, or None where an option has them off, that come with pretrained weights, and the names of these in
     `diptych.storage.weights`. `part.fill(tensors)` takes them; they are constants, never trained or saved, and there in
-    training alone: `translate` has none of them."""
+    training alone: `translate` has none of them. A part of a part, "g.encoder", is kept with it, and `translate` may
+    use it."""
+
+    examples: ClassVar[Mapping[str, str]] = {}
+    """Parts, or None where an option has them off, that are made of a picture of the section `data` before a training
+    begins, and the names of these there: `{"painting": "style"}`. `part.fill(picture)` takes it, `1 C H W` in [-1, 1]
+    with the channels of the target, behind all pretrained weights; they are constants like the `pretrained` ones."""
 
     schedule: ClassVar[Schedule] = "linear"
     """The published learning-rate schedule."""
@@ -134,6 +140,9 @@ class Method(nn.Module):
 
     train_defaults: ClassVar[Mapping[str, Any]] = {}
     """Options of the section `train` whose defaults are others for this method: `{"batch": 8, "ema": 0.99}`."""
+
+    data_defaults: ClassVar[Mapping[str, Any]] = {}
+    """Likewise of the section `data`: `{"task": "itself"}`."""
 
     by_weights: ClassVar[Mapping[str, Mapping[str, str | None]]] = {}
     """Options that fit the pretrained weights at hand unless they are given: their values, the best first, and the name

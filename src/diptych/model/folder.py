@@ -270,7 +270,7 @@ def build(card: Card, place: Path | str) -> Method:
     """
     with torch.device("meta"), Undrawn():
         method = method_of(card, place)(**checked_options(card, place))
-    parts = [part for name, part in method.named_children() if name in method.pretrained]
+    parts = [part for name, part in method.named_children() if name in {**method.pretrained, **method.examples}]
     for module in list(method.modules()):  # wherever they are used
         for name, child in list(module.named_children()):
             if any(child is part for part in parts):

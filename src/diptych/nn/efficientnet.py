@@ -40,8 +40,8 @@ class Folded(nn.Conv2d):
         """With a stride of two, borders are padded as in its training: one pixel less before than behind."""
         before, behind = (self.kernel_size[0] - 2) // 2, (self.kernel_size[0] - 1) // 2
         x = F.pad(x, (before, behind, before, behind))
-        if self.groups == 1:
-            return F.conv2d(x, self.weight, self.bias, stride=2)
+        if self.groups == 1 or not torch.is_grad_enabled():
+            return F.conv2d(x, self.weight, self.bias, stride=2, groups=self.groups)
         # the gradient of a convolution of each channel by itself costs five times less without its stride
         return F.conv2d(x, self.weight, self.bias, groups=self.groups)[:, :, ::2, ::2]
 
@@ -74,12 +74,13 @@ class EfficientNetLite0(nn.Module):
 
     Takes colour pictures `B 3 H W` in [-1, 1], as in its training but for a half of a grey level. Gives the features
     after the stem and after blocks 0, 2, 4 and 10, at 1/2, 1/2, 1/4, 1/8 and 1/16 of the size: 32, 16, 24, 40 and 112
-    channels; and with all 16 blocks those of the last as well, at 1/32, 320 channels.
+    channels; and with all 16 blocks those of the last as well, at 1/32, 320 channels. kept: the weights are part of a
+    model's, as it uses them.
     """
 
     taps = (0, 2, 4, 10, 15)
 
-    def __init__(self, blocks: int = 16) -> None:
+    def __init__(self, blocks: int = 16, *, kept: bool = False) -> None:
         super().__init__()
         self.channels = (32, 16, 24, 40, 112, 320)[: 1 + sum(tap < blocks for tap in self.taps)]
         self.stem = Folded(3, 32, 3, stride=2)
@@ -90,7 +91,7 @@ class EfficientNetLite0(nn.Module):
                 made.append(InvertedResidual(inputs, outputs, expansion=expansion, stride=stride, size=size))
                 inputs = outputs
         self.blocks = nn.Sequential(*made[:blocks])
-        hold_constant(self)
+        hold_constant(self, persistent=kept)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         x = self.stem((127.5 * x + 0.5) / 128)  # it was trained on (level - 127) / 128

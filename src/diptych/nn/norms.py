@@ -45,6 +45,18 @@ class InstanceNorm(nn.Module):
         return str(self.channels)
 
 
+class ScaledInstanceNorm(nn.Module):
+    """Instance normalisation with a learnt scale and shift of each channel."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return instance_norm(x, self.weight, self.bias)
+
+
 class AdaptiveInstanceNorm(nn.Module):
     """Instance normalisation that a style shifts and scales (Huang and Belongie 2017, eq. 8); it has no parameters.
 

@@ -195,9 +195,10 @@ class VGGDistance(Perceptual):
         return self.network.after(self.taps, x.expand(-1, 3, -1, -1))
 
 
-def hold_constant(network: nn.Module) -> None:
-    """Make the weights of `network` constants: they move with it, but are neither parameters nor in its state dict."""
+def hold_constant(network: nn.Module, *, persistent: bool = False) -> None:
+    """Make the weights of `network` constants: they move with it, but are no parameters, nor in its state dict unless
+    they are `persistent`."""
     for module in network.modules():
         for name, weight in list(module.named_parameters(recurse=False)):
             delattr(module, name)
-            module.register_buffer(name, weight.detach(), persistent=False)
+            module.register_buffer(name, weight.detach(), persistent=persistent)

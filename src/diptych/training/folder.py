@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,12 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from diptych.errors import ConfigError, TrainingError
-from diptych.options.recipes import dump, read_recipe
-from diptych.storage.files import UNFINISHED, clean_unfinished, recover_folder, storing, write_text
+from diptych.options.recipes import dump, merge, read_recipe
+from diptych.storage.files import UNFINISHED, clean_unfinished, recover_folder, storing, write_bytes, write_text
 from diptych.training import checkpoint
 from diptych.training.recipe import differences
 
-RECIPE, DONE, LOCK = "recipe.yaml", "done", ".lock"
+RECIPE, DONE, LOCK, STYLE = "recipe.yaml", "done", ".lock", "style"
 
 
 def existing(folder: Path) -> Path:
@@ -75,6 +75,23 @@ def claim(folder: Path, recipe: dict[str, Any]) -> None:
     checkpoint.clean(folder / "checkpoint")
     with storing(folder):
         (folder / "samples").mkdir(exist_ok=True)
+
+
+def keep_style(folder: Path, style: Path | None) -> None:
+    """Copy the picture whose style is learnt into the run's folder: it goes on where the picture is gone."""
+    if style and kept_style(folder) is None:
+        write_bytes(folder / f"{STYLE}{style.suffix.lower()}", style.read_bytes())
+
+
+def kept_style(folder: Path) -> Path | None:
+    return next(folder.glob(f"{STYLE}.*"), None)
+
+
+def with_kept_style(given: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
+    """A run's recipe, with the folder's own copy of the picture whose style is learnt where the picture is gone."""
+    data = given.get("data") or {}
+    gone = data.get("style") and not Path(str(data["style"])).exists()
+    return merge(given, {"data": {"style": str(copy)}}) if gone and (copy := kept_style(folder)) else given
 
 
 def must_be_there(folder: Path) -> None:

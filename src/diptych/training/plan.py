@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
@@ -71,10 +71,12 @@ class Plan:
             )
 
     def method(self) -> Method:
-        """The method with fresh weights, and pretrained ones in the parts that are never trained."""
+        """The method with fresh weights, and in the parts that are never trained what they are made of."""
         method = self.blank()
         for network, part in self.pretrained(method):
             network.fill(weights.tensors(part))
+        for part, _ in made_of(method, type(method).examples):
+            part.fill(self.data.example())
         return method
 
     def blank(self) -> Method:
@@ -82,8 +84,7 @@ class Plan:
 
     def pretrained(self, method: Method) -> Iterator[tuple[Any, str]]:
         """The parts of `method` that come with pretrained weights, and the names of these."""
-        parts: dict[str, Any] = dict(method.named_children())
-        yield from ((parts[name], part) for name, part in type(method).pretrained.items() if name in parts)
+        yield from made_of(method, type(method).pretrained)
 
     @cached_property
     def on_paper(self) -> Method:
@@ -233,6 +234,12 @@ class Plan:
         return "the last weights are kept" if best == "last" or not self.data.val else f"the best by {best} are kept"
 
 
+def made_of(method: Method, given: Mapping[str, str]) -> Iterator[tuple[Any, str]]:
+    """The parts of `method` that are there, of those in `given`, and what these are made of."""
+    parts: dict[str, Any] = dict(method.named_modules())
+    yield from ((parts[name], what) for name, what in given.items() if name in parts)
+
+
 def memory_words(needed: int | None) -> str:
     if needed is None:
         return "not known beforehand for this method"
@@ -260,12 +267,14 @@ def fitting(recipe: Recipe, shape: tuple[int, int]) -> dict[str, Any]:
 
 
 def available(recipe: Recipe) -> dict[str, str]:
-    """The options that are to fit the pretrained weights: the first value whose weights every process has."""
+    """The options that are to fit the pretrained weights: the first value whose weights every process has; where there
+    are none, the first, whose weights are then asked for."""
     choices = {option: find(recipe.name).by_weights[option] for option in recipe.at_hand}
-    return {
-        option: next(value for value, part in values.items() if part is None or not processes.agreed(not at_hand(part)))
+    there = {
+        option: [value for value, part in values.items() if part is None or not processes.agreed(not at_hand(part))]
         for option, values in choices.items()
     }
+    return {option: next(iter([*there[option], *values])) for option, values in choices.items()}
 
 
 def at_hand(part: str) -> bool:
@@ -315,7 +324,7 @@ def complete(recipe: Recipe, data: Data, inputs: tuple[str, ...]) -> Recipe:
         )
     check_kinds(recipe, data, inputs)
     method = {**recipe.method, **found, **fitting(recipe, data.augment.size), **available(recipe)}
-    files = [name for name in ("folder", "a", "b", "legend") if isinstance(recipe.data[name], str)]
+    files = [name for name in ("folder", "a", "b", "legend", "style") if isinstance(recipe.data[name], str)]
     places = {name: str(shipped(Path(recipe.data[name])).absolute()) for name in files}
     train = replace(
         recipe.train,
@@ -349,6 +358,7 @@ def check_kinds(recipe: Recipe, data: Data, inputs: tuple[str, ...]) -> None:
             f"data.maps.{min(unused)}: {recipe.name} learns from no {min(unused)}, and the task {recipe.data['task']} "
             f"asks for none: leave it out"
         )
+    check_style(recipe, method)
     for kind in set(learned.values()) - {*PICTURES, "domain", "text", "label"}:
         kinds.find(kind)  # refuses what there is no data for, by its name
     there = {*PICTURES, *BESIDE.get(inputs, ()), *data.read.maps}
@@ -360,6 +370,15 @@ def check_kinds(recipe: Recipe, data: Data, inputs: tuple[str, ...]) -> None:
         )
     if lacking:
         raise ConfigError(f"{recipe.name} learns from {lacking[0]}, and none goes with {' and '.join(inputs)} in data")
+
+
+def check_style(recipe: Recipe, method: type[Method]) -> None:
+    """Raises ConfigError where the method learns a picture's style and none is named, or the other way round."""
+    wanted = "style" in method.examples.values()
+    if wanted and not recipe.data["style"]:
+        raise ConfigError(f"{recipe.name} learns the style of one picture: name it by --style FILE (data.style=FILE)")
+    if recipe.data["style"] and not wanted:
+        raise ConfigError(f"{recipe.name} learns the style of no picture: leave --style (data.style) out")
 
 
 def default_best(data: Data, inputs: tuple[str, ...]) -> Best:

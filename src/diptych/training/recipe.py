@@ -112,7 +112,8 @@ class Recipe:
 def sections(method: str) -> dict[str, Callable[..., Any]]:
     """The sections of a recipe for this method, each with what its options are the parameters of."""
     train = with_defaults(Train, find(method).train_defaults)
-    return {"method": find(method), "data": open_data, "train": train, "speed": Speed, "stabilizers": Stabilizers}
+    data = with_defaults(open_data, find(method).data_defaults)
+    return {"method": find(method), "data": data, "train": train, "speed": Speed, "stabilizers": Stabilizers}
 
 
 def resolve(given: Mapping[str, Any]) -> Recipe:

@@ -57,6 +57,7 @@ def train(
             console = Console(quiet=True)
         if resume:
             given = merge(with_length(read_trusted(folder.existing(place)), given), given)
+            given = folder.with_kept_style(given, place)
             check_places(given, place)
         if (place / RECIPE).exists():
             given = as_begun(given, as_counted(read_recipe(place / RECIPE)))
@@ -95,7 +96,7 @@ class Run:
 
     def check_folder(self) -> None:
         """Raises ConfigError where the folder holds another run or something else; writes nothing."""
-        sections, may_change = self.recipe.sections(), [*LENGTH, *(f"data.{name}" for name in PLACES)]
+        sections, may_change = self.recipe.sections(), [*LENGTH, *(f"data.{name}" for name in (*PLACES, "style"))]
         folder.check(self.folder, sections, but=may_change if self.resume else [])
         if self.resume:
             there = read_recipe(self.folder / RECIPE)
@@ -123,6 +124,7 @@ class Run:
                 if self.longer:
                     (self.folder / DONE).unlink(missing_ok=True)  # first: a recipe of another length is not done
                 folder.claim(self.folder, self.recipe.sections())
+                folder.keep_style(self.folder, self.data.style)
                 self.prepare_data()
             processes.wait_for_all()
             if not self.first:

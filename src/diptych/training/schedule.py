@@ -29,6 +29,11 @@ def halving(epoch: float) -> float:
     return step(epoch, every=EPOCHS / 10, gamma=0.5)
 
 
+def inverse(epoch: float) -> float:
+    """One over one and what grows steadily, to a ninth at the end (AdaIN)."""
+    return 1 / (1 + 8 * epoch / EPOCHS)
+
+
 def cosine(epoch: float, period: float = EPOCHS) -> float:
     """Half a cosine from one to zero (Loshchilov and Hutter 2017)."""
     return (1 + math.cos(math.pi * epoch / period)) / 2
@@ -52,7 +57,7 @@ def constant(epoch: float) -> float:
 def factor(schedule: Schedule, progress: float) -> float:
     """The factor when `progress`, 0 to 1, of the training is done."""
     functions: dict[Schedule, Callable[[float], float]] = {
-        "linear": linear, "late linear": late_linear, "halving": halving,
+        "linear": linear, "late linear": late_linear, "halving": halving, "inverse": inverse,
         "cosine": cosine, "warm cosine": warm_cosine, "step": step, "constant": constant,
     }  # fmt: skip
     return functions[schedule](progress * (EPOCHS - 1))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from diptych import images, metrics
-from diptych.data.dataset import PAIRS, Data
+from diptych.data.dataset import PAIRS, Data, digest
 from diptych.images import Picture
 from diptych.methods.method import directions, domains, inputs
 from diptych.metrics.interval import bootstrap
@@ -47,6 +47,7 @@ def translator(trainer: Trainer, recipe: Recipe, data: Data, scores: dict[str, A
         images_seen=trainer.images_seen,
         data={"fingerprint": data.fingerprint, **learned_from(method_inputs, data), "kind": data.folder.kind,
               **{option: recipe.data[option] for option in ("instances", "maps", "texts") if recipe.data[option]},
+              **({"style": f"{data.style.name}, sha256 {digest(data.style)}"} if data.style else {}),
               **({"ranges": set_ranges(data)} if recipe.data["ranges"] else {})},
         scores=scores,
     )  # fmt: skip
