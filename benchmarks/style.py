@@ -1,17 +1,20 @@
 """How near pictures in a style are to the painting and to the photo, by a network that made none of them, and the time.
 
     python benchmarks/style.py PHOTOS [--count 4] [--size 512] [--steps 60] [--network vgg19] [--model MODEL --art FILE]
+                               [--out FOLDER] [--json FILE]
 
 Each photo is painted after a made-up painting in strokes, a mosaic and one of glass, by `diptych.stylize`; or by a
 model of faststyle, whose painting is --art. SqueezeNet judges (`diptych weights fetch squeezenet`). Style: squared
 distances of its Gram matrices to the painting's, as shares of these, added up over seven layers; printed is the
 picture's distance divided by the photo's own. Content: squared distance of the features of five layers to the
-photo's, divided by that of the next photo. Both aims are below one: a third for style, one for content.
+photo's, divided by that of the next photo. Aims: at most a third for style, below one for content. Seconds are those
+that passed, and those of all processors; on a busy machine the latter tell more.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +25,7 @@ from torch import Tensor
 
 from diptych import Translator, images, stylize
 from diptych.data.samples import painting
+from diptych.metrics.interval import bootstrap
 from diptych.metrics.squeezenet import DEVIATION, MEAN, trained
 from diptych.runtime.speed import Speed
 from diptych.storage.weights import locate
@@ -37,6 +41,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path)
     parser.add_argument("--art", type=Path)
     parser.add_argument("--out", type=Path, help="folder for pictures to look at: photo, painting, result")
+    parser.add_argument("--json", type=Path, help="file for the scores, as diptych models pack --scores takes them")
     given = parser.parse_args()
     Speed().start()
     paths = images.list_pictures(given.photos).pictures[: given.count + 1]
@@ -46,17 +51,28 @@ def main() -> None:
         others = list(photos.values())
         for label, art in paintings(given):
             photo, other = photos[name], others[(number + 1) % len(others)]
-            begun = time.perf_counter()
+            begun, used = time.perf_counter(), time.process_time()
             made = paint(given, photo, art)
-            seconds = time.perf_counter() - begun
+            seconds, of_processors = time.perf_counter() - begun, time.process_time() - used
             style, content = judged(made, art, photo, other)
-            rows.append((style, content, seconds))
-            print(f"{name:20} {label:10} style {style:.3f}  content {content:.3f}  {seconds:.1f} s", flush=True)
+            rows.append((style, content, seconds, of_processors))
+            took = f"{seconds:.1f} s, {of_processors:.1f} of processors"
+            print(f"{name:20} {label:10} style {style:.3f}  content {content:.3f}  {took}", flush=True)
             if given.out:
                 shown = [photo, square(art, given.size), made]
                 images.write(given.out / f"{Path(name).stem}-{label}.png", images.grid([shown]))
-    for what, values in zip(("style", "content", "seconds"), np.array(rows).T, strict=True):
+    for what, values in zip(("style", "content", "seconds", "of processors"), np.array(rows).T, strict=True):
         print(f"{what}: mean {values.mean():.3f}, from {values.min():.3f} to {values.max():.3f}")
+    if given.json:
+        names = ("style_squeezenet", "content_squeezenet")
+        scores = {name: scored(values) for name, values in zip(names, np.array(rows).T, strict=False)}
+        given.json.write_text(json.dumps({"metrics": scores}))
+
+
+def scored(values: np.ndarray) -> dict[str, float | int]:
+    """As `diptych evaluate --json` prints it."""
+    mean, low, high = bootstrap(values.tolist())
+    return {"value": mean, "low": low, "high": high, "count": len(values)}
 
 
 def paintings(given: argparse.Namespace) -> Iterator[tuple[str, np.ndarray]]:

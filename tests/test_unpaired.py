@@ -25,8 +25,8 @@ from diptych.training.loop import Loop
 
 UNPAIRED = [name for name in names() if inputs(find(name)) == ("a", "b")]
 TWO_WAY = [name for name in UNPAIRED if find(name).directions]
-ONE_ENCODER = [name for name in UNPAIRED if name not in TWO_WAY or name == "vae"]
-"""Methods of which one network sees pictures of both domains."""
+ONE_ENCODER = [name for name in UNPAIRED if name == "vae" or name not in (*TWO_WAY, "adain")]
+"""Methods of which one network sees pictures of both domains; that of adain takes grey ones for colours."""
 BRIEF = ["data.size=32", "train.images=4", "train.batch=2", "speed.bf16=false"]
 
 SNIPPET = """
