@@ -1,7 +1,7 @@
 """How near pictures in a style are to the painting and to the photo, by a network that made none of them, and the time.
 
-    python benchmarks/style.py PHOTOS [--count 4] [--size 512] [--steps 60] [--network vgg19] [--model MODEL --art FILE]
-                               [--out FOLDER] [--json FILE]
+    python benchmarks/style.py PHOTOS [--count 4] [--size 512] [--steps 100] [--network vgg19]
+                               [--model MODEL --art FILE] [--out FOLDER] [--json FILE]
 
 Each photo is painted after a made-up painting in strokes, a mosaic and one of glass, by `diptych.stylize`; or by a
 model of faststyle, whose painting is --art. SqueezeNet judges (`diptych weights fetch squeezenet`). Style: squared
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("photos", type=Path)
     parser.add_argument("--count", type=int, default=4)
     parser.add_argument("--size", type=int, default=512)
-    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--network", default="efficientnet_lite0")
     parser.add_argument("--model", type=Path)
     parser.add_argument("--art", type=Path)

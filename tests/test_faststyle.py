@@ -18,7 +18,7 @@ from diptych.methods.faststyle import FastStyle
 from diptych.model.folder import inspect_card
 from diptych.model.translator import Translator
 from diptych.nn.efficientnet import EfficientNetLite0
-from diptych.nn.style import Painting, content_distance, moments, roughness, style_distance
+from diptych.nn.style import StyleTarget, content_distance, moments, roughness, style_distance
 from diptych.options.recipes import read_recipe
 
 SMALL = ("method.width=4", "method.blocks=1", "data.size=32", "train.batch=2", "speed.bf16=false")
@@ -126,7 +126,7 @@ def test_a_network_is_needed_to_learn_and_not_to_paint() -> None:
 def test_a_picture_is_no_distance_from_itself_and_its_mirror_image_is_near() -> None:
     torch.manual_seed(0)
     picture = torch.rand(1, 3, 64, 64).cumsum(3) / 32 - 1
-    painting = Painting(EfficientNetLite0(blocks=11))
+    painting = StyleTarget(EfficientNetLite0(blocks=11))
     painting.fill(picture)
     own, turned, other = (painting.distance(painting.look(x)) for x in (picture, picture.flip(2), -picture))
     assert own < 1e-8
@@ -144,7 +144,10 @@ def test_moments_are_means_and_covariances() -> None:
 def test_distances_are_shares_of_what_is_wanted() -> None:
     wanted = [moments(torch.rand(1, 4, 8, 8, generator=torch.Generator().manual_seed(1)))]
     nothing = [(0 * one, 0 * other) for one, other in wanted]
-    assert style_distance(nothing, wanted).item() == pytest.approx(2, rel=1e-3)
+    square = (wanted[0][0] ** 2).sum() + wanted[0][1][0].trace()
+    assert style_distance(nothing, wanted).item() == pytest.approx(
+        1 + float((wanted[0][0] ** 2).sum() / square), rel=1e-3
+    )
     features = torch.rand(1, 4, 8, 8, generator=torch.Generator().manual_seed(2))
     means = features.mean((2, 3), keepdim=True).expand_as(features)
     assert content_distance(features, features).item() == 0

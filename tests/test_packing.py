@@ -31,6 +31,12 @@ def test_half_the_bytes_load_as_float32(origin: Path, tmp_path: Path) -> None:
     assert {weight.dtype for weight in packed.method.parameters()} == {torch.float32}
 
 
+def test_a_large_preview_becomes_a_small_one(origin: Path, tmp_path: Path) -> None:
+    images.write(origin / "preview.png", np.zeros((900, 1280, 3), np.uint8))
+    pack(origin, tmp_path / "small")
+    assert images.read(tmp_path / "small" / "preview.png").array.shape == (450, 640, 3)
+
+
 def test_the_stated_difference_is_that_of_the_examples(origin: Path, tmp_path: Path) -> None:
     packed, whole = pack(origin, tmp_path / "small", half=True), Translator.load(origin)
     off = []

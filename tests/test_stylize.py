@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from commands import diptych
 from pictures import noise, ramp, save
 from PIL import Image
@@ -20,7 +21,8 @@ from diptych.data.samples import painting
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
 from diptych.images.metadata import NOTHING, Metadata
-from diptych.inference.stylize import Eye, Painting, Task, coarse_to_fine, in_unit, mixed, stylize
+from diptych.inference.stylize import Eye, Painting, Subject, coarse_to_fine, in_unit, mixed, stylize
+from diptych.nn.perceptual import VGG
 from diptych.nn.style import moments, style_distance
 from diptych.provenance.settings import read_settings
 from diptych.runtime.device import choose_device
@@ -113,7 +115,7 @@ def test_another_size_takes_alpha_along_and_drops_what_is_no_longer_true() -> No
 
 
 def test_large_photos_are_painted_at_1024_pixels() -> None:
-    assert Task(Picture(np.zeros((1000, 2048, 3), np.uint8)), None, False).shape == (500, 1024)
+    assert Subject(Picture(np.zeros((1000, 2048, 3), np.uint8)), None, False).shape == (500, 1024)
 
 
 def test_sizes_go_from_coarse_to_fine_and_none_is_tiny() -> None:
@@ -131,6 +133,22 @@ def test_what_watches_sees_the_work_grow_and_may_stop_it() -> None:
 
     stylize(ramp(48, 64), ART, steps=8, watch=watch)
     assert seen == pytest.approx([1 / 8, 2 / 8, 3 / 8])
+
+
+def test_a_painting_of_one_colour_makes_no_nonsense() -> None:
+    made = stylize(ramp(24, 40), np.full((32, 32, 3), 90, np.uint8), steps=3).array
+    assert made.std() < ramp(24, 40).std()
+
+
+def test_vgg_paints_likewise(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = torch.Generator().manual_seed(0)
+    blank = VGG((2, 2, 4, 4, 2)).state_dict()
+    made_up = {key: torch.randn(x.shape, generator=chance) * (2 / x[0].numel()) ** 0.5 for key, x in blank.items()}
+    monkeypatch.setattr("diptych.storage.weights.tensors", lambda name: made_up)
+    photo = ramp(24, 40)
+    made = stylize(photo, ART, steps=2, network="vgg19").array
+    assert made.shape == photo.shape
+    assert not np.array_equal(made, photo)
 
 
 def test_it_is_a_name_of_the_package() -> None:
@@ -231,5 +249,5 @@ def test_moments_of_an_eye_are_those_of_what_it_sees() -> None:
     eye = Eye("efficientnet_lite0", choose_device("cpu"))
     x = in_unit(images.from_array(ART))
     colours = eye.look(x)[0]
-    assert colours.shape[-2:] == (64 + 2 * 16 + 3, 64 + 2 * 16 + 3)
+    assert colours.shape[-2:] == (64 + 2 * 16 + 7, 64 + 2 * 16 + 7)
     assert np.allclose(moments(colours)[0], colours.mean((2, 3)), atol=1e-6)

@@ -40,7 +40,7 @@ def stylize(
     size: Annotated[
         int | None, typer.Option(min=8, help="Pixels of the longer side.", show_default="the photo's, at most 1024")
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Steps at each of up to three sizes.")] = 60,
+    steps: Annotated[int, typer.Option(min=1, help="Steps at each of up to three sizes.")] = 100,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Another one, a slightly other picture.")] = 0,
     network: Annotated[
         str, typer.Option(help="Whose features are compared: auto, efficientnet_lite0, vgg19.")

@@ -39,9 +39,9 @@ Watch = Callable[[float, Callable[[], Picture]], bool]
 
 LARGEST, SMALLEST, COARSEST = 1024, 8, 128
 """Pixels of the longer side unless asked for, of the shorter side at least, and of the longer side to begin with."""
-MARGIN, PHASES = 16, 4
+MARGIN, PHASES = 16, 8
 """Pixels of the mirrored margin, and shifts in each direction."""
-RATE, OF_CONTENT, OF_ROUGHNESS = 0.04, 0.1, 0.3
+RATE, OF_CONTENT, OF_ROUGHNESS = 0.04, 0.05, 0.5
 """Adam's learning rate, and weights beside that of the style."""
 LUMA = (0.299, 0.587, 0.114)
 
@@ -60,7 +60,7 @@ def stylize(
     strength: Annotated[float, Interval(ge=0, le=1)] = 1.0,
     keep_colours: bool = False,
     size: Annotated[int, Ge(SMALLEST)] | None = None,
-    steps: Annotated[int, Ge(1)] = 60,
+    steps: Annotated[int, Ge(1)] = 100,
     seed: int = 0,
     network: Network = "efficientnet_lite0",
     device: str = "auto",
@@ -76,23 +76,23 @@ def stylize(
     given = [one if isinstance(one, Painting) else Painting(one) for one in paintings]
     if not given or min(one.share for one in given) < 0 or not sum(one.share for one in given):
         raise ConfigError("a style needs a painting: give one or more, with shares of 0 or more that are not all 0")
-    task = Task(open_picture(photo), size, keep_colours)
+    subject = Subject(open_picture(photo), size, keep_colours)
     eye = Eye(network, choose_device(device))
-    shown = [(task.painting(open_picture(one.image)), one.share) for one in given]
-    canvas, done, draws = task.photo, 0, torch.Generator().manual_seed(seed)
-    sizes = coarse_to_fine(task.shape)
+    shown = [(subject.painting(open_picture(one.image)), one.share) for one in given]
+    canvas, done, draws = subject.photo, 0, torch.Generator().manual_seed(seed)
+    sizes = coarse_to_fine(subject.shape)
     for shape in sizes:
-        begun = resized(task.photo, shape)
-        change = resized(canvas - resized(task.photo, canvas.shape[-2:]), shape)
-        scene = Scene(eye, begun, [(scaled(one, shape, task.shape), share) for one, share in shown], strength)
+        begun = resized(subject.photo, shape)
+        change = resized(canvas - resized(subject.photo, canvas.shape[-2:]), shape)
+        scene = Scene(eye, begun, [(scaled(one, shape, subject.shape), share) for one, share in shown], strength)
         for canvas in scene.painted((begun + change).clamp(-1, 1), steps, draws):
             done += 1
-            if not watch(done / steps / len(sizes), lambda now=canvas: task.picture(now)):  # type: ignore[misc]
-                return task.picture(canvas)
-    return task.picture(canvas)
+            if not watch(done / steps / len(sizes), lambda now=canvas: subject.picture(now)):  # type: ignore[misc]
+                return subject.picture(canvas)
+    return subject.picture(canvas)
 
 
-class Task:
+class Subject:
     """A photo to be painted: as numbers, and back. Raises DataError for one that cannot be."""
 
     def __init__(self, source: Picture, size: int | None, keep_colours: bool) -> None:
@@ -156,7 +156,7 @@ class Eye:
     @torch.no_grad()
     def moments(self, x: Tensor) -> list[Moments]:
         """The moments of a picture's features, over some shifts."""
-        seen = [[moments(one) for one in self.look(x, (n, (n + 2) % PHASES))] for n in range(PHASES)]
+        seen = [[moments(one) for one in self.look(x, (n, (n + 3) % PHASES))] for n in range(0, PHASES, 2)]
         return mixed(seen, [1.0] * len(seen))
 
 

@@ -15,7 +15,7 @@ from diptych.errors import ConfigError
 from diptych.methods.method import Adam, Count, Images, Method, Schedule, Step, Weight
 from diptych.nn.deep import BY_WEIGHTS, PRETRAINED, Deep, VGGFeatures
 from diptych.nn.efficientnet import EfficientNetLite0
-from diptych.nn.style import CONTENT, Painting, content_distance, roughness
+from diptych.nn.style import CONTENT, StyleTarget, content_distance, roughness
 from diptych.nn.style_net import StyleNet
 
 
@@ -64,7 +64,7 @@ class FastStyle(Method):
         self.efficientnet = EfficientNetLite0(blocks=11) if network == "efficientnet_lite0" else None
         self.vgg = VGGFeatures() if network == "vgg19" else None
         seeing = self.efficientnet or self.vgg
-        self.painting = Painting(seeing) if seeing else None
+        self.painting = StyleTarget(seeing) if seeing else None
 
     def groups(self) -> dict[str, list[nn.Module]]:
         return {"G": [self.g]}

@@ -25,7 +25,7 @@ CONTENT = 4
 TINY = 1e-6
 
 
-class Painting(nn.Module):
+class StyleTarget(nn.Module):
     """The moments of a painting in each of a network's features: constants, from `fill`."""
 
     def __init__(self, network: EfficientNetLite0 | VGGFeatures) -> None:
