@@ -141,8 +141,8 @@ class Folder:
         kinds = (self.channels[0], self.channels[0]), (self.dtypes[0], self.dtypes[0])
         return replace(self, kind="photos twice", splits=splits, channels=kinds[0], dtypes=kinds[1])
 
-    def with_texts(self) -> Folder:
-        """Each item with its text. Raises DataError where one has none."""
+    def with_texts(self, *, complete: bool = True) -> Folder:
+        """Each item with its text. Raises DataError where one has none; or, if not `complete`, leaves those out."""
 
         def with_text(item: Item) -> Item:
             found = sorted({words for path in item.files if (words := text.read(path))})
@@ -153,15 +153,21 @@ class Folder:
             return replace(item, text=found[0] if found else "")
 
         missing: list[Item] = []
-        splits, *others = ({split: tuple(map(with_text, its)) for split, its in table.items()} for table in self.tables)
-        truth = {split: tuple(map(with_text, items)) for split, items in self.truth.items()}
-        if missing:
+
+        def told(table: Splits) -> Splits:
+            items = {split: tuple(map(with_text, its)) for split, its in table.items()}
+            return {split: tuple(item for item in its if item.text) for split, its in items.items()}
+
+        splits, *others = map(told, self.tables)
+        truth = told(self.truth)
+        if missing and complete:
             first = missing[0].a.with_suffix(text.SUFFIX)
             raise DataError(
                 f"{self.place}: {len(missing)} images or pairs have no text, as {self.relative(first)}: write what "
                 f"each shows into a file of its name, or leave them out"
             )
-        return replace(self, splits=splits, others=tuple(others), truth=truth)
+        silent = (Fault(item.a, f"has no text, {item.a.with_suffix(text.SUFFIX).name}") for item in missing)
+        return replace(self, splits=splits, others=tuple(others), truth=truth, faults=(*self.faults, *silent))
 
     def notes(self) -> list[str]:
         """What a user should know: how files are converted, and which are left out."""

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from diptych import images
-from diptych.data.finding import LEGEND
+from diptych.data.finding import LEGEND, Fault
 from diptych.data.folders import Folder, Item
 from diptych.data.reading import halves
 from diptych.errors import ConfigError, DataError
@@ -39,15 +39,30 @@ class Survey(NamedTuple):
     codings: Mapping[Coding, Sequence[Path]]  # how the ids are stored, and in which files so
 
 
-def survey(folder: Folder, side: int, given: Given, *, limit_mp: float, snap: bool) -> Survey:
+def survey(
+    folder: Folder, side: int, given: Given, *, limit_mp: float, snap: bool, wrong: list[Fault] | None = None
+) -> Survey:
     """The legend of one domain: the one that is given, that of the folder's legend.yaml, or of the numbers that occur.
 
-    Every label map is looked at. Raises DataError that names the file with what is not in the legend, and where.
+    Every label map is looked at. Raises DataError that names the file with what is not in the legend, and where; unless
+    `wrong` takes all of those.
     """
     found = given_legend(given) if given is not None else own_legend(folder)
     items = {split: folder.singles(side, split) for split in ("train", "val", "test")}
-    reader = LabelScan(folder.kind == "side by side", side, found, limit_mp, snap)
-    seen = {split: [look for look in ahead(reader, some) if look] for split, some in items.items()}
+    scan = LabelScan(folder.kind == "side by side", side, found, limit_mp, snap)
+
+    def reader(item: Item) -> Scanned | Fault | None:
+        try:
+            return scan(item)
+        except DataError as error:
+            if wrong is None:
+                raise
+            return Fault(item.a, str(error).removeprefix(f"{item.a} "))
+
+    scans = {split: list(ahead(reader, some)) for split, some in items.items()}
+    seen = {split: [one for one in some if isinstance(one, Scanned)] for split, some in scans.items()}
+    if wrong is not None:
+        wrong += [one for one in chain(*scans.values()) if isinstance(one, Fault)]
     if found is None:
         found = from_numbers(folder, [look for looks in seen.values() for look in looks])
     shares = tuple(share(c, seen["train"]) for c in found.classes)

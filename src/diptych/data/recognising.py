@@ -26,7 +26,7 @@ from diptych import images
 from diptych.data import finding, layouts, pairing
 from diptych.data.agreeing import agreeing
 from diptych.data.directing import directed, side_of
-from diptych.data.finding import SPLITS, Files, Found, Roots
+from diptych.data.finding import SPLITS, Fault, Files, Found, Roots
 from diptych.data.folders import Folder, Kind
 from diptych.data.pairing import Matching, Names
 from diptych.errors import ConfigError, DataError
@@ -46,12 +46,14 @@ def recognise(
     texts: bool = False,
     limit_mp: float = images.LIMIT_MP,
     alone: bool = False,
+    complete: bool = True,
 ) -> Folder:
     """Find out what a folder holds, or two (`a` and `b`), from headers alone, read in threads.
 
     `kind` says it instead; `direction` (photo2label) chooses two of several domains; `labels` names the one whose
     pictures are label maps, and `maps` further folders, of maps that go with the pairs, by their kind. alone: single
-    photos are enough, so that no photo is cut into halves. texts: each item has one, in a file beside it. Files that
+    photos are enough, so that no photo is cut into halves. texts: each item has one, in a file beside it. complete: a
+    pair without a map or text that is asked for is a DataError; else it is left out. Files that
     cannot be used are left out and listed in `faults`; DataError is raised when nothing is left, ConfigError for an
     impossible option.
     """
@@ -75,9 +77,9 @@ def recognise(
     folder = directed(folder, direction, labels)
     folder = replace(folder, labels=None if labels is None else side_of(folder, labels, folder.direction))
     for kind_of_map, (place, those) in further.items():
-        folder = _with_maps(folder, kind_of_map, those, place, headers)
+        folder = _with_maps(folder, kind_of_map, those, place, headers, complete=complete)
     folder = agreeing(folder)
-    folder = folder.with_texts() if texts else folder
+    folder = folder.with_texts(complete=complete) if texts else folder
     if not any(folder.items()):
         raise DataError(_nothing_left(folder))
     return folder
@@ -220,15 +222,18 @@ def _mostly_twice_as_wide(headers: dict[Path, Header]) -> bool:
 # --- What goes with pairs --------------------------------------------------------------------------------------------
 
 
-def _with_maps(folder: Folder, kind: str, maps: Names, place: str, headers: Mapping[Path, Header]) -> Folder:
-    """Each pair with its map of that kind. Raises DataError where one has none."""
+def _with_maps(
+    folder: Folder, kind: str, maps: Names, place: str, headers: Mapping[Path, Header], *, complete: bool
+) -> Folder:
+    """Each pair with its map of that kind. Raises DataError where one has none; or leaves those out."""
     asked = f"maps of the kind {kind} ({place}/)"
     if folder.kind != "two folders":
         raise DataError(f"{folder.place}: {asked} go with pairs in two folders")
     pairs = {item.a: (split, item.name) for split, items in folder.splits.items() for item in items}
     matched = {pair.a: pair.b for pair in pairing.match(pairs, maps).pairs}
     missing = [f"{split}/{name}" for path, (split, name) in pairs.items() if path not in matched]
-    if missing:
+    faults = [Fault(path, f"has no map of the kind {kind} in {place}/") for path in pairs if path not in matched]
+    if missing and (complete or not matched):
         none = f"{len(missing)} of {len(pairs)} pairs have none there"
         where = none if maps else "there is no folder of that name beside the others"
         raise DataError(
@@ -236,13 +241,13 @@ def _with_maps(folder: Folder, kind: str, maps: Names, place: str, headers: Mapp
             f"{'data.instances' if kind == 'instances' else 'data.maps'} out"
         )
     splits = {
-        split: tuple(replace(item, maps={**item.maps, kind: matched[item.a]}) for item in items)
+        split: tuple(replace(i, maps={**i.maps, kind: matched[i.a]}) for i in items if i.a in matched)
         for split, items in folder.splits.items()
     }
     other = [path for path, of in matched.items() if _size(headers[of]) != _size(headers[path])]
     message = f"{len(other)} of {len(pairs)} {asked} have another size than their pair, and are brought to it, as"
     remarks = [f"{message} {folder.relative(matched[other[0]])}"] if other else []
-    return replace(folder, splits=splits, remarks=(*folder.remarks, *remarks))
+    return replace(folder, splits=splits, faults=(*folder.faults, *faults), remarks=(*folder.remarks, *remarks))
 
 
 def _size(header: Header) -> tuple[int, int]:
