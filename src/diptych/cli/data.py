@@ -41,17 +41,30 @@ def check(
     snap_colours: Annotated[
         bool, typer.Option("--snap-colours", help="Of smeared label maps take the nearest classes.")
     ] = False,
+    maps: Annotated[
+        list[str] | None, typer.Option(help="Maps that go with pairs, as mask=masks. May be given again.")
+    ] = None,
+    texts: Annotated[bool, typer.Option("--texts", help="Each picture has a text beside it.")] = False,
+    groups: Annotated[str | None, typer.Option(help="What a group shares in its names, as data.groups.")] = None,
     limit_mp: Annotated[float, typer.Option(help="Largest picture accepted, in million pixels, above 0.")] = 50.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Say what a folder holds, or two: kind, counts, sizes, channels, splits, copies, every faulty file by name."""
+    """Say what a folder holds, or two, what is wrong with it, every faulty file by name, and whether to train on it."""
     from diptych.data.audit import check as audit
 
     found = audit(
         folder, a=a, b=b, kind=kind, direction=direction, labels=labels, legend=legend, snap_colours=snap_colours,
-        limit_mp=limit_mp,
+        maps=_named(maps or []), texts=texts, groups=groups, limit_mp=limit_mp,
     )  # fmt: skip
     print(json.dumps(found.to_dict(), indent=2) if as_json else found.to_text())
+
+
+def _named(maps: list[str]) -> dict[str, str]:
+    """mask=masks as {"mask": "masks"}. Raises ConfigError."""
+    pairs = [one.partition("=") for one in maps]
+    if wrong := [kind for kind, _, place in pairs if not kind or not place]:
+        raise ConfigError(f"--maps {wrong[0]}: give a kind and a folder, as in --maps mask=masks")
+    return {kind: place for kind, _, place in pairs}
 
 
 @data.command()
