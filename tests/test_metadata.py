@@ -263,3 +263,37 @@ def test_tags_of_no_geotiff_are_left_alone(tmp_path: Path) -> None:
     tag = Tag(34737, "s", 0, b"x|")
     images.write(tmp_path / "a.png", noise(), metadata=Metadata(tags=(tag,)))
     assert images.read(tmp_path / "a.png").metadata == Metadata()
+
+
+# --- Nothing ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", ["tif", "npy"])
+@pytest.mark.parametrize("large", [False, True])
+def test_nan_stays_nan_and_is_shown_to_no_network(suffix: str, large: bool, tmp_path: Path) -> None:
+    array = np.full((40, 50, 1), 1, np.float32)
+    array[3:9, 4] = np.nan
+    path = tmp_path / f"a.{suffix}"
+    images.write(path, array)
+    made = inverse("float32", 0, 1, 1)
+    if large:
+        if suffix == "npy":
+            return
+        pytest.importorskip("pyvips")
+        made.tiling = Tiling("exact", size=32, halo=16, blend=8)
+        translate_large(made, path, tmp_path / "b.tif", made.checked({}))
+        found = images.read(tmp_path / "b.tif").array
+    else:
+        output = made(path)
+        assert output.notes == ()
+        found = images.read(output.save(tmp_path / f"b.{suffix}")).array
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(array))
+    assert (found[~np.isnan(found)] == 0).all()
+
+
+def test_nothing_but_nan_is_no_picture_and_a_view_of_some_is_one(tmp_path: Path) -> None:
+    with pytest.raises(images.reading.DataError, match="not finite numbers"):
+        images.read(images.encode(np.full((8, 8), np.nan, np.float32), "TIFF"))
+    array = noise(8, 8, 1, "float32")
+    array[2, 2] = np.nan
+    assert images.displayable(array).dtype == np.uint8

@@ -35,6 +35,7 @@ def translate_pictures(
     samples: int,
     mark: bool,
     batch: int,
+    axis: str,
     limit_mp: float,
     sealer: Sealer | None,
     overwrite: bool,
@@ -42,6 +43,8 @@ def translate_pictures(
     """Files and folders into `out`; leaves with 1 where some fail, with 2 where all do. Raises ConfigError."""
     from diptych.images import can_hold
     from diptych.inference.destinations import plan
+    from diptych.inference.tiff import translate_large
+    from diptych.inference.volume import translate_volume
 
     target = translator.ends(controls.get("to"))[1]
     channels, ids = (1, True) if target.legend else (target.channels, False)
@@ -50,23 +53,29 @@ def translate_pictures(
         return can_hold(suffix, target.dtype, channels, alpha=alpha and not ids, ids=ids)
 
     jobs, left_out = plan(paths, out, samples=samples, fits=fits, overwrite=overwrite)
-    jobs, large = parted(jobs, limit_mp)
+    count = len(jobs)
+    jobs, large, volumes = parted(jobs, limit_mp)
     if large and (maps or mark or translator.tiling.mode == "off"):
         given = f"--{next(iter(maps))}" if maps else "--mark" if mark else "pictures as a whole"
         raise ConfigError(f"{large[0].source} is translated in parts, above --limit-mp {limit_mp:g}: not with {given}")
-    if large and samples > 1:
+    if volumes and (maps or mark):
+        raise ConfigError(f"{volumes[0].source} is a volume: leave --{next(iter(maps), 'mark')} out")
+    if (large or volumes) and samples > 1:
         translator.check_several(controls)
-    failed = translate_all_large(translator, large, controls, sealer)
-    if not jobs:
-        leave(failed, len(large), left_out)
-        return
-    results = translate_all(
-        translator, jobs, controls=controls, maps=maps, batch=batch, limit_mp=limit_mp, sealer=sealer
-    )
-    place = results[0].written or out if len(results) == 1 else out
-    translated = [result for result in results if not result.fault]
-    print(f"{len(translated)} of {len(results)} pictures translated into {printable(place)}")
-    leave([*failed, *(result.kind for result in results if result.fault)], len(results) + len(large), left_out)
+    failed = in_turn(translator, large, controls, "in tiles", translate_large, sealer=sealer)
+    failed += in_turn(
+        translator, volumes, controls, "slice by slice", translate_volume,
+        axis=axis, batch=batch, limit_mp=limit_mp, sealer=sealer,
+    )  # fmt: skip
+    if jobs:
+        results = translate_all(
+            translator, jobs, controls=controls, maps=maps, batch=batch, limit_mp=limit_mp, sealer=sealer
+        )
+        place = results[0].written or out if len(results) == 1 else out
+        translated = [result for result in results if not result.fault]
+        print(f"{len(translated)} of {len(results)} pictures translated into {printable(place)}")
+        failed += [result.kind for result in results if result.fault]
+    leave(failed, count, left_out)
 
 
 def translate_all(translator: Translator, jobs: list[Job], **options: Any) -> list[Result]:
@@ -108,45 +117,54 @@ def leave(failed: list[str], count: int, left_out: list[Entry]) -> None:
         raise typer.Exit(2 if len(failed) == count else 1)
 
 
-def parted(jobs: list[Job], limit_mp: float) -> tuple[list[Job], list[Job]]:
-    """The pictures that are decoded at once, and the TIFFs too large for that, which the user has named himself."""
+def parted(jobs: list[Job], limit_mp: float) -> tuple[list[Job], list[Job], list[Job]]:
+    """The pictures that are decoded at once, the TIFFs too large for that, and the files of many images."""
+    from diptych.images import is_stack, is_volume
     from diptych.inference.tiff import is_large
 
-    large = []
+    large: list[Job] = []
+    volumes: list[Job] = []
     for job in jobs:
         with suppress(DataError):  # what is wrong with it is said when its turn comes
-            if is_large(job.source, limit_mp):
+            if is_volume(job.source) or is_stack(job.source):
+                volumes.append(job)
+            elif is_large(job.source, limit_mp):
                 large.append(job)
-    return [job for job in jobs if job not in large], large
+    return [job for job in jobs if job not in large and job not in volumes], large, volumes
 
 
-def translate_all_large(
-    translator: Translator, jobs: list[Job], controls: dict[str, Any], sealer: Sealer | None
+def in_turn(
+    translator: Translator,
+    jobs: list[Job],
+    controls: dict[str, Any],
+    how: str,
+    work: Callable[..., tuple[str, ...]],
+    **options: Any,
 ) -> list[str]:
-    """One large TIFF after another; of what kinds those are that failed. A full disk stops all of them."""
+    """One large file after another, by `work`; of what kinds those are that failed. A full disk stops all of them.
+
+    how: they are translated, in words.
+    """
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import Progress
 
     from diptych.inference.batch import UNTRANSLATED
-    from diptych.inference.tiff import translate_large
     from diptych.options.controls import answer
 
     failed = []
     with Progress(console=Console(stderr=True), transient=True) as progress, kept_interruption() as check:
         for job in jobs:
-            task = progress.add_task(escape(f"translating {printable(job.source.name)} in tiles"), total=1.0)
+            task = progress.add_task(escape(f"translating {printable(job.source.name)} {how}"), total=1.0)
             own = answer(translator.controls, translator.checked(controls), job.sample)
+            done = partial(share_done, progress, task, check)
             try:
-                notes = translate_large(
-                    translator, job.source, job.target, own, sealer=sealer,
-                    progress=partial(share_done, progress, task, check),
-                )  # fmt: skip
+                notes = work(translator, job.source, job.target, own, progress=done, **options)
             except (DataError, OutputError) as error:
                 failed.append(UNTRANSLATED)
                 progress.console.print(printable(error), markup=False, highlight=False, soft_wrap=True)
                 continue
-            print(f"{printable(job.source)} translated in tiles into {printable(job.target)}")
+            print(f"{printable(job.source)} translated {how} into {printable(job.target)}")
             for note in (*notes, *job.notes):
                 print(f"{printable(job.source)}: {printable(note)}", file=sys.stderr)
     return failed

@@ -24,6 +24,10 @@ Out = Annotated[Path, typer.Option(help="Folder for the results; for one picture
 Samples = Annotated[int, typer.Option(min=1, help="Answers to each picture, with the seeds that follow.")]
 Provenance = Annotated[bool, typer.Option(help="Say in each result that a model made it; see docs/provenance.md.")]
 Quality = Annotated[int, typer.Option(min=0, max=51, help="Of videos: from 0, the best, to 51, the smallest.")]
+Axis = Annotated[
+    str | None,
+    typer.Option(help="Slices of volumes: i, j, k, axial, coronal or sagittal.", show_default="as in training, k"),
+]
 Parts = Annotated[
     str, typer.Option(help="Of large pictures: auto, exact, approximate, off; see docs/large-pictures.md.")
 ]
@@ -50,10 +54,11 @@ def translate(
     steady: Annotated[bool, typer.Option("--steady", help="Calm the flicker of videos; see docs/video.md.")] = False,
     quality: Quality = 18,
     tiling: Parts = "auto",
+    axis: Axis = None,
     tile: Annotated[int, typer.Option(min=64, help="Pixels a side of the tiles of large pictures.")] = 768,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are where results go.")] = False,
 ) -> None:
-    """Translate pictures of any size, or videos: same size and format out. One bad file does not stop the others.
+    """Translate pictures of any size, volumes or videos: same size, same format. One bad file does not stop the others.
 
     Controls of the method are options too: --seed 7, --to zebras, --style dog.jpg; `diptych info MODEL` lists them.
     """
@@ -82,7 +87,7 @@ def translate(
     else:
         translate_pictures(
             translator, paths, out, controls=controls, maps=maps, samples=samples, mark=mark, batch=batch,
-            limit_mp=limit_mp, sealer=sealer, overwrite=overwrite,
+            axis=axis or translator.card.data.get("axis", "k"), limit_mp=limit_mp, sealer=sealer, overwrite=overwrite,
         )  # fmt: skip
 
 

@@ -5,13 +5,16 @@ A *picture* is an array `H W C` with C >= 1, of uint8, uint16, int16 or float32;
 """
 
 from diptych.images.display import display_image
-from diptych.images.formats import FORMATS, LIMIT_MP, MEDIA_TYPES, SUFFIX_OF, SUFFIXES, stem
+from diptych.images.formats import FORMATS, LIMIT_MP, MEDIA_TYPES, SUFFIX_OF, SUFFIXES, VOLUMES, stem
 from diptych.images.listing import kind_of, list_pictures
+from diptych.images.nifti import is_volume
 from diptych.images.picture import Header, Picture
 from diptych.images.reading import READING, format_of, from_array, from_pillow, header, in_parts, read, read_metadata
 from diptych.images.showing import displayable, grid
+from diptych.images.slices import file_of, is_slice, is_stack, slices
 from diptych.images.values import (
     convert,
+    filled,
     fitting_range,
     from_unit,
     match_channels,
@@ -29,6 +32,7 @@ __all__ = [
     "READING",
     "SUFFIXES",
     "SUFFIX_OF",
+    "VOLUMES",
     "Header",
     "Picture",
     "can_hold",
@@ -36,6 +40,8 @@ __all__ = [
     "display_image",
     "displayable",
     "encode",
+    "file_of",
+    "filled",
     "fitting_range",
     "format_of",
     "from_array",
@@ -44,6 +50,9 @@ __all__ = [
     "grid",
     "header",
     "in_parts",
+    "is_slice",
+    "is_stack",
+    "is_volume",
     "kind_of",
     "list_pictures",
     "lost",
@@ -52,6 +61,7 @@ __all__ = [
     "read",
     "read_metadata",
     "resize",
+    "slices",
     "stem",
     "to_unit",
     "value_range",

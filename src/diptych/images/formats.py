@@ -21,6 +21,8 @@ FORMATS = {
     ".dicom": "DICOM",
 }
 SUFFIXES = frozenset(FORMATS)
+VOLUMES = (".nii", ".nii.gz")
+"""The suffixes of volumes, which hold an image in each slice."""
 SUFFIX_OF = {format: suffix for suffix, format in reversed(FORMATS.items())}
 """For each format the suffix of its files."""
 MEDIA_TYPES = {
@@ -33,7 +35,9 @@ MEDIA_TYPES = {
 def stem(path: PurePath) -> str:
     """A file's name without its suffix; DICOM files are often called by numbers, the last of which is none.
 
-    >>> stem(PurePath("scans/head.dcm")), stem(PurePath("1.3.12.7"))
-    ('head', '1.3.12.7')
+    >>> stem(PurePath("scans/head.dcm")), stem(PurePath("1.3.12.7")), stem(PurePath("head.nii.gz"))
+    ('head', '1.3.12.7', 'head')
     """
+    if path.name.lower().endswith(VOLUMES):
+        return path.name[: path.name.lower().rindex(".nii")]
     return path.name if path.suffix[1:].isdigit() else path.stem

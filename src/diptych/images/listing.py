@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from diptych.errors import DataError
-from diptych.images.formats import SUFFIXES
+from diptych.images.formats import SUFFIXES, VOLUMES
 from diptych.images.reading import BEGINNING, format_of
 
 SYSTEM = re.compile(
@@ -95,7 +95,11 @@ def kind_of(relative: PurePath | str, start: Start | None = None) -> str:
     if aside := next(filter(None, map(_aside, path.parts)), ""):
         return aside if aside == "preview" else f"{aside} file"
     suffix = path.suffix.lower()
-    if suffix in SUFFIXES or (start and suffix not in NEVER and suffix[-1:] != "~" and _begins_like_a_picture(start)):
+    if (
+        path.name.lower().endswith(VOLUMES)
+        or suffix in SUFFIXES
+        or (start and suffix not in NEVER and suffix[-1:] != "~" and _begins_like_a_picture(start))
+    ):
         return ""
     return suffix if re.fullmatch(r"\.\w{1,12}", suffix) else "suffixless file"
 

@@ -65,15 +65,35 @@ class Metadata:
         if kind.kind == "f":
             return self
         room = np.iinfo(kind)
-        whole = self.no_data == int(self.no_data) and room.min <= self.no_data <= room.max
+        whole = float(self.no_data).is_integer() and room.min <= self.no_data <= room.max
         return self if whole else replace(self, no_data=None)
 
     def empty(self, array: np.ndarray) -> np.ndarray | None:
-        """Which pixels of `H W C` hold nothing: `H W`; None where none do."""
+        """Which pixels of `H W C` hold nothing, be it by NaN: `H W`; None where none do."""
+        masks = [mask for mask in (lacking(array), self.marked(array)) if mask is not None]
+        return np.logical_or.reduce(masks) if masks else None
+
+    def marked(self, array: np.ndarray) -> np.ndarray | None:
+        """Those that the number for no data says it of; None where none are."""
         if self.no_data is None:
             return None
         mask = (array == self.no_data).all(axis=2)
         return mask if mask.any() else None
+
+    def emptied(self, output: np.ndarray, array: np.ndarray) -> np.ndarray:
+        """The translation `output` of `array`, with nothing where that has nothing."""
+        if (mask := self.marked(array)) is not None:
+            output = np.where(mask[..., None], output.dtype.type(self.no_data), output)
+        if output.dtype.kind == "f" and (mask := lacking(array)) is not None:
+            output = np.where(mask[..., None], output.dtype.type(np.nan), output)
+        return output
+
+
+def lacking(array: np.ndarray) -> np.ndarray | None:
+    """Which pixels of `H W C` have NaN: `H W`; None where none do."""
+    if array.dtype.kind != "f" or not np.isnan(array).any():
+        return None
+    return np.asarray(np.isnan(array).any(axis=2))
 
 
 NOTHING = Metadata()

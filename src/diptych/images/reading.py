@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from diptych.errors import DataError, DiptychError
-from diptych.images import avif, bmp, colour, dicom, jpeg, npy, pillow, png, tiff
+from diptych.images import avif, bmp, colour, dicom, jpeg, nifti, npy, pillow, png, slices, tiff
 from diptych.images.formats import FORMATS, LIMIT_MP
 from diptych.images.metadata import Metadata, per_inch
 from diptych.images.picture import Header, Picture
@@ -34,15 +34,14 @@ def header(source: Source, *, limit_mp: float = math.inf) -> Header:
 
     Raises DataError where the file is no picture, or one of more than `limit_mp` million pixels.
     """
-    with _opened(source) as file:
-        stored = _probe(file)
+    with _opened(source) as stored:
         _refuse_a_bomb(stored.header, limit_mp)
         return _upright_header(_described(stored))
 
 
 def format_of(data: bytes) -> str:
     """The format of a picture file, by its first bytes. Raises DataError where it is none."""
-    with _opened(data):
+    with _told("the picture"):
         return _sniff(data[:BEGINNING])
 
 
@@ -56,16 +55,14 @@ def read(source: Source, *, limit_mp: float = LIMIT_MP, indices: bool = False) -
     uint8 and uint16 become float32. Raises DataError, which names the file, for anything that cannot be decoded
     wholly, and for more than `limit_mp` million pixels (of up to four channels), before decoding.
     """
-    with _opened(source) as file:
-        stored = _probe(file, indices)
+    with _opened(source, indices) as stored:
         _refuse_a_bomb(stored.header, limit_mp)
         return replace(_finished(stored, indices), metadata=stored.metadata.turned(stored.header.orientation))
 
 
 def read_metadata(source: Source) -> Metadata:
     """What a picture's file says beside its pixels, without decoding it. Raises DataError where it is no picture."""
-    with _opened(source) as file:
-        stored = _probe(file)
+    with _opened(source) as stored:
         return stored.metadata.turned(stored.header.orientation)
 
 
@@ -75,8 +72,8 @@ def in_parts(source: Path | str, *, indices: bool = False, straight: bool = Fals
     Of a palette the samples are its colours, whatever `indices` says. straight: premultiplied colours have been divided
     by alpha already. Raises DataError, and so does what is returned.
     """
-    with _opened(source) as file:
-        stored = _probe(file)
+    with _opened(source) as found:
+        stored = found
     stored = stored._replace(premultiplied=stored.premultiplied and not straight)
     expected = (4 if stored.cmyk else stored.header.channels) + stored.header.alpha
 
@@ -110,14 +107,27 @@ def from_array(array: np.ndarray) -> Picture:
 
 
 @contextmanager
-def _opened(source: Source) -> Iterator[BinaryIO]:
-    """The open file; whatever a decoder raises meanwhile becomes a DataError that names the file."""
-    name = "the picture" if isinstance(source, bytes) else str(source)
-    try:
-        if not isinstance(source, bytes) and (kind := irregular(Path(source))):
+def _opened(source: Source, indices: bool = False) -> Iterator[Stored]:
+    """The picture of a file, which stays open; what goes wrong meanwhile becomes a DataError that names the file."""
+    with _told("the picture" if isinstance(source, bytes) else str(source)):
+        path = None if isinstance(source, bytes) else Path(source)
+        if path and slices.is_slice(path):
+            with slices.stored(path, indices) as stored:
+                yield stored
+            return
+        if path and nifti.is_volume(path):
+            raise DataError(f"is a volume: diptych translate takes it as it is; its first slice is {path}/k0000")
+        if path and (kind := irregular(path)):
             raise DataError(f"is {kind}: name a file")
         with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
-            yield cast(BinaryIO, file)
+            yield _probe(cast(BinaryIO, file), indices)
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Whatever a decoder raises becomes a DataError that begins with a name."""
+    try:
+        yield
     except DiptychError as error:
         raise type(error)(f"{name}: {error}") from None
     except Exception as error:  # decoders raise what they like: SyntaxError, struct.error, zlib.error, ...
@@ -193,8 +203,8 @@ def _of_samples(stored: Stored, samples: np.ndarray, indices: bool) -> Picture:
     """What the samples of a picture, or of a part of it, show."""
     raw = stored.header if indices else _described(stored)
     array, alpha = native(samples), None
-    if not np.isfinite(array).all():
-        raise DataError("holds values that are not finite numbers: replace them by numbers")
+    if np.isinf(array).any() or np.isnan(array).all():
+        raise DataError("holds values that are not finite numbers: replace them by numbers, or where nothing is by NaN")
     if raw.alpha:
         array, alpha = array[..., :-1], array[..., -1]
         array = colour.straight(array, alpha, stored.full) if stored.premultiplied else array

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from diptych.images.values import fitting_range, match_channels
+from diptych.images.values import filled, fitting_range, match_channels
 
 
 def grid(rows: Sequence[Sequence[np.ndarray]], *, gap: int = 4, titles: Sequence[str] | None = None) -> np.ndarray:
@@ -42,6 +42,7 @@ def displayable(array: np.ndarray, *, side: int | None = None) -> np.ndarray:
     step = -(-max(array.shape[:2]) // side) if side else 1
     array = array[::step, ::step]
     if array.dtype != np.uint8:
+        array = filled(array)
         low, high = fitting_range(array.dtype, float(array.min()), float(array.max()))
         array = ((array.astype(np.float32) - low) / (high - low) * 255).round().astype(np.uint8)
     return array[..., :3] if array.shape[2] >= 3 else match_channels(array[..., :1], 3)

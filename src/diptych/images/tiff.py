@@ -38,18 +38,81 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it logs 
 
 
 def probe(file: BinaryIO, indices: bool) -> Stored:
-    import tifffile
+    stack = Stack(file)
+    try:
+        stored = stack.stored(0, indices)
+    except SyntaxError:
+        page = stack.tiff.pages.first
+        what = f"{page.photometric.name}, {page.samplesperpixel} samples of {page.bitspersample} bits"
+        raise DataError(f"is a TIFF of a kind that is not read ({what}): convert it to grey or RGB") from None
+    frames = len(stack.tiff.pages) // stack.planes
+    if frames < 2 or any(note.startswith("first of") for note in stored.header.notes):
+        return stored
+    notes = (*notes_of("", frames, 1), *stored.header.notes)
+    return stored._replace(header=stored.header._replace(notes=notes))
 
-    tiff = tifffile.TiffFile(file)
-    page = tiff.pages.first
+
+class Stack:
+    """The pages of a TIFF as images, one after the other; those that OME calls channels are those of one image.
+
+    axes: what the images are counted by, as "TZ", and how many there are of each.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        import tifffile
+
+        self.file, self.tiff = file, tifffile.TiffFile(file)
+        self.axes, self.channel = "", -1
+        self.shape: tuple[int, ...] = ()
+        if self.tiff.is_ome and len(self.tiff.series[0].pages) > 1:
+            series = self.tiff.series[0]
+            count = len(series.shape) - (3 if series.axes.endswith("S") else 2)
+            self.axes, self.shape = series.axes[:count], tuple(series.shape[:count])
+            self.channel = self.axes.find("C")
+
+    def __len__(self) -> int:
+        """How many images there are, where all pages are alike; else one, which others are previews of."""
+        if self.axes:
+            return math.prod(self.shape) // self.planes
+        first, *others = self.tiff.pages
+        alike = all(page.shape == first.shape and page.dtype == first.dtype for page in others)
+        return len(self.tiff.pages) if alike else 1
+
+    @property
+    def planes(self) -> int:
+        """Pages of one image."""
+        return self.shape[self.channel] if self.channel >= 0 else 1
+
+    @property
+    def counted(self) -> str:
+        """The axes but that of channels."""
+        return self.axes.replace("C", "")
+
+    def pages(self, number: int) -> list[Any]:
+        """Those of an image."""
+        if self.channel < 0:
+            return [self.tiff.pages[number]]
+        sizes = [size for place, size in enumerate(self.shape) if place != self.channel]
+        index = [int(place) for place in np.unravel_index(number, sizes)] if sizes else []
+        found = [(*index[: self.channel], plane, *index[self.channel :]) for plane in range(self.planes)]
+        return [self.tiff.series[0].pages[int(np.ravel_multi_index(one, self.shape))] for one in found]
+
+    def stored(self, number: int, indices: bool) -> Stored:
+        """An image, not decoded yet."""
+        pages = self.pages(number)
+        page = self.tiff.pages.first if self.axes else pages[0]
+        if _is_plain(page):
+            return _of_pages(page, pages, indices)
+        if number:
+            raise DataError("has pages of a kind of which only the first is read: convert them to grey or RGB")
+        orientation, metadata = valid(page.tags.valueof(ORIENTATION, 1)), _metadata(page.tags)
+        self.file.seek(0)
+        return pillow.probe(self.file, "TIFF", indices)._replace(metadata=metadata.turned(orientation))
+
+
+def _of_pages(page: Any, pages: list[Any], indices: bool) -> Stored:
+    """One image; each page has the samples of some of its channels. page: one with all tags, like them."""
     orientation, metadata = valid(page.tags.valueof(ORIENTATION, 1)), _metadata(page.tags)
-    if not _is_plain(page):
-        file.seek(0)
-        try:
-            return pillow.probe(file, "TIFF", indices)._replace(metadata=metadata.turned(orientation))
-        except SyntaxError:
-            what = f"{page.photometric.name}, {page.samplesperpixel} samples of {page.bitspersample} bits"
-            raise DataError(f"is a TIFF of a kind that is not read ({what}): convert it to grey or RGB") from None
     extra = [int(sample) for sample in page.extrasamples]
     alpha = sum(extra) > 0 and not any(extra[:-1])
     cmyk = page.photometric.name == "SEPARATED" and page.samplesperpixel - alpha == 4
@@ -59,22 +122,24 @@ def probe(file: BinaryIO, indices: bool) -> Stored:
     header = Header(
         page.imagewidth,
         page.imagelength,
-        3 if cmyk else page.samplesperpixel - alpha,
+        (3 if cmyk else page.samplesperpixel - alpha) * len(pages),
         native_dtype(page.dtype),
         "TIFF",
         alpha,
         orientation,
         (
             *dtype_note(page.dtype),
-            *notes_of("CMYK" if cmyk else "", len(tiff.pages), orientation),
+            *notes_of("CMYK" if cmyk else "", 1, orientation),
             *(("colours divided by alpha (they were premultiplied)",) if premultiplied else ()),
             *(("white is zero, of numbers that have no largest one: taken as they are",) if inverted > whole else ()),
         ),
     )
 
     def decode() -> np.ndarray:
-        _check_it_is_whole(page)
-        array = _channels_last(page.asarray(maxworkers=1), page.axes)
+        for one in pages:
+            _check_it_is_whole(one)
+        arrays = [_channels_last(one.asarray(maxworkers=1), page.axes) for one in pages]
+        array = arrays[0] if len(pages) == 1 else np.dstack(arrays)
         if inverted and whole:
             array = _inverted(array, bits, alpha)
         if spread > 1 and not indices:

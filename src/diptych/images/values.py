@@ -53,6 +53,13 @@ def from_unit(tensor: torch.Tensor, dtype: np.dtype | str, low: float, high: flo
     return np.ascontiguousarray(values.cpu().numpy().astype(dtype))
 
 
+def filled(array: np.ndarray, value: float | None = None) -> np.ndarray:
+    """With a number in the place of NaN: of none given the least that there is."""
+    if array.dtype.kind != "f" or not np.isnan(array).any():
+        return array
+    return np.nan_to_num(array, nan=float(np.nanmin(array)) if value is None else value)
+
+
 def convert(array: np.ndarray, dtype: np.dtype | str) -> np.ndarray:
     """The same picture in another dtype: black stays black, white stays white."""
     if array.dtype == dtype:

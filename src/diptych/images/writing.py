@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -117,11 +118,10 @@ def _encoded(
         stream = io.BytesIO()
         np.save(stream, array, allow_pickle=False)
         return stream.getvalue()
-    if format in ("PNG", "TIFF"):
-        joined = array if alpha is None else np.dstack([array, alpha.astype(array.dtype)])
-        if format == "PNG":
-            return _encode_png(joined)
-        return _encode_tiff(joined, array.shape[2], alpha is not None, metadata)
+    if format == "PNG":
+        return _encode_png(array if alpha is None else np.dstack([array, alpha.astype(array.dtype)]))
+    if format == "TIFF":
+        return _encode_tiff(array, alpha, metadata)
     return _encode_pillow(array, alpha, format, quality)
 
 
@@ -151,24 +151,29 @@ def _encode_png(array: np.ndarray) -> bytes:
     return bytes(imagecodecs.png_encode(np.ascontiguousarray(plane), **quick))
 
 
-def _encode_tiff(array: np.ndarray, colours: int, alpha: bool, metadata: Metadata) -> bytes:
+def tiff_page(array: np.ndarray, alpha: np.ndarray | None, metadata: Metadata) -> dict[str, Any]:
+    """An image as tifffile is given it."""
+    base = 3 if array.shape[2] == 3 else 1
+    extra = ["unspecified"] * (array.shape[2] - base) + ["unassalpha"] * (alpha is not None)
+    joined = array if alpha is None else np.dstack([array, alpha.astype(array.dtype)])
+    return {
+        "data": joined if joined.shape[2] > 1 else joined[..., 0],
+        "photometric": "rgb" if base == 3 else "minisblack",
+        "planarconfig": "contig" if joined.shape[2] > 1 else None,
+        "extrasamples": extra or None,
+        "compression": "zlib",
+        "resolution": metadata.dpi,
+        "resolutionunit": "INCH" if metadata.dpi else None,
+        "extratags": [(*tag, True) for tag in tiff_tags(metadata)],
+        "metadata": None,
+    }
+
+
+def _encode_tiff(array: np.ndarray, alpha: np.ndarray | None, metadata: Metadata) -> bytes:
     import tifffile
 
     stream = io.BytesIO()
-    base = 3 if colours == 3 else 1
-    extra = ["unspecified"] * (colours - base) + ["unassalpha"] * alpha
-    tifffile.imwrite(
-        stream,
-        array if array.shape[2] > 1 else array[..., 0],
-        photometric="rgb" if base == 3 else "minisblack",
-        planarconfig="contig" if array.shape[2] > 1 else None,
-        extrasamples=extra or None,
-        compression="zlib",
-        resolution=metadata.dpi,
-        resolutionunit="INCH" if metadata.dpi else None,
-        extratags=[(*tag, True) for tag in tiff_tags(metadata)],
-        metadata=None,
-    )
+    tifffile.imwrite(stream, **tiff_page(array, alpha, metadata))
     return stream.getvalue()
 
 

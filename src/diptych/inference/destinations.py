@@ -62,7 +62,8 @@ def plan(
             jobs += [Job(path, out / path.relative_to(given)) for path in listing.pictures]
             left_out += listing.left_out
         else:
-            to_file = len(inputs) == 1 and out.suffix.lower() in images.SUFFIXES and not out.is_dir()
+            like_a_file = out.suffix.lower() in images.SUFFIXES or images.is_volume(out)
+            to_file = len(inputs) == 1 and like_a_file and not out.is_dir()
             jobs.append(Job(given, out if to_file else out / given.name))
     if not jobs:
         endings = " ".join(sorted(images.SUFFIXES))
@@ -96,8 +97,9 @@ def refuse_inside(out: Path, folder: Path) -> None:
 
 
 def numbered(job: Job, sample: int) -> Job:
-    target = job.target
-    return replace(job, target=target.with_name(f"{target.stem}-{sample + 1}{target.suffix}"), sample=sample)
+    name = images.stem(job.target)
+    target = job.target.with_name(f"{name}-{sample + 1}{job.target.name.removeprefix(name)}")
+    return replace(job, target=target, sample=sample)
 
 
 def placed(jobs: list[Job], fits: Fits) -> list[Job]:
@@ -118,6 +120,8 @@ def placed(jobs: list[Job], fits: Fits) -> list[Job]:
 def wanted_suffix(job: Job, fits: Fits) -> tuple[str, str]:
     """The suffix of a job's result, and why it is not that of its target."""
     own = job.target.suffix
+    if images.is_volume(job.source):
+        return own, ""
     format = images.FORMATS.get(own.lower())
     if format and fits(own, True):
         return own, ""

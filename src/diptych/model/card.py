@@ -31,7 +31,8 @@ WORDS = {
 class Domain(BaseModel):
     """Pictures of one kind: what they are called, their channels, and the type and range of their values.
 
-    legend: of label maps what their numbers mean; their channels are one-hot.
+    unit: of the values, where they have one, as HU. chosen: the range was chosen, and what lies beyond was cut off in
+    training too. legend: of label maps what their numbers mean; their channels are one-hot.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -41,7 +42,14 @@ class Domain(BaseModel):
     dtype: Literal["uint8", "uint16", "int16", "float32"] = "uint8"
     low: float = 0.0
     high: float = 255.0
+    unit: str = ""
+    chosen: bool = False
     legend: Legend | None = None
+
+    @property
+    def reach(self) -> str:
+        """The range in words."""
+        return f"{self.low:g} to {self.high:g}{' ' * bool(self.unit)}{printable(self.unit)}"
 
     @property
     def kind(self) -> Images | Labels:
@@ -206,7 +214,7 @@ def describe(domain: Domain) -> str:
     if domain.legend:
         return f"*{printable(domain.name)}* label maps ({len(domain.legend.known)} classes)"
     channels = "one channel" if domain.channels == 1 else f"{domain.channels} channels"
-    return f"*{printable(domain.name)}* pictures ({channels}, {domain.dtype}, values {domain.low:g} to {domain.high:g})"
+    return f"*{printable(domain.name)}* pictures ({channels}, {domain.dtype}, values {domain.reach})"
 
 
 def score_table(scores: dict[str, Any]) -> str:

@@ -30,7 +30,7 @@ def prepare(picture: Picture, side: Domain) -> Tensor:
         return side.kind.tensor(picture.array, picture.maps.get("instances"))
     same = of_its_unit(picture, side)
     low, high = (side.low, side.high) if same else images.value_range(picture.array.dtype)
-    array = picture.array.astype(np.float32) if picture.array.dtype == np.int16 else picture.array
+    array = picture.array.astype(np.float32) if picture.array.dtype == np.int16 else images.filled(picture.array, low)
     array = images.match_channels(cut_off(array, low, high) if bounded(side) and same else array, side.channels)
     if array.dtype.kind == "f" and not (same or (array.min() >= low and array.max() <= high)):
         raise DataError(
@@ -85,8 +85,8 @@ def outside(picture: Picture, side: Domain) -> int:
 
 def note_outside(count: int, pixels: int, side: Domain, most: float = MOST_OUTSIDE) -> str:
     """A note that so many of the pixels lie outside the range of `side`. Raises DataError for more than `most`."""
-    share, known = count / pixels, f"outside the model's range, {side.low:g} to {side.high:g}"
-    if share > most:
+    share, known = count / pixels, f"outside the model's range, {side.reach}"
+    if share > most and not side.chosen:
         raise DataError(f"has {share:.0%} of its pixels {known}: scale its values as those of the training pictures")
     return (
         f"{'less than 1' if share < 0.01 else round(100 * share)} % of the pixels lie {known}, and are cut off"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 from numpy.random import Generator
 
 from diptych import images
@@ -34,9 +33,8 @@ class Pairs:
         alpha = None
         if image.alpha is not None and not output.ids:  # a map of ids has none
             alpha = images.convert(image.alpha, output.array.dtype)
-        array, kept = output.array, image.metadata.held_by(output.array.dtype, ids=output.ids)
-        if (empty := kept.empty(image.array)) is not None:
-            array = np.where(empty[..., None], array.dtype.type(kept.no_data), array)
+        kept = image.metadata.held_by(output.array.dtype, ids=output.ids)
+        array = output.array if output.ids else kept.emptied(output.array, image.array)
         notes = (*image.notes, *output.notes)
         return replace(output, array=array, alpha=alpha, format=image.format, notes=notes, metadata=kept)
 

@@ -1,0 +1,62 @@
+"""A volume that a model made, slice by slice, in the space of the one that it comes from."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from diptych.images.nifti import BLOCK, Volume
+from diptych.storage.files import storing, unfinished
+
+LEVEL = 4
+"""Of packing: more takes much longer, for little."""
+MADE_BY = b"Made by a machine-learned image translation"
+
+
+@contextmanager
+def written(volume: Volume, target: Path, dtype: str) -> Iterator[np.ndarray]:
+    """Numbers of that type to fill, stored as those of `volume`; then the file appears whole, or nothing does.
+
+    Its header is that of `volume`, with affine, units and times, but for free text and extensions, which may name
+    somebody. Raises StorageError.
+    """
+    packed = target.name.lower().endswith(".gz")
+    plain, new = unfinished(target.with_suffix(".raw")), unfinished(target)
+    try:
+        with storing(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            head = _head(volume, dtype)
+            with plain.open("xb") as file:
+                file.write(head)
+            kind = np.dtype(dtype).newbyteorder(volume.image.header.endianness)
+            array = np.memmap(plain, kind, "r+", len(head), volume.data.shape, "F")
+            yield array
+            array.flush()
+            del array
+            if packed:
+                with plain.open("rb") as file, gzip.open(new, "xb", LEVEL) as zipped:
+                    shutil.copyfileobj(file, zipped, BLOCK)
+            os.replace(new if packed else plain, target)
+    finally:
+        plain.unlink(missing_ok=True)
+        new.unlink(missing_ok=True)
+
+
+def _head(volume: Volume, dtype: str) -> bytes:
+    header = volume.image.header.copy()
+    header.set_data_dtype(np.dtype(dtype))
+    header.set_data_shape(volume.data.shape)
+    header.set_slope_inter(1, 0)
+    header["cal_min"], header["cal_max"] = 0, 0
+    for name in ("aux_file", "intent_name", "db_name", "data_type"):
+        if name in header.keys():  # noqa: SIM118
+            header[name] = b""
+    header["descrip"] = MADE_BY
+    header["vox_offset"] = len(header.binaryblock) + 4
+    return bytes(header.binaryblock) + bytes(4)  # which say that there are no extensions
