@@ -20,6 +20,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from diptych import images
 from diptych.data.augment import Augment
 from diptych.data.folders import Item
 from diptych.errors import DataError
@@ -116,7 +117,7 @@ def fingerprint(items: Sequence[Item], augment: Augment, kind: str, limit_gb: fl
     sha = hashlib.sha256(repr((kind, limit_gb, {**asdict(augment), "flip": None})).encode())
     for item in items:
         for path in item.files:
-            stat = path.stat()
+            stat = images.file_of(path).stat()
             sha.update(repr((item.name, path.name, stat.st_size, stat.st_mtime_ns)).encode())
     return sha.hexdigest()[:24]
 

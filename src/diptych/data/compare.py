@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
 from statistics import median_low
 
+from diptych import images
 from diptych.data.folders import Folder, Groups
 from diptych.storage.prefetch import ahead
 
@@ -18,7 +19,7 @@ BEGINNING = 4096
 
 def notes(folder: Folder) -> list[str]:
     """Sentences about copies, about two domains that differ much in number or size, and about what is kept as truth."""
-    groups = copies(folder.all_files())
+    groups = copies([path for path in folder.all_files() if not images.is_slice(path)])
     both = "both" if len(folder.names) == 2 else "several of"
     found = {
         f"in {both} {' and '.join(folder.names)}": overlapping(folder, groups),

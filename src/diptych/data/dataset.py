@@ -26,6 +26,7 @@ from diptych.data.loader import (
     UnpairedData,
     loader,
 )
+from diptych.data.ranges import Policy, Range
 from diptych.data.reading import PairReader, SingleReader
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
@@ -37,7 +38,6 @@ from diptych.tasks import Task
 if TYPE_CHECKING:
     import torch
 
-Range = tuple[float, float]
 Legends = tuple[Legend | None, ...]
 Inputs = tuple[str, ...]
 PAIRS, UNPAIRED, MULTI_DOMAIN = ("source", "target"), ("a", "b"), ("image",)
@@ -80,6 +80,7 @@ class Data:
     task: Task
     legends: Legends = (None, None)  # of label maps; their channels are one-hot
     style: Path | None = None  # a picture whose style is learnt
+    policies: tuple[Policy | None, ...] = (None, None)  # how ranges were chosen, where they were
     workers: int = 0
     cache_gb: float = 4.0
     shown: tuple[int, int] | None = None  # height and width that whole pictures are brought to, if not their own

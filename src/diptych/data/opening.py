@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from annotated_types import Ge, Gt, Interval, Len
 from pydantic import AfterValidator
 
 from diptych import images, kinds, tasks
-from diptych.data import compare, reach
+from diptych.data import compare, reach, volumes
 from diptych.data.augment import Augment, Resize
-from diptych.data.dataset import Data, Legends, Range, digest, turn
+from diptych.data.dataset import Data, Legends, digest, turn
 from diptych.data.directing import side_of
 from diptych.data.finding import summary
 from diptych.data.folders import Folder, Groups, Item, groups_by, hold_out
 from diptych.data.labels import mixed, survey
+from diptych.data.ranges import Policy, Range, parse, percentiles, sample
 from diptych.data.reading import PairReader, SingleReader
 from diptych.data.recognising import recognise
 from diptych.errors import ConfigError, DataError
@@ -26,6 +29,7 @@ from diptych.images.legend import Legend
 from diptych.storage.prefetch import ahead
 from diptych.tasks import Task
 
+Axis = Literal["i", "j", "k", "axial", "coronal", "sagittal"]
 Span = Annotated[list[float], Len(2, 2)]
 
 
@@ -50,13 +54,14 @@ def open_data(
     maps: dict[str, str] | None = None,
     texts: bool = False,
     style: str | None = None,
-    ranges: dict[str, Span] | None = None,
+    ranges: dict[str, Span | str] | None = None,
     size: Annotated[int | str, AfterValidator(_a_size)] = 256,
     load: Annotated[int, Gt(0)] | None = None,
     resize: Resize = "square",
     flip: bool = True,
     val: Annotated[float, Interval(ge=0, lt=1)] = 0.05,
     groups: str | None = None,
+    axis: Axis = "k",
     enlarge: bool = False,
     workers: Annotated[int, Ge(0)] = 0,
     cache_gb: Annotated[float, Ge(0)] = 4.0,
@@ -84,7 +89,8 @@ def open_data(
         texts: each image or pair has a text, a file of its name as 7.txt beside 7.jpg; a method that needs them asks.
         style: a picture whose style is learnt, of methods that learn the style of one.
         ranges: what is black and white of a side, as {height: [0, 900]}, instead of what its pictures reach to; what
-            lies beyond is cut off.
+            lies beyond is cut off. Also percentiles of the training pictures, p1-p99, or values and their unit,
+            hu:-1000,1000.
         size: of the training crop, in pixels: 256, or "320x256" for width x height.
         load: length of the shorter side before the crop; by default 286/256 of the crop's, as in the paper.
         resize: "square": the whole picture to the crop's shape; "short": aspect kept; "none": as it is.
@@ -92,6 +98,8 @@ def open_data(
         val: share of the training pairs held out for validation where there is no val/, at most 50 of them; 0: none.
         groups: what in a name says which images belong together, as those of a patient, a volume or a place; a regular
             expression, as "patient[0-9]+". Those of a group are held out together.
+        axis: of volumes (NIfTI), the one along which their slices lie: i, j or k, the order in the file, or axial,
+            coronal or sagittal, by the directions that the file gives. The slices of a volume are held out together.
         enlarge: accept pictures that are smaller than the crop, and enlarge them.
         workers: processes that load pictures; 0 loads them in the training process, which is enough with the cache.
         cache_gb: bound of the file that keeps decoded pictures; 0 decodes them each time.
@@ -102,26 +110,28 @@ def open_data(
     kinds_of_maps = {kind: kinds.find(kind) for kind in sorted(further)}
     found = recognise(
         folder, a=a, b=b, kind=kind, direction=direction, labels=labels, limit_mp=limit_mp, alone=pairing.alone,
-        maps=further, texts=texts,
+        maps=further, texts=texts, axis=axis,
     )  # fmt: skip
     found = _with_themselves(found, pairing) if found.kind == "photos" else found
     reverse = found.reverses(found.direction)
     legends, of_labels = _legends(found, reverse, legend, snap_colours, instances, limit_mp)
-    grouped = None if groups is None else groups_by(groups, found.items())
+    grouped = volumes.groups(found.items()) if groups is None else groups_by(groups, found.items())
     train, held_out = _splits(found, val, grouped)
     augment = Augment(parse_size(size), load, flip, resize, enlarge)
     channels, dtypes = turn(found.channels, reverse), turn(found.dtypes, reverse)
     channels = tuple(of.channels if of else count for count, of in zip(channels, legends, strict=True))
     dtypes = tuple(of.dtype if of else dtype for dtype, of in zip(dtypes, legends, strict=True))
+    policies = _policies(found, reverse, ranges, legends)
     read = PairReader(
         reverse, channels, limit_mp, halved=found.kind == "side by side", legends=legends, snap=snap_colours,
-        ranges=_ranges(found, reverse, ranges, legends), maps=kinds_of_maps,
+        ranges=tuple(policy.span if policy else None for policy in policies), maps=kinds_of_maps,
     )  # fmt: skip
     data = Data(
         found, train, held_out, found.pairs("test"), names=turn(found.names, reverse), channels=channels, dtype=dtypes,
         range=tuple(map(images.value_range, dtypes)), fingerprint=_fingerprint(found, style), augment=augment,
-        read=read, task=pairing, style=Path(style) if style else None, legends=legends, workers=workers,
-        cache_gb=cache_gb, notes=[*found.notes(), *compare.notes(found), *compare.divided(found, grouped), *of_labels],
+        read=read, task=pairing, style=Path(style) if style else None, legends=legends, policies=policies,
+        workers=workers, cache_gb=cache_gb,
+        notes=[*found.notes(), *compare.notes(found), *compare.divided(found, grouped), *of_labels],
     )  # fmt: skip
     return _measured(data)
 
@@ -138,6 +148,8 @@ def _measured(data: Data) -> Data:
     _refuse_too_small(data)
     found = [_range(data, domain) for domain in range(len(data.names))]
     data.range = _shared(found) if data.folder.kind == "domains" else tuple(found)
+    chosen = zip(data.policies, data.range, strict=True)
+    data.read = replace(data.read, ranges=tuple(span if policy else None for policy, span in chosen))
     return data
 
 
@@ -173,22 +185,29 @@ def _legends(
     return ((None, legend) if target else (legend, None)), [*mixed(found, seen.codings), *_missing_classes(legend)]
 
 
-def _ranges(
-    found: Folder, reverse: bool, given: dict[str, list[float]] | None, legends: Legends
-) -> tuple[Range | None, ...]:
-    """The range of each domain, where one is given. Raises ConfigError for one of no domain or of label maps."""
-    ranges: list[Range | None] = [None] * len(found.names)
-    for name, (low, high) in (given or {}).items():
+def _policies(
+    found: Folder, reverse: bool, given: dict[str, list[float] | str] | None, legends: Legends
+) -> tuple[Policy | None, ...]:
+    """How the range of each domain is chosen, where that is said.
+
+    Raises ConfigError for one of no domain, of label maps, or in a unit that its pictures cannot have.
+    """
+    policies: list[Policy | None] = [None] * len(found.names)
+    for name, words in (given or {}).items():
         named = side_of(found, name, found.direction, option="data.ranges")
         role = turn(tuple(range(len(found.names))), reverse).index(named)
         if legends[role]:
             raise ConfigError(f"data.ranges.{name}: label maps have no range, they hold classes: leave it out")
-        if not low < high:
-            raise ConfigError(f"data.ranges.{name}=[{low:g},{high:g}] is no range: write the smaller number first")
+        policy = parse(name, words)
+        if policy.unit == "HU" and policy.low < 0 and not images.measured(found.dtypes[named]):
+            raise ConfigError(
+                f"data.ranges.{name}: its pictures are {found.dtypes[named]}, without values below 0, and so no "
+                f"Hounsfield units: take the DICOM files, or leave the unit out"
+            )
         alike = found.kind in ("photos twice", "domains")
-        for each in range(len(ranges)) if alike else (role,):
-            ranges[each] = low, high
-    return tuple(ranges)
+        for each in range(len(policies)) if alike else (role,):
+            policies[each] = policy
+    return tuple(policies)
 
 
 def _missing_classes(legend: Legend) -> list[str]:
@@ -251,8 +270,8 @@ def _refuse_too_small(data: Data) -> None:
 def _range(data: Data, side: int) -> Range:
     """What is black and white: measured on the training pictures where 16 bits or floats leave it open."""
     dtype, read = data.dtype[side], SingleReader(data.read, side)
-    if (given := data.read.ranges[side]) is not None:
-        return given
+    if policy := data.policies[side]:
+        return policy.span or percentiles(policy, _samples(data, read), data.names[side])
     if dtype == "uint8" or data.legends[side]:
         return images.value_range(dtype)
 
@@ -272,6 +291,18 @@ def _range(data: Data, side: int) -> Range:
     return images.fitting_range(dtype, min(low for low, _ in wholes), max(high for _, high in wholes))
 
 
+def _samples(data: Data, read: SingleReader) -> Iterator[np.ndarray]:
+    """Some of the values of each training picture of a side that can be read."""
+
+    def look(item: Item) -> np.ndarray:
+        try:
+            return sample(read.values(item))
+        except DataError:
+            return np.empty(0)  # said when the picture is needed
+
+    return ahead(look, data.singles("train")[read.side])
+
+
 def _in_one_form(path: Path) -> Path:
     """The same for the names of a Mac and of other systems, which write accents differently."""
     return Path(unicodedata.normalize("NFC", str(path)))
@@ -280,7 +311,7 @@ def _in_one_form(path: Path) -> Path:
 def _fingerprint(found: Folder, style: str | None) -> str:
     """sha256 over names and sizes in bytes: tells data sets apart without reading them, wherever they lie."""
     sha = hashlib.sha256()
-    paths = {path for item in found.items() for path in item.files}
+    paths = {images.file_of(path) for item in found.items() for path in item.files}
     for name, path in sorted((_in_one_form(found.relative(path)), path) for path in paths):
         sha.update(f"{name.as_posix()} {path.stat().st_size}\n".encode(errors="surrogateescape"))
     for item in found.items():

@@ -65,6 +65,7 @@ class PairReader:
     def as_known(self, picture: Picture, side: int, item: Item) -> Picture:
         """A picture as those of its side (0: source, 1: target): ids, or with the side's channels."""
         legend, span = self.legends[side], self.ranges[side]
+        picture = replace(picture, array=images.filled(picture.array))
         kind = Labels(legend) if legend else Images(self.channels[side])
         try:
             picture = kind.read(picture, snap=self.snap)
@@ -93,10 +94,18 @@ class SingleReader:
     side: int
 
     def __call__(self, item: Item) -> tuple[Picture]:
+        return (self.pairs.as_known(self.whole(item), self.side, item),)
+
+    def values(self, item: Item) -> np.ndarray:
+        """The values of an image, without those of pixels that hold nothing."""
+        picture = self.whole(item)
+        empty = picture.metadata.empty(picture.array)
+        return picture.array if empty is None else picture.array[~empty]
+
+    def whole(self, item: Item) -> Picture:
+        """The image as it is in the file, or in its half of one."""
         picture = self.pairs.file(item.a, numbers=self.pairs.legends[self.side] is not None)
-        if self.pairs.halved:
-            picture = halves(picture)[self.side ^ self.pairs.reverse]
-        return (self.pairs.as_known(picture, self.side, item),)
+        return halves(picture)[self.side ^ self.pairs.reverse] if self.pairs.halved else picture
 
     @property
     def key(self) -> str:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import get_args
 
 from diptych import images
-from diptych.data import finding, layouts, pairing
+from diptych.data import finding, layouts, pairing, volumes
 from diptych.data.agreeing import agreeing
 from diptych.data.directing import directed, side_of
 from diptych.data.finding import SPLITS, Fault, Files, Found, Roots
@@ -44,6 +44,7 @@ def recognise(
     labels: str | None = None,
     maps: Mapping[str, str] | None = None,
     texts: bool = False,
+    axis: str = "k",
     limit_mp: float = images.LIMIT_MP,
     alone: bool = False,
     complete: bool = True,
@@ -52,10 +53,10 @@ def recognise(
 
     `kind` says it instead; `direction` (photo2label) chooses two of several domains; `labels` names the one whose
     pictures are label maps, and `maps` further folders, of maps that go with the pairs, by their kind. alone: single
-    photos are enough, so that no photo is cut into halves. texts: each item has one, in a file beside it. complete: a
-    pair without a map or text that is asked for is a DataError; else it is left out. Files that
-    cannot be used are left out and listed in `faults`; DataError is raised when nothing is left, ConfigError for an
-    impossible option.
+    photos are enough, so that no photo is cut into halves. texts: each item has one, in a file beside it. axis: along
+    which the slices of volumes lie. complete: a pair without a map or text that is asked for is a DataError; else it is
+    left out. Files that cannot be used are left out and listed in `faults`; DataError is raised when nothing is left,
+    ConfigError for an impossible option.
     """
     if kind not in (kinds := ("auto", *(kind for kind in get_args(Kind) if kind != "photos twice"))):
         raise ConfigError(f"kind={kind} is unknown: use one of {', '.join(kinds)}")
@@ -64,6 +65,7 @@ def recognise(
     roots = _roots(root, a, b)
     found = finding.find_domains(roots) if len(roots) == 2 else finding.find(roots[""])
     found = _without_texts(found) if texts else found
+    found = volumes.unfolded(found, axis)
     headers, unreadable = finding.read_headers(found.files, limit_mp)
     faults = [*found.faults, *unreadable]
     files = {place: [path for path in paths if path in headers] for place, paths in found.files.items()}

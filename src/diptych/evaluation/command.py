@@ -64,6 +64,7 @@ def open_for(
             options["snap_colours"] = bool(maps) and translator.snap_colours
             options["instances"] = translator.card.data.get("instances") if maps else None
             options["maps"] = translator.card.data.get("maps")
+            options["axis"] = translator.card.data.get("axis", "k")
             options["texts"] = translator.card.data.get("texts", False)
             try:
                 data = open_data(folder=folder, a=a, b=b, **options, val=0, enlarge=True)

@@ -34,10 +34,19 @@ def translator(trainer: Trainer, recipe: Recipe, data: Data, scores: dict[str, A
     method_inputs = inputs(trainer.method)
     sides = [
         Domain.model_validate(
-            {"name": name, "channels": channels, "dtype": dtype, "low": low, "high": high, "legend": legend}
+            {
+                "name": name,
+                "channels": channels,
+                "dtype": dtype,
+                "low": low,
+                "high": high,
+                "legend": legend,
+                "unit": policy.unit if policy else "",
+                "chosen": policy is not None,
+            }
         )
-        for name, channels, dtype, (low, high), legend in zip(
-            data.names, data.channels, data.dtype, data.range, data.legends, strict=True
+        for name, channels, dtype, (low, high), legend, policy in zip(
+            data.names, data.channels, data.dtype, data.range, data.legends, data.policies, strict=True
         )
     ]
     named = dict(zip(domains(trainer.method, len(sides)), sides, strict=True))
@@ -48,7 +57,8 @@ def translator(trainer: Trainer, recipe: Recipe, data: Data, scores: dict[str, A
         data={"fingerprint": data.fingerprint, **learned_from(method_inputs, data), "kind": data.folder.kind,
               **{option: recipe.data[option] for option in ("instances", "maps", "texts") if recipe.data[option]},
               **({"style": f"{data.style.name}, sha256 {digest(data.style)}"} if data.style else {}),
-              **({"ranges": set_ranges(data)} if recipe.data["ranges"] else {})},
+              **({"ranges": set_ranges(data)} if recipe.data["ranges"] else {}),
+              **({"axis": recipe.data["axis"]} if recipe.data["axis"] != "k" else {})},
         scores=scores,
     )  # fmt: skip
     method = build(card, "training")
