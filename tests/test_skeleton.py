@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "runtime": "methods storage errors",
     "tiling": "nn errors",
     "data": "tasks kinds images options storage errors",
-    "model": "tiling runtime tasks kinds images methods options storage errors",
+    "model": "tiling runtime tasks kinds images methods nn options storage errors",
     "provenance": "model images storage errors",
     "inference": "provenance model tiling runtime tasks images nn options storage errors",
     "export": "model tiling runtime metrics images methods options storage errors",

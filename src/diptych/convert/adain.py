@@ -63,7 +63,7 @@ def network(state: State) -> nn.Module:
     kind, options = recognise(state)
     if kind is VGGEncoder:
         state = {key: tensor for key, tensor in state.items() if int(key.partition(".")[0]) < USED}
-    return states.filled(states.hollow(kind, options), state, names, FAMILIES)
+    return states.filled(states.blank(kind, options), state, names, FAMILIES)
 
 
 def state_dict(network: nn.Module) -> dict[str, Tensor]:

@@ -109,7 +109,7 @@ def network(state: State) -> nn.Module:
     """
     state = states.normalised(state)
     kind, options = recognise(state)
-    built = states.hollow(kind, options)
+    built = states.blank(kind, options)
     blurs = filters(built)
     found = {key: state.pop(key) for key in list(state) if key.endswith(".filt")}
     states.check(found, blurs, kind.__name__, FAMILIES)

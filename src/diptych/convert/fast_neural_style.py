@@ -53,7 +53,7 @@ def network(state: State) -> nn.Module:
     Raises ModelError when it is none of `FAMILIES`, or when a tensor is missing, left over or of another shape.
     """
     state = {key: tensor for key, tensor in states.bare(state).items() if not UNREAD.search(key)}
-    return states.filled(states.hollow(*recognise(state)), state, names, FAMILIES)
+    return states.filled(states.blank(*recognise(state)), state, names, FAMILIES)
 
 
 def state_dict(network: nn.Module) -> dict[str, Tensor]:

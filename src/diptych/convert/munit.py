@@ -118,7 +118,7 @@ def network(state: State) -> nn.Module:
     """
     state = states.bare(state)
     kind, options = recognise(state)
-    built = states.hollow(kind, options)
+    built = states.blank(kind, options)
     wanted = tensors(built)
     used = {key: tensor for key, tensor in state.items() if key in wanted or not UNREAD.search(key)}
     states.check(used, wanted, kind.__name__, FAMILIES)

@@ -102,7 +102,7 @@ def network(state: State) -> nn.Module:
     """
     state = normalised(state)
     kind, options = recognise(state)
-    built = states.hollow(kind, options)
+    built = states.blank(kind, options)
     states.check(state, parted(built, built.state_dict()), kind.__name__, FAMILIES)
     loaded: dict[str, list[Tensor]] = {}
     for theirs, (ours, _) in places(built).items():

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from diptych.errors import ModelError
 from diptych.methods.method import Method
+from diptych.nn.hollow import hollow
 from diptych.nn.norms import BatchNorm, InstanceNorm
 
 State = Mapping[str, Tensor]
@@ -115,21 +116,21 @@ def check(state: State, wanted: State, kind: str, families: str) -> None:
         raise Unlike(f"this resembles a {kind}, but {some}. Known networks are those {families}", len(faults))
 
 
-def hollow(kind: type[nn.Module], options: Mapping[str, Any]) -> nn.Module:
+def blank(kind: type[nn.Module], options: Mapping[str, Any]) -> nn.Module:
     """The network with these options, without memory for its weights."""
-    with torch.device("meta"):
+    with hollow():
         return kind(**options)
 
 
 def filled(
     network: nn.Module, state: State, names: Callable[[nn.Module], Mapping[str, str]], families: str
 ) -> nn.Module:
-    """A hollow `network` with the weights of `state`, where they have other `names`, in their own precision.
+    """A blank `network` with the weights of `state`, where they have other `names`, in their own precision.
 
     Raises ModelError when a tensor is missing, left over or of another shape.
     """
-    keys, blank = names(network), network.state_dict()
-    check(state, {keys[ours]: tensor for ours, tensor in blank.items()}, type(network).__name__, families)
+    keys, own = names(network), network.state_dict()
+    check(state, {keys[ours]: tensor for ours, tensor in own.items()}, type(network).__name__, families)
     network.load_state_dict({ours: state[theirs].clone() for ours, theirs in keys.items()}, assign=True)
     return network
 

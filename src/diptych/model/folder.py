@@ -16,7 +16,6 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from diptych import images, tasks
 from diptych.errors import ConfigError, ModelError
@@ -25,6 +24,7 @@ from diptych.methods import find, names
 from diptych.methods.method import Method, domains
 from diptych.model import ready
 from diptych.model.card import NOT_STATED, SCHEMA_VERSION, WORDS, Card
+from diptych.nn.hollow import hollow
 from diptych.options import plugins
 from diptych.options.schema import check, unknown
 from diptych.storage.files import SUMS, atomic_folder, older, write_bytes, write_text
@@ -268,7 +268,7 @@ def build(card: Card, place: Path | str) -> Method:
 
     It lacks what only a training in progress needs.
     """
-    with torch.device("meta"), Undrawn():
+    with hollow():
         method = method_of(card, place)(**checked_options(card, place))
     parts = [part for name, part in method.named_children() if name in {**method.pretrained, **method.examples}]
     for module in list(method.modules()):  # wherever they are used
@@ -276,16 +276,6 @@ def build(card: Card, place: Path | str) -> Method:
             if any(child is part for part in parts):
                 setattr(module, name, None)
     return method
-
-
-class Undrawn(TorchFunctionMode):
-    """Leaves first weights undrawn: without memory they have none, and drawing them imports a compiler (1.6 s)."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        given = kwargs or {}
-        if getattr(func, "__name__", "") in ("normal_", "uniform_"):
-            return args[0] if args else given["tensor"]
-        return func(*args, **given)
 
 
 def parse_weights(path: Path, data: bytes) -> dict[str, Tensor]:

@@ -9,6 +9,9 @@ from torch import nn
 
 from diptych.errors import ConfigError
 
+FUSED = ("cpu", "cuda")
+"""They have a kernel for a whole optimiser step, and are not asked: making an optimiser imports a compiler (1.6 s)."""
+
 
 def choose_device(name: str = "auto") -> torch.device:
     """The device called `name`; `auto` is the first of a CUDA GPU, Apple's MPS and the processor that there is.
@@ -32,10 +35,17 @@ def lacking(device: torch.device) -> dict[str, str]:
     lacks = {}
     if device.type == "mps":
         lacks["channels_last"] = "its convolutions know only the layout B C H W"
+    if device.type not in FUSED and not fuses(device):
+        lacks["fused"] = "it has no such kernel"
+    return lacks
+
+
+def fuses(device: torch.device) -> bool:
+    """Whether it has a kernel for a whole optimiser step."""
     weight = nn.Parameter(torch.zeros(1, device=device))
     weight.grad = torch.zeros_like(weight)
     try:
         torch.optim.Adam([weight], fused=True).step()
     except (RuntimeError, NotImplementedError):
-        lacks["fused"] = "it has no such kernel"
-    return lacks
+        return False
+    return True

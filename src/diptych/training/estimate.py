@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from diptych.methods.method import Method, parameters
+from diptych.nn.hollow import hollow
 from diptych.runtime.speed import Speed
 from diptych.training.stabilizers import Stabilizers
 
@@ -28,8 +29,9 @@ def training_bytes(
     build makes the method; batch has each of its inputs, as tensors that hold nothing. What the kernels use as scratch,
     the loader and the libraries themselves (about half a gigabyte) are not in it.
     """
-    with torch.device("meta"):
+    with hollow():
         method = build()
+    with torch.device("meta"):
         count = sum(p.numel() for networks in method.groups().values() for p in parameters(networks))
         inputs = {name: x.to("meta") for name, x in batch.items()}
         stabilized = (stabilizers or Stabilizers()).apply(method)

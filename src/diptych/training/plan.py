@@ -30,6 +30,7 @@ from diptych.methods.method import (
     required,
 )
 from diptych.model.card import listed
+from diptych.nn.hollow import hollow
 from diptych.options.recipes import shipped
 from diptych.runtime.device import choose_device, lacking
 from diptych.runtime.memory import size
@@ -89,7 +90,7 @@ class Plan:
     @cached_property
     def on_paper(self) -> Method:
         """The method without memory for its weights."""
-        with torch.device("meta"):
+        with hollow():
             return self.blank()
 
     @property
