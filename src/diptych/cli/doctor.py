@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
 from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -119,8 +120,14 @@ def state_of(module: str) -> str:
             import_module(module)
     except (Exception, SystemExit) as error:
         return f"broken ({describe(error)})"
-    names = metadata.packages_distributions().get(module)
+    names = distributions().get(module)
     return metadata.version(names[0]) if names else "of unknown version"
+
+
+@cache
+def distributions() -> Mapping[str, list[str]]:
+    """What was installed, by the modules in it; all that there is has to be read for it."""
+    return metadata.packages_distributions()
 
 
 def weights() -> Facts:
