@@ -1,4 +1,5 @@
-"""What every test has: a certificate of its own, so that none is made in the user's home, and one thread for torch.
+"""What every test has: a certificate of its own, so that none is made in the user's home; one thread for torch; no
+wait for the disk.
 
 The number of threads changes the last bits of sums, and without a fixed one it follows what other programs do.
 """
@@ -21,6 +22,14 @@ def own_configuration(tmp_path_factory: pytest.TempPathFactory) -> pytest.Monkey
     patch.delenv("DIPTYCH_CERTIFICATE", raising=False)
     yield patch
     patch.undo()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_wait_for_the_disk() -> Iterator[None]:
+    """What tests write need not outlast a power cut. A test of what a failing disk does puts its own in this place."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
 
 
 @pytest.fixture(scope="module")
