@@ -19,11 +19,13 @@ $(READY): pyproject.toml constraints.txt
 	$(VENV)/bin/python -m pip install -qq -c constraints.txt -e ".[dev]"
 	@touch $(READY)
 
+# The tests start many processes: none but the first compiles the package.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: env
 	ruff check
 	ruff format --check
 	mypy
-	OMP_NUM_THREADS=1 python -m pytest -n 2 -m "not slow"
+	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist worksteal -m "not slow"
 
 # Each line is a command to try on pictures of your own; run again, what is done already is kept.
 demo: env
