@@ -41,6 +41,8 @@ class SpectralNorm(nn.Module):
     @torch.no_grad()
     def power_iteration(self, weight: Tensor, steps: int = 1) -> None:
         """Bring u and v closer to the singular vectors of `weight` by steps of the power method."""
+        if weight.is_meta:  # without memory there is nothing to bring closer
+            return
         matrix = weight.flatten(1)
         for _ in range(steps):
             self.v.copy_(F.normalize(matrix.t().mv(self.u), dim=0))
@@ -69,6 +71,8 @@ class SpectralNormConv2d(nn.Conv2d):
     @torch.no_grad()
     def power_iteration(self) -> None:
         """Bring u and v closer to the singular vectors of the weight by one step of the power method."""
+        if self.weight.is_meta:  # without memory there is nothing to bring closer
+            return
         for buffer, value in zip((self.u, self.v), power_step(self.weight, self.u), strict=True):
             buffer.copy_(value)
 
