@@ -86,7 +86,7 @@ def test_without_a_painting_the_option_is_named(photos: Path, tmp_path: Path) ->
 
 
 def test_a_method_without_a_style_refuses_one(photos: Path, painting: Path, tmp_path: Path) -> None:
-    said = diptych("train", "autoencoder", "--style", painting, "--data", photos, "data.task=itself", "data.size=32",
+    said = diptych("train", "autoencoder", "--style", painting, "--data", photos, "--task", "itself", "data.size=32",
                    "--out", tmp_path / "run")  # fmt: skip
     assert said.code == 2
     assert "leave --style (data.style) out" in said.err

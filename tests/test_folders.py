@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import hash_of, noise, ramp, save, side_by_side, two_folders
 
+from diptych import tasks
 from diptych.data import check, open_data, recognise
 from diptych.data.folders import Item, groups_by, hold_out
 from diptych.data.opening import parse_size
@@ -254,7 +255,7 @@ def test_the_audit_does_not_wait_for_torch() -> None:
 def test_a_photo_and_itself_is_a_pair_for_the_task_that_says_so(tmp_path: Path) -> None:
     for i in range(4):
         save(tmp_path / "train" / f"{i}.png", noise(16, 16, seed=i))
-    data = open_data(folder=str(tmp_path), task="itself", size=16, val=0)
+    data = open_data(tasks.make("itself"), folder=str(tmp_path), size=16, val=0)
     assert data.channels == (3, 3)
     assert len(data.train) == 4
     for _, source, target in data.pairs("train"):

@@ -318,7 +318,7 @@ def test_a_model_of_single_photos_is_scored_on_single_photos(tmp_path: Path) -> 
         for i in range(3):
             save(tmp_path / "photos" / split / f"{i}.png", noise(32, 32, seed=i))
     small = ["method.width=4", "method.downs=2", "method.code=4", "data.size=32", "data.val=0", "train.images=2"]
-    places = ["--data", tmp_path / "photos", "--out", tmp_path / "run", "data.task=itself"]
+    places = ["--data", tmp_path / "photos", "--out", tmp_path / "run", "--task", "itself"]
     said = diptych("train", "autoencoder", *places, *small)
     assert said.code == 0, said.err
     said = diptych("evaluate", tmp_path / "run", "--data", tmp_path / "photos")

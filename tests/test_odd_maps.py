@@ -84,7 +84,7 @@ def test_the_command_line_and_the_server_use_the_mask(run: Path, folder: Path, t
 
 def test_a_form_has_a_field_for_it() -> None:
     made = bundle(Masked, {})
-    (shown,) = describe_controls(made.method, made.card)
+    shown = describe_controls(made.method, made.card)[0]
     assert (shown.name, shown.widget, schema_of(shown)["format"]) == ("mask", "picture", "binary")
 
 

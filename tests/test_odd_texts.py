@@ -14,7 +14,7 @@ from odd.prompted import Prompted
 from pictures import noise, save
 from torch import Tensor
 
-from diptych import Translator, images
+from diptych import Translator, images, tasks
 from diptych.data.opening import open_data
 from diptych.errors import ConfigError, DataError
 from diptych.kinds import text
@@ -66,7 +66,7 @@ def test_each_pair_comes_with_its_text(folder: Path) -> None:
 
 
 def test_domains_have_texts_too(folder: Path) -> None:
-    data = open_data(folder=str(folder), a=None, kind="photos", texts=False, size=32, val=0, task="itself")
+    data = open_data(tasks.make("itself"), folder=str(folder), kind="photos", texts=False, size=32, val=0)
     assert "text" not in next(data.loader(seed=1, batch=2))
     with pytest.raises(DataError, match=r"8 images or pairs have no text, as (train|test)/output/0\.txt"):
         open_data(folder=str(folder), kind="domains", texts=True, size=32)
@@ -129,7 +129,7 @@ def test_words_that_are_too_many_are_refused(run: Path) -> None:
 
 def test_a_form_has_a_field_of_words() -> None:
     made = bundle(Prompted, {})
-    (shown,) = describe_controls(made.method, made.card)
+    shown = describe_controls(made.method, made.card)[0]
     assert (shown.name, shown.widget, shown.optional) == ("prompt", "text", True)
 
 

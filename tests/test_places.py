@@ -64,8 +64,8 @@ def test_a_format_that_cannot_hold_the_result_is_replaced_under_a_free_name(fold
         "y.jpg": "y.png",
     }
     assert [job.notes for job in found if job.notes] == [
-        ("written as .png: .jpg cannot hold it",),
-        ("written as x.jpg.png: .jpg cannot hold it",),
+        ("written as .png: .jpg cannot hold it unchanged",),
+        ("written as x.jpg.png: .jpg cannot hold it unchanged",),
     ]
 
 

@@ -23,7 +23,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "my_lab").mkdir()
     (place / "my_lab" / "__init__.py").write_text("print('my_lab is imported')\n")
     (place / "my_lab" / "mymethod.py").write_text(METHOD)
-    (place / "my_lab" / "mytask.py").write_text("from diptych.tasks.pairs import Pairs\nTASK = Pairs()\n")
+    (place / "my_lab" / "mytask.py").write_text("from diptych.tasks.pairs import Pairs\nTASK = Pairs\n")
     (place / "my_lab-1.dist-info").mkdir()
     (place / "my_lab-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: my_lab\nVersion: 1\n")
     (place / "my_lab" / "mymetric.py").write_text(
@@ -40,7 +40,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
     small = ["train.images=2", "data.size=64", "data.val=0.3", "speed.bf16=false", "--data", "pairs"]
     for name, task in (("my_lab.mymethod", "pairs"), ("mine", "mytask")):
         said = command(
-            place, "train", name, f"data.task={task}", *small, "--plugin", "my_lab", "--out", name, path=True
+            place, "train", name, f"task.name={task}", *small, "--plugin", "my_lab", "--out", name, path=True
         )
         assert said.returncode == 0, said.stderr
     return place

@@ -115,6 +115,9 @@ def test_models_say_what_they_are(server: Server, place: Path) -> None:
         "interpolate_to_seed",
         "style",
         "style_strength",
+        "where",
+        "feather",
+        "strength",
     ]
     assert models["houses"]["licence"] == "not stated"
     assert server.get("/v1/models/houses").json()["card"]["method"] == "pix2pix"

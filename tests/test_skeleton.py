@@ -45,8 +45,8 @@ MAY_IMPORT = {
     "experiment": "training evaluation model data runtime images methods options errors",
     "serve": "export provenance model runtime tasks kinds images methods options storage errors",
     "testing": "serve training export model tiling runtime images methods options errors",
-    "cli": "serve convert training evaluation export inference provenance model data runtime tiling images methods "
-    "options storage errors",
+    "cli": "serve convert training evaluation export inference provenance model data runtime tiling tasks images "
+    "methods options storage errors",
     "__init__": "experiment inference model images methods",
     "__main__": "cli",
 }

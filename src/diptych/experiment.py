@@ -20,7 +20,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar
 
-from diptych.data.opening import open_data
 from diptych.errors import ConfigError, ModelError
 from diptych.evaluation.command import evaluate_folder
 from diptych.evaluation.evaluate import Evaluation
@@ -31,7 +30,7 @@ from diptych.model.translator import Translator
 from diptych.options.recipes import named, renamed
 from diptych.options.schema import defaults, unknown
 from diptych.runtime.speed import Speed
-from diptych.training.recipe import Train
+from diptych.training.recipe import Train, sections
 from diptych.training.run import train
 from diptych.training.stabilizers import Stabilizers
 
@@ -40,9 +39,10 @@ class Model:
     """A method to be trained on a folder of pictures, and used.
 
     folder: the pictures (see `diptych data check`); or those of one domain, and in `other` those of the other. out: the
-    run folder, by default `runs/METHOD-FOLDER`. options: those of the method and of the data, by their names alone:
-    `direction="b2a", size=128, width=32`. Where both know a name the section says which: `method={"flip": True}`.
-    Raises ConfigError for an option that does not exist, or is not one alone.
+    run folder, by default `runs/METHOD-FOLDER`. task: what a pair is, as "colorize". options: those of the method, of
+    the task and of the data, by their names alone: `direction="b2a", size=128, width=32`. Where two know a name the
+    section says which: `method={"flip": True}`. Raises ConfigError for an option that does not exist, or is not one
+    alone.
 
     `translate_horse_to_zebra(image)`, with the names of the model's own domains, is `translate(image, to="zebra")`.
     """
@@ -55,13 +55,16 @@ class Model:
         other: str | PathLike[str] | None = None,
         *,
         out: str | PathLike[str] | None = None,
+        task: str = "pairs",
         **options: Any,
     ) -> None:
         folders = [Path(folder)] if other is None else [Path(folder), Path(other)]
         names = [place.resolve().name for place in folders]
         self.places = dict(zip(("folder",) if other is None else ("a", "b"), map(str, folders), strict=True))
         self.out = Path(out) if out else Path("runs") / "-".join([self.method, *names])
-        self.sections = sort_options(options, {"method": find(self.method), "data": open_data})
+        known = sections(self.method, task)
+        self.sections = sort_options(options, {name: known[name] for name in ("method", "task", "data")})
+        self.task = {"name": task, **self.sections.pop("task")}
         self.loaded: Translator | None = None
 
     def train(self, **options: Any) -> Path:
@@ -73,11 +76,12 @@ class Model:
         training = {"train": Train, "speed": Speed, "stabilizers": Stabilizers}
         given: dict[str, Any] = {
             "method": {"name": self.method},
+            "task": self.task,
             "data": dict(self.places),
             **{s: {} for s in training},
         }
-        for sections in (self.sections, sort_options(renamed(options), training)):
-            for section, some in sections.items():
+        for chosen in (self.sections, sort_options(renamed(options), training)):
+            for section, some in chosen.items():
                 given[section].update(some)
         self.loaded = None
         return train(given, self.out)

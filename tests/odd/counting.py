@@ -24,4 +24,4 @@ class Counting(Pairs):
         return super().finish(replace(output, array=output.array + AFTER), source, image)
 
 
-TASK = Counting()
+TASK = Counting

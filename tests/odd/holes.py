@@ -16,7 +16,7 @@ from diptych.tasks.task import Sample
 
 
 class Holes(Pairs):
-    alone = True
+    alone, keeps, in_parts = True, True, False
 
     def channels(self, source: int, target: int) -> tuple[int, int]:
         return source + 1, target
@@ -62,4 +62,4 @@ def cut(image: Picture, hole: np.ndarray) -> Picture:
     return replace(image, array=np.concatenate([seen, np.where(hole, 255, 0).astype(seen.dtype)], axis=2))
 
 
-TASK = Holes()
+TASK = Holes

@@ -13,7 +13,7 @@ from diptych.tasks.task import Sample
 
 
 class Twice(Pairs):
-    alone, scale = True, 2
+    alone, scale, in_parts = True, 2, False
 
     def pair(self, sample: Sample, rng: Generator) -> tuple[Picture, Picture]:
         target = sample["target"]
@@ -30,4 +30,4 @@ class Twice(Pairs):
         return super().finish(output, source, source)
 
 
-TASK = Twice()
+TASK = Twice

@@ -12,7 +12,7 @@ from diptych.errors import ConfigError, printable, printable_lines
 
 
 def register(app: typer.Typer) -> None:
-    for command in (methods, options, info, card, convert, weights):
+    for command in (methods, tasks, options, info, card, convert, weights):
         app.command()(command)
 
 
@@ -26,12 +26,23 @@ def methods() -> None:
             print("\nas published:")
 
 
-def options(method: Annotated[str, typer.Argument()]) -> None:
+def tasks() -> None:
+    """List the tasks: what a pair is, and what each is for."""
+    from diptych.tasks import find, summaries
+
+    for name, summary in summaries().items():
+        print(f"{name:10} {find(name).method:9} {summary}")
+
+
+def options(
+    method: Annotated[str, typer.Argument()],
+    task: Annotated[str, typer.Option(help="Also the options of this task, and the defaults that suit it.")] = "pairs",
+) -> None:
     """List everything that can be set when training METHOD, with types and defaults."""
     from diptych.options.schema import describe
     from diptych.training.recipe import sections
 
-    for section, function in sections(method).items():
+    for section, function in sections(method, task).items():
         print(describe(section, function))
 
 

@@ -49,8 +49,10 @@ def translate_pictures(
     target = translator.ends(controls.get("to"))[1]
     channels, ids = (1, True) if target.legend else (target.channels, False)
 
+    exact = ids or translator.task.keeps or bool(maps.keys() & translator.blend_controls)
+
     def fits(suffix: str, alpha: bool) -> bool:
-        return can_hold(suffix, target.dtype, channels, alpha=alpha and not ids, ids=ids)
+        return can_hold(suffix, target.dtype, channels, alpha=alpha and not ids, exact=exact)
 
     jobs, left_out = plan(paths, out, samples=samples, fits=fits, overwrite=overwrite)
     count = len(jobs)

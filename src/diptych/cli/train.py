@@ -22,6 +22,9 @@ def register(app: typer.Typer) -> None:
 def train(
     arguments: Arguments = None,
     data: Annotated[str | None, typer.Option(help="Folder of pictures.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="What a pair is: colorize, enlarge, fill ... (diptych tasks lists them).")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; by default runs/METHOD-FOLDER.")] = None,
     a: Annotated[str | None, typer.Option(help="Folder of one domain, with --b instead of --data.")] = None,
     b: Annotated[str | None, typer.Option(help="Folder of the other domain.")] = None,
@@ -34,7 +37,10 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run RUN, or make it longer.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
 ) -> None:
-    """Train a method on a folder of pictures. See `diptych options METHOD` for all that can be set."""
+    """Train a method on a folder of pictures, or the one that is recommended for a task.
+
+    See `diptych options METHOD` for all that can be set.
+    """
     if styles is not None:
         if data is None or a is not None or b is not None:
             raise ConfigError("--styles goes with --data, the folder of photos: give both, and neither --a nor --b")
@@ -44,7 +50,7 @@ def train(
     }  # fmt: skip
     if resume and out is None:
         out, arguments = run_to_resume(arguments or [])
-    given = options(arguments or [], flags)
+    given = options(arguments or [], flags, task)
     place = out or default_place(given)
     from diptych.training.run import train as run
     from diptych.training.stopping import Stopped
@@ -63,7 +69,7 @@ def run_to_resume(arguments: list[str]) -> tuple[Path, list[str]]:
     return Path(runs[0]), [argument for argument in arguments if argument != runs[0]]
 
 
-def options(arguments: list[str], data: dict[str, Any]) -> dict[str, Any]:
+def options(arguments: list[str], data: dict[str, Any], task: str | None = None) -> dict[str, Any]:
     """The recipe that a command line gives: a file or a method's name, then options laid on top."""
     from diptych.options.recipes import assignments, merge
     from diptych.training.recipe import read_trusted
@@ -75,16 +81,19 @@ def options(arguments: list[str], data: dict[str, Any]) -> dict[str, Any]:
     if named:
         is_file = Path(named[0]).suffix.lower() in (".yaml", ".yml")
         given = read_trusted(Path(named[0])) if is_file else {"method": {"name": named[0]}}
-    if isinstance(given.get("method"), str):
-        given["method"] = {"name": given["method"]}
-    if not isinstance(given.get("method", {}), dict):
-        raise ConfigError(f"method must be a name or hold options, not {given['method']!r}")
+    for section in ("method", "task"):
+        if isinstance(given.get(section), str):
+            given[section] = {"name": given[section]}
+        if not isinstance(given.get(section, {}), dict):
+            raise ConfigError(f"{section} must be a name or hold options, not {given[section]!r}")
     flags = {key: value for key, value in data.items() if value is not None}
     given = merge(given, {"data": flags} if flags else {})
+    given = merge(given, {"task": {"name": task}} if task else {})
     return merge(given, assignments([argument for argument in arguments if "=" in argument]))
 
 
 def default_place(given: dict[str, Any]) -> Path:
-    name, data = str((given.get("method") or {}).get("name", "run")), given.get("data") or {}
+    names = (dict(given.get(section) or {}).get("name") for section in ("task", "method"))
+    name, data = str(next(filter(None, names), "run")), given.get("data") or {}
     folders = [Path(str(data[key])).resolve().name for key in ("folder", "a", "b") if data.get(key)]
     return Path("runs") / "-".join([name, *folders])

@@ -295,7 +295,7 @@ class Data:
                 f"{self.folder.place} holds unpaired pictures, not pairs: put the two of a pair side by side in one "
                 "file, or into two folders under one name (diptych data check tells what is found); if their names "
                 "tell the pairs, set data.kind='two folders'; to learn from each by itself, data.kind=photos and "
-                "data.task=itself; or choose a method that needs no pairs"
+                "task.name=itself; or choose a method that needs no pairs"
             )
         maps = (kind.dtype for kind in self.read.maps.values())
         return TrainingSet("pairs", self.train, self.read, (*self.dtype, *maps), STREAM_OF_PAIRS)

@@ -26,7 +26,7 @@ def directed(folder: Folder, direction: str, labels: str | None) -> Folder:
     order = "the left half to the right" if halves else f"{a} to {b}, in the order of the alphabet"
     message = f"nothing tells source from target, so it goes from {order}: --direction b2a (data.direction) turns it"
     if halves:
-        message += "; whole photos, not to be cut into halves, need data.kind=photos and data.task=itself"
+        message += "; whole photos, not to be cut into halves, need data.kind=photos and task.name=itself"
     return replace(folder, remarks=(message, *folder.remarks))
 
 

@@ -40,11 +40,12 @@ def _a_size(size: int | str) -> int | str:
 
 
 def open_data(
+    task: Task | None = None,
+    /,
     *,
     folder: str | None = None,
     a: str | None = None,
     b: str | None = None,
-    task: str = "pairs",
     direction: str = "auto",
     kind: Literal["auto", "side by side", "two folders", "one folder", "unpaired", "domains", "photos"] = "auto",
     labels: str | None = None,
@@ -69,13 +70,13 @@ def open_data(
 ) -> Data:
     """Open a folder of pairs, or of two or more domains of images, or a folder for each of two domains.
 
-    Nothing but headers is read, except to measure the values of 16-bit and float pictures, and to find copies.
+    task: what a pair is; by default the two images as they are given. Nothing but headers is read, except to measure
+    the values of 16-bit and float pictures, and to find copies.
 
     Args:
         folder: pairs side by side, or two folders of pictures, by name paired or not; optionally train/, val/, test/.
         a: instead of `folder`, the folder of one kind of pictures, optionally with train/, val/, test/; it names them.
         b: the folder of the other kind.
-        task: what a pair is; "pairs": the two pictures as they are given.
         direction: a2b, b2a, or the names of the two folders, as photo2label; side by side, a is the left half. "auto":
             what the names tell, as input and output do; else a2b, which is said.
         kind: how the folder is laid out, where that is not recognised rightly; "unpaired": equal names mean nothing;
@@ -105,7 +106,7 @@ def open_data(
         cache_gb: bound of the file that keeps decoded pictures; 0 decodes them each time.
         limit_mp: refuse pictures of more million pixels.
     """
-    pairing = tasks.find(task)
+    pairing = task or tasks.make("pairs")
     further = {**(maps or {}), **({"instances": instances} if instances else {})}
     kinds_of_maps = {kind: kinds.find(kind) for kind in sorted(further)}
     found = recognise(
@@ -248,8 +249,8 @@ def _one_kind_only(found: Folder) -> str:
     return (
         f"{found.place} holds single photos, not pairs: put the two of a pair side by side in one file, or into two "
         "folders under one name; without pairs, put the two kinds of pictures into a folder each; to learn from each "
-        "photo by itself, set data.task=itself; if it is laid out otherwise, say how by data.kind (diptych data check "
-        "tells what is found)"
+        "photo by itself, choose a task that does, as --task colorize or --task itself; if it is laid out otherwise, "
+        "say how by data.kind (diptych data check tells what is found)"
     )
 
 

@@ -59,7 +59,6 @@ def open_for(
     for layout in [kind] if kind else ["auto", trained_on] if pairs else ["auto"]:
         for way in ways:
             options: dict[str, Any] = {"direction": way, "kind": layout, "limit_mp": limit_mp, **maps}
-            options["task"] = translator.card.task
             options["ranges"] = set_ranges(translator, turned)
             options["snap_colours"] = bool(maps) and translator.snap_colours
             options["instances"] = translator.card.data.get("instances") if maps else None
@@ -67,7 +66,7 @@ def open_for(
             options["axis"] = translator.card.data.get("axis", "k")
             options["texts"] = translator.card.data.get("texts", False)
             try:
-                data = open_data(folder=folder, a=a, b=b, **options, val=0, enlarge=True)
+                data = open_data(translator.task, folder=folder, a=a, b=b, **options, val=0, enlarge=True)
             except (ConfigError, DataError) as error:
                 faults.setdefault(way, error)
                 continue

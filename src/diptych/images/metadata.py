@@ -20,6 +20,10 @@ INCHES = {2: 1.0, 3: 2.54}
 """TIFF's units of resolution: how many of them are an inch."""
 NO_DATA = 42113
 """GDAL's tag of a TIFF."""
+PIXEL_SCALE, TIE_POINTS, TRANSFORMATION, GEO_KEYS = 33550, 33922, 34264, 34735
+"""Tags of a GeoTIFF."""
+RASTER_OF_POINTS = 1025, 2
+"""The key by which coordinates are those of the centres of pixels, and not of their corners."""
 
 Fraction = tuple[int, int]
 
@@ -52,6 +56,13 @@ class Metadata:
         if orientation == 1:
             return self
         return Metadata(self.dpi[::-1] if self.dpi and orientation > 4 else self.dpi, no_data=self.no_data)
+
+    def grown(self, factor: float = 1, left: int = 0, top: int = 0) -> Metadata:
+        """That of the pixels made so many times finer, and then shifted by so many, as by a border at these sides."""
+        dpi = None if self.dpi is None else (self.dpi[0] * factor, self.dpi[1] * factor)
+        centres = 0.5 * (factor - 1) if RASTER_OF_POINTS in _keys(self.tags) else 0.0
+        shift = left + centres, top + centres
+        return replace(self, dpi=dpi, tags=tuple(_grown(tag, factor, *shift) for tag in self.tags))
 
     def held_by(self, dtype: np.dtype | str, *, ids: bool = False) -> Metadata:
         """What is true of a translation, whose type may lack the number for no data, as ids do."""
@@ -97,6 +108,27 @@ def lacking(array: np.ndarray) -> np.ndarray | None:
 
 
 NOTHING = Metadata()
+
+
+def _keys(tags: tuple[Tag, ...]) -> set[tuple[int, int]]:
+    """The keys of a GeoTIFF whose values are numbers, with these."""
+    words = next((tag.value for tag in tags if tag.code == GEO_KEYS), ())
+    return {(words[k], words[k + 3]) for k in range(4, len(words) - 3, 4)}
+
+
+def _grown(tag: Tag, factor: float, left: float, top: float) -> Tag:
+    """A tag of coordinates, when a pixel (x, y) becomes (factor * x + left, factor * y + top)."""
+    values = list(tag.value) if tag.code in (PIXEL_SCALE, TIE_POINTS, TRANSFORMATION) else []
+    if tag.code == PIXEL_SCALE:
+        values[:2] = [value / factor for value in values[:2]]
+    elif tag.code == TIE_POINTS:  # each x, y, z of the pixel, then of the place
+        for k in range(0, len(values) - 5, 6):
+            values[k : k + 2] = [factor * values[k] + left, factor * values[k + 1] + top]
+    elif tag.code == TRANSFORMATION:
+        for row in range(0, len(values) - 3, 4):
+            across, down = values[row] / factor, values[row + 1] / factor
+            values[row : row + 4] = [across, down, values[row + 2], values[row + 3] - across * left - down * top]
+    return tag._replace(value=tuple(values)) if values else tag
 
 
 def per_inch(x: float, y: float) -> Metadata:

@@ -39,6 +39,7 @@ class Picture:
     maps: Mapping[str, np.ndarray] = field(default_factory=dict)  # H W 1 each: what goes with it, by its kind
     text: str = ""  # what is said of it
     metadata: Metadata = NOTHING  # what its file says beside the pixels, and is true of a translation too
+    exact: bool = False  # some of its pixels are a user's own, and stay so: its file must keep every bit
     prepared: bool = False  # it is the source of a pair, as the task makes it of a user's picture
 
     @property

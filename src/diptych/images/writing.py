@@ -62,10 +62,10 @@ def write(
     return path
 
 
-def can_hold(suffix: str, dtype: np.dtype | str, channels: int, *, alpha: bool = False, ids: bool = False) -> bool:
-    """Whether the format of files that end in `suffix` has room for such pictures; of ids, it must keep every bit."""
+def can_hold(suffix: str, dtype: np.dtype | str, channels: int, *, alpha: bool = False, exact: bool = False) -> bool:
+    """Whether the format of files that end in `suffix` has room for such pictures; exact: and keeps every bit."""
     format = FORMATS[suffix.lower()]
-    return not (ids and format in _LOSSY) and any(
+    return not (exact and format in _LOSSY) and any(
         name == format and np.dtype(dtype).name in dtypes and channels in counts and (transparent or not alpha)
         for name, dtypes, counts, transparent in _HOLDS
     )

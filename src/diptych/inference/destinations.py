@@ -135,7 +135,7 @@ def wanted_suffix(job: Job, fits: Fits) -> tuple[str, str]:
     suffix = next((suffix for suffix in (first, ".png") if fits(suffix, header.alpha)), ".tif")
     if format is None:
         return suffix, f"{own or 'no suffix'} names no format"
-    return suffix, f"{own} cannot hold " + ("its transparency" if fits(own, False) else "it")
+    return suffix, f"{own} cannot hold " + ("its transparency" if fits(own, False) else "it unchanged")
 
 
 def refuse_clashes(places: Sequence[tuple[Path, Path]], *, overwrite: bool = False) -> None:

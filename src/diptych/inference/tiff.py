@@ -22,7 +22,6 @@ from diptych.model.preparing import bounded, note_outside, outside
 from diptych.model.tiles import rows_of
 from diptych.model.translator import Translator
 from diptych.storage.files import storing, unfinished
-from diptych.tasks import Task
 
 if TYPE_CHECKING:
     from diptych.provenance import Sealer
@@ -63,8 +62,9 @@ def translate_large(
     parts, ConfigError for a target that is no TIFF, StorageError when the disk is full; nothing half is left.
     """
     vips = need("pyvips", extra="large")
-    if translator.task.scale != 1:
-        raise ConfigError(f"{source}: a result {translator.task.scale} times as large is not made in parts: cut it up")
+    if not translator.task.in_parts:
+        task = translator.card.task
+        raise ConfigError(f"{source}: is not translated in parts, as {task} looks at the whole of a picture: cut it up")
     if target.suffix.lower() not in SUFFIXES:
         raise ConfigError(f"{target}: a picture as large as {source} is written as .tif: give such a name")
     vips.cache_set_max_mem(2**25)  # regions are asked for once
@@ -81,7 +81,7 @@ def translate_large(
             return translator.given(read(*edges), controls)
 
         outputs = rows_of(translator, given, image.height, image.width, controls, progress=progress)
-        rows = finished(translator.task, outputs, given, read, image.width)
+        rows = finished(translator, controls, outputs, given, read, image.width)
         with storing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             dtype, channels, alpha = append(rows, raw)
@@ -134,12 +134,19 @@ def within_range(read: Read, height: int, width: int, side: Domain, source: Path
     return (note,) if note else ()
 
 
-def finished(task: Task, outputs: Iterable[Picture], given: Read, read: Read, width: int) -> Iterator[Picture]:
+def finished(
+    translator: Translator,
+    controls: Mapping[str, Any],
+    outputs: Iterable[Picture],
+    given: Read,
+    read: Read,
+    width: int,
+) -> Iterator[Picture]:
     """The rows as the task finishes them, each with what the networks were given and the user's picture beside it."""
     top = 0
     for output in outputs:
         bottom = top + output.array.shape[0]
-        yield task.finish(output, given(top, bottom, 0, width), read(top, bottom, 0, width))
+        yield translator.finish(output, given(top, bottom, 0, width), read(top, bottom, 0, width), controls)
         top = bottom
 
 

@@ -37,7 +37,7 @@ class FastStyle(Method):
     schedule: ClassVar[Schedule] = "constant"
     length: ClassVar[Mapping[str, int]] = {"epochs": 2}
     train_defaults: ClassVar[Mapping[str, Any]] = {"batch": 4, "best": "last"}  # no photo is what it should become
-    data_defaults: ClassVar[Mapping[str, Any]] = {"task": "itself"}
+    task: ClassVar[str] = "itself"
     pretrained: ClassVar[Mapping[str, str]] = PRETRAINED
     examples: ClassVar[Mapping[str, str]] = {"painting": "style"}
     by_weights: ClassVar[Mapping[str, Mapping[str, str | None]]] = {

@@ -141,8 +141,8 @@ class Method(nn.Module):
     train_defaults: ClassVar[Mapping[str, Any]] = {}
     """Options of the section `train` whose defaults are others for this method: `{"batch": 8, "ema": 0.99}`."""
 
-    data_defaults: ClassVar[Mapping[str, Any]] = {}
-    """Likewise of the section `data`: `{"task": "itself"}`."""
+    task: ClassVar[str] = "pairs"
+    """The task that is learnt where none is asked for: `"itself"` of what learns from photos alone."""
 
     by_weights: ClassVar[Mapping[str, Mapping[str, str | None]]] = {}
     """Options that fit the pretrained weights at hand unless they are given: their values, the best first, and the name

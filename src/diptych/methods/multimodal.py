@@ -62,7 +62,9 @@ class Multimodal(Paired):
         )
         self.code, self.kl, self.warmup, self.free_bits = code, kl, warmup, free_bits
         inputs = source_channels + code  # the code is channels of G's input
-        self.g = SmoothUNet(inputs, target_channels, width=width, levels=levels, blocks=blocks, detail=detail)
+        self.g = SmoothUNet(
+            inputs, target_channels, width=width, levels=levels, blocks=blocks, detail=detail, added_to=self.added_to
+        )
         self.e = SmoothSummary(target_channels, 2 * code, width=encoder_width, levels=min(levels, 4))
 
     def groups(self) -> dict[str, list[nn.Module]]:

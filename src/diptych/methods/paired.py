@@ -32,6 +32,7 @@ class Paired(Method):
     width, levels, blocks, detail: channels of G at half the size, how many sizes it works at, from half the size down,
     blocks at each, and channels at full size. Sides are multiples of `2**(levels + 1)`; not given, a training takes as
     many levels as fit its pictures, up to 5.
+    residual: G gives what is to be added to the source, or to its first channels, and begins with next to nothing.
     discriminator: what D sees: features, as above, or pixels, those of both pictures, D(x, y) and D(x, G(x)); these in
     any case where there is no network. discriminator_width, discriminator_levels: of a D that sees pixels, as those of
     G; penalty, sigma: weight of its R1 and R2, and the noise that they are measured by.
@@ -57,6 +58,7 @@ class Paired(Method):
         levels: Count = 5,
         blocks: Count = 1,
         detail: Count = 16,
+        residual: bool = False,
         discriminator: Literal["features", "pixels"] = "features",
         discriminator_width: Count = 24,
         discriminator_levels: Count = 3,
@@ -70,7 +72,11 @@ class Paired(Method):
         super().__init__()
         self.l1, self.deep, self.gan, self.penalty, self.sigma = l1, deep, gan, penalty, sigma
         self.size_multiple = 2 ** (levels + 1)
-        self.g = SmoothUNet(source_channels, target_channels, width=width, levels=levels, blocks=blocks, detail=detail)
+        self.added_to = (target_channels if source_channels >= target_channels else 1) if residual else 0
+        self.g = SmoothUNet(
+            source_channels, target_channels, width=width, levels=levels, blocks=blocks, detail=detail,
+            added_to=self.added_to,
+        )  # fmt: skip
         self.efficientnet = EfficientNetLite0() if network == "efficientnet_lite0" else None
         self.vgg = VGGFeatures() if network == "vgg19" else None
         pair, seeing = source_channels + target_channels, self.efficientnet or self.vgg

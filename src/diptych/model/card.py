@@ -69,6 +69,7 @@ class Card(BaseModel):
     domains: list[Domain] = Field(min_length=1)  # in the order in which the method learns from them
     directions: list[tuple[str, str]] = Field(min_length=1)  # from and to, by name; the usual one first
     task: str = "pairs"
+    task_options: dict[str, Any] = {}
     images_seen: int = 0
     stored: str = ""  # what was done to the weights to store them, and what that changes
     data: dict[str, Any] = {}

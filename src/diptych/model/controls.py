@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from pydantic import BaseModel
+
 from diptych import tasks
 from diptych.errors import ConfigError
 from diptych.methods.method import Method
+from diptych.model.blending import blend, blending
 from diptych.model.card import Card
 from diptych.options.controls import Control, Instances, control, controls_of, renamed
 from diptych.options.schema import complete, schema
@@ -18,7 +21,17 @@ def controls_for(method: Method, card: Card) -> dict[str, Control]:
     """All controls that there may be, by name: the method's, its task's, and the map that the source's legend takes."""
     edges = card.source.legend is not None and card.source.legend.edges
     of_source = {"instances": control("instances", Instances, None)} if edges else {}
-    return {**of_source, **controls_of(type(method).translate), **controls_of(tasks.find(card.task).source)}
+    own = {**controls_of(type(method).translate), **controls_of(tasks.find(card.task).source)}
+    return {**of_source, **own, **{name: one for name, one in blending(card).items() if name not in own}}
+
+
+def schema_for(method: type[Method], card: Card) -> type[BaseModel]:
+    """What the controls are checked against; `to` is none of them. It takes a while to make."""
+    functions = blend, tasks.find(card.task).source, method.translate
+    unknown = () if blending(card) else tuple(controls_of(blend))
+    own = {name for function in functions[1:] for name in controls_of(function)}
+    without = {"self", "x", "image", "both", "to", *(set(unknown) - own)}
+    return schema(*functions, without=tuple(without))
 
 
 def describe_controls(method: Method, card: Card) -> list[Control]:
@@ -31,10 +44,11 @@ def describe_controls(method: Method, card: Card) -> list[Control]:
     if len(card.targets) < 2:
         meaningless.add("domain")
     maps = {"instances"} if card.source.legend is None else set()
+    everywhere = set(blending(card)) - set(controls_of(method.translate))
     return [
         replace(one, default=card.targets[0], choices=tuple(card.targets)) if one.kind == "domain" else one
         for one in controls_for(method, card).values()
-        if one.kind not in meaningless and one.map not in maps
+        if one.name in everywhere or (one.kind not in meaningless and one.map not in maps)
     ]
 
 
@@ -46,7 +60,7 @@ class Form:
 
     def __init__(self, method: Method, card: Card) -> None:
         self.controls = describe_controls(method, card)
-        self.schema = schema(method.translate, tasks.find(card.task).source, without=("self", "x", "to", "image"))
+        self.schema = schema_for(type(method), card)
         self.targets = card.targets
 
     def read(self, given: Mapping[str, Any]) -> dict[str, Any]:

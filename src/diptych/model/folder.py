@@ -250,7 +250,7 @@ def method_of(card: Card, place: Path | str) -> type[Method]:
     plugins.refuse_strangers("method", card.method, "diptych.methods", names(), place, ModelError)
     plugins.refuse_strangers("task", card.task, "diptych.tasks", tasks.names(), place, ModelError)
     try:
-        tasks.find(card.task)
+        tasks.make(card.task, card.task_options)
         return find(card.method)
     except ConfigError as error:
         raise ModelError(f"{place}: {error}") from None

@@ -22,8 +22,9 @@ from diptych.kinds import text
 from diptych.methods.method import DomainKey, Method, domains, of_kind
 from diptych.model import folder as model_folder
 from diptych.model.beside import map_tensors, read_map, tokens_of
+from diptych.model.blending import blend, blending
 from diptych.model.card import Card, Domain
-from diptych.model.controls import controls_for, describe_controls
+from diptych.model.controls import controls_for, describe_controls, schema_for
 from diptych.model.preparing import (
     MOST_OUTSIDE,
     Image,
@@ -37,7 +38,7 @@ from diptych.model.preparing import (
 )
 from diptych.model.tiles import translated_in_tiles
 from diptych.options.controls import Control, answer, controls_of, renamed
-from diptych.options.schema import complete, schema
+from diptych.options.schema import complete
 from diptych.runtime.device import choose_device
 from diptych.runtime.precision import words
 from diptych.runtime.speed import Speed
@@ -69,7 +70,7 @@ class Translator:
         self.snap_colours = snap_colours
         self.most_outside = MOST_OUTSIDE  # the share of a picture's pixels that may lie outside the model's range
         self.device = choose_device(str(device))
-        self.task = tasks.find(card.task)
+        self.task = tasks.make(card.task, card.task_options)
         self.speed = (speed or Speed(bf16=False)).on(self.device)
         self.precision = words(bool(self.speed.bf16))
         self.method = method.to(self.device).eval().requires_grad_(False)
@@ -115,6 +116,11 @@ class Translator:
         """The names of those of the task, which has its say before the networks."""
         return set(controls_of(self.task.source))
 
+    @cached_property
+    def blend_controls(self) -> set[str]:
+        """The names of those that say how much of a result is taken, and where."""
+        return blending(self.card).keys() - self.method_controls - self.task_controls
+
     @property
     def examples(self) -> set[str]:
         """The controls that take a picture of the domain translated to, as an example."""
@@ -133,7 +139,7 @@ class Translator:
     @cached_property
     def schema(self) -> type[BaseModel]:
         """What the controls are checked against. It takes a while to make."""
-        return schema(type(self.method).translate, self.task.source, without=("self", "x", "image", "to"))
+        return schema_for(type(self.method), self.card)
 
     def ends(self, to: str | None = None, *, of: str | None = None) -> tuple[Domain, Domain]:
         """The domains of what goes in and comes out, as the card's."""
@@ -210,7 +216,7 @@ class Translator:
         """`many` with controls as `checked` gives them. Its OutputError has the picture's number."""
         source = self.ends(controls.get("to"))[0]
         opened = (self.opened(image, source) for image in pictures)
-        pairs = ((picture, self.given(picture, controls)) for picture in opened)
+        pairs = (self.begun(picture, controls, number) for number, picture in enumerate(opened))
         done = 0
         for _, alike in groupby(pairs, key=lambda pair: kind(pair[1])):
             first = next(alike)
@@ -224,7 +230,7 @@ class Translator:
                 except OutputError as error:
                     raise OutputError(error.reason, number=done + error.number) from None
                 for output, (picture, shown) in zip(outputs, some, strict=True):
-                    yield self.task.finish(output, shown, picture)
+                    yield self.finish(output, shown, picture, controls)
                 done += len(some)
 
     def each(
@@ -248,6 +254,19 @@ class Translator:
         outputs = self.batch(x, **{**controls, **self.maps_of(seen)})
         return [finished(output, target) for output in outputs.cpu()]
 
+    def begun(self, picture: Picture, controls: Mapping[str, Any], number: int) -> tuple[Picture, Picture]:
+        """A user's picture, after all rounds but the last where its task asks for several, and what the networks are
+        given of it. number: for errors, which of many it is."""
+        if picture.prepared:
+            return picture, picture
+        *before, last = self.task.rounds(picture, **self.of_task(picture, controls))
+        try:
+            for own in before:
+                picture = next(self.stream([picture], {**controls, **own}))
+        except OutputError as error:
+            raise OutputError(error.reason, number=number) from None
+        return picture, self.given(picture, {**controls, **last})
+
     def given(self, picture: Picture, controls: Mapping[str, Any]) -> Picture:
         """What the networks are given of a user's picture, by the task; a source of a pair is so already."""
         if picture.prepared:
@@ -255,8 +274,20 @@ class Translator:
         source, target = self.ends(controls.get("to"))
         if self.task.channels(source.channels, target.channels)[0] != source.channels:  # the task counts on those
             picture = replace(picture, array=images.match_channels(picture.array, source.channels))
+        return self.task.source(picture, **self.of_task(picture, controls))
+
+    def finish(self, output: Picture, shown: Picture, picture: Picture, controls: Mapping[str, Any]) -> Picture:
+        """What the user gets: of the task's result as much, and there, as the controls say."""
+        result = self.task.finish(output, shown, picture)
+        if picture.prepared or not self.blend_controls:
+            return result
+        own = {name: value for name, value in controls.items() if name in self.blend_controls}
+        return blend((picture, result), **{**own, **{name: one for name, one in picture.maps.items() if name in own}})
+
+    def of_task(self, picture: Picture, controls: Mapping[str, Any]) -> dict[str, Any]:
+        """The controls that are the task's, with the maps of this picture."""
         own = {name: value for name, value in controls.items() if name in self.task_controls}
-        return self.task.source(picture, **{**own, **{name: one for name, one in picture.maps.items() if name in own}})
+        return {**own, **{name: one for name, one in picture.maps.items() if name in own}}
 
     def of_method(self, controls: Mapping[str, Any]) -> dict[str, Any]:
         """The controls that are the method's; domains as it calls them."""

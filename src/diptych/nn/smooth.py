@@ -61,13 +61,22 @@ class SmoothUNet(nn.Module):
     """A picture to a picture of `outputs` channels, in no bounds; what each size knew going down is added going up.
 
     The last step up is to `detail` channels at full size, where the input itself is added, so that its edges stay
-    sharp.
+    sharp. added_to: how many of the input's first channels the result is added to: 0, all outputs, or 1 for all.
     """
 
     def __init__(
-        self, inputs: int, outputs: int, *, width: int = 32, levels: int = 5, blocks: int = 1, detail: int = 16
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        width: int = 32,
+        levels: int = 5,
+        blocks: int = 1,
+        detail: int = 16,
+        added_to: int = 0,
     ) -> None:
         super().__init__()
+        self.added_to = added_to
         self.encoder = SmoothEncoder(inputs, width=width, levels=levels, blocks=blocks)
         c = self.encoder.channels
         self.narrow = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(c))
@@ -76,6 +85,9 @@ class SmoothUNet(nn.Module):
         self.beside = mirrored(inputs, detail)
         self.detail = mirrored(detail, detail)
         self.head = mirrored(detail, outputs)
+        if added_to:
+            for weight in self.head.parameters():
+                weight.detach().mul_(0.1)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.decode(self.encoder(x), x)
@@ -85,7 +97,8 @@ class SmoothUNet(nn.Module):
         for level in reversed(range(len(rest))):
             hidden = self.levels[level](rest[level] + doubled(self.narrow[level](hidden)))
         hidden = doubled(self.last(hidden)) + self.beside(x)
-        return self.head(leaky(hidden + self.detail(leaky(hidden))))
+        made = self.head(leaky(hidden + self.detail(leaky(hidden))))
+        return made + x[:, : self.added_to] if self.added_to else made
 
 
 class SmoothSummary(nn.Module):

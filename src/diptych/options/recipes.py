@@ -19,6 +19,8 @@ LEVELS = 10
 
 RENAMED = {"steady": "stabilizers"}
 """Sections by the names that they had until version 0.1, which are understood, with a warning, until 0.3."""
+MOVED = ("data", "task"), ("task", "name")
+"""An option, as section and name, and where it is now; likewise."""
 
 
 def assignments(arguments: list[str]) -> dict[str, Any]:
@@ -69,7 +71,20 @@ def renamed(sections: Mapping[str, Any]) -> dict[str, Any]:
             raise ConfigError(f"{old} is the former name of {new}, and both are given: put all into {new}")
         if old in sections:
             warn_of(old, new)
-    return {RENAMED.get(name, name): options for name, options in sections.items()}
+    return moved({RENAMED.get(name, name): options for name, options in sections.items()})
+
+
+def moved(sections: Mapping[str, Any]) -> dict[str, Any]:
+    """Options by section, those that are elsewhere now there. Raises ConfigError where both are given."""
+    (section, name), (there, new) = MOVED
+    options, given = sections.get(section), sections.get(there)
+    if not isinstance(options, Mapping) or name not in options:
+        return dict(sections)
+    if given:
+        raise ConfigError(f"{section}.{name} is the former name of {there}.{new}, and both are given: leave it out")
+    warn_of(f"{section}.{name}", f"{there}.{new}")
+    rest = {option: value for option, value in options.items() if option != name}
+    return {**sections, section: rest, there: {new: options[name]}}
 
 
 @functools.cache

@@ -37,14 +37,14 @@ def schema(*functions: Callable[..., Any], without: tuple[str, ...] = ()) -> typ
 
 
 def fields_of(function: Callable[..., Any], without: tuple[str, ...]) -> dict[str, Any]:
-    """The type and the default, `...` where there is none, of each parameter."""
+    """The type and the default, `...` where there is none, of each parameter; what is positional only is no option."""
     origin = inspect.unwrap(function)
     annotated = origin.__init__ if inspect.isclass(origin) else origin
     hints = get_type_hints(annotated, include_extras=True)
     parameters = {
         name: parameter
         for name, parameter in inspect.signature(function).parameters.items()
-        if name not in without and parameter.kind is not parameter.VAR_KEYWORD
+        if name not in without and parameter.kind not in (parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY)
     }
     return {
         name: (hints[name], ... if parameter.default is parameter.empty else parameter.default)
@@ -68,7 +68,7 @@ def with_defaults(function: Callable[..., Any], changed: Mapping[str, Any]) -> C
 def defaults(function: Callable[..., Any]) -> dict[str, Any]:
     """The options of `function` that have a default, with it."""
     parameters = inspect.signature(function).parameters.values()
-    return {p.name: p.default for p in parameters if p.default is not p.empty}
+    return {p.name: p.default for p in parameters if p.default is not p.empty and p.kind is not p.POSITIONAL_ONLY}
 
 
 def check(sections: Sections, given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

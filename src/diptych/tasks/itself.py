@@ -11,4 +11,4 @@ class Itself(Pairs):
     alone = True
 
 
-TASK = Itself()
+TASK = Itself

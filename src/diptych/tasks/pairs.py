@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, ClassVar
 
 from numpy.random import Generator
 
 from diptych import images
 from diptych.images import Picture
-from diptych.tasks.task import Sample
+from diptych.tasks.task import Sample, Sections
 
 
 class Pairs:
@@ -19,12 +20,19 @@ class Pairs:
 
     alone = False
     scale = 1
+    keeps = False
+    in_parts = True
+    method: ClassVar[str] = "paired"
+    defaults: ClassVar[Sections] = {}
 
     def channels(self, source: int, target: int) -> tuple[int, int]:
         return source, target
 
     def pair(self, sample: Sample, rng: Generator) -> tuple[Picture, Picture]:
         return sample["source"], sample["target"]
+
+    def rounds(self, image: Picture, **controls: Any) -> list[dict[str, Any]]:
+        return [controls]
 
     def source(self, image: Picture) -> Picture:
         return image
@@ -39,4 +47,4 @@ class Pairs:
         return replace(output, array=array, alpha=alpha, format=image.format, notes=notes, metadata=kept)
 
 
-TASK = Pairs()
+TASK = Pairs

@@ -54,7 +54,7 @@ class Plan:
     def __init__(self, recipe: Recipe) -> None:
         self.inputs = inputs(find(recipe.name))
         recipe = replace(recipe, data={**recipe.data, **asked_by_method(recipe)})
-        self.data = open_data(**recipe.data)
+        self.data = open_data(recipe.make_task(), **recipe.data)
         self.device = choose_device(recipe.train.device)
         self.precision = explain(recipe.speed.bf16, self.device)
         recipe = replace(recipe, speed=replace(recipe.speed, bf16=agreed_precision(recipe.speed.bf16, self.device)))
@@ -354,9 +354,9 @@ def check_kinds(recipe: Recipe, data: Data, inputs: tuple[str, ...]) -> None:
             f"and data.instances out"
         )
     unused = set(recipe.data["maps"] or {}) - set(learned.values()) - {"instances"}
-    if unused and recipe.data["task"] in tasks.names():
+    if unused and recipe.task["name"] in tasks.names():
         raise ConfigError(
-            f"data.maps.{min(unused)}: {recipe.name} learns from no {min(unused)}, and the task {recipe.data['task']} "
+            f"data.maps.{min(unused)}: {recipe.name} learns from no {min(unused)}, and the task {recipe.task['name']} "
             f"asks for none: leave it out"
         )
     check_style(recipe, method)

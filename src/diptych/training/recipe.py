@@ -20,6 +20,7 @@ from diptych.options import plugins
 from diptych.options.recipes import merge, read_recipe, renamed
 from diptych.options.schema import check, defaults, with_defaults
 from diptych.runtime.speed import Speed
+from diptych.tasks import Task
 from diptych.training.stabilizers import Stabilizers
 from diptych.training.trainer import Counts
 
@@ -94,6 +95,7 @@ class Recipe:
 
     name: str
     method: dict[str, Any]
+    task: dict[str, Any]
     data: dict[str, Any]
     train: Train
     speed: Speed
@@ -106,14 +108,32 @@ class Recipe:
         """As `recipe.yaml` holds it."""
         method = {"name": self.name, **self.method}
         rest = {"train": self.train, "speed": self.speed, "stabilizers": self.stabilizers}
-        return {"method": method, "data": self.data, **{section: vars(options) for section, options in rest.items()}}
+        chosen = {"method": method, "task": self.task, "data": self.data}
+        return {**chosen, **{section: vars(options) for section, options in rest.items()}}
+
+    def make_task(self) -> Task:
+        return tasks.make(self.task["name"], {name: value for name, value in self.task.items() if name != "name"})
 
 
-def sections(method: str) -> dict[str, Callable[..., Any]]:
-    """The sections of a recipe for this method, each with what its options are the parameters of."""
-    train = with_defaults(Train, find(method).train_defaults)
-    data = with_defaults(open_data, find(method).data_defaults)
-    return {"method": find(method), "data": data, "train": train, "speed": Speed, "stabilizers": Stabilizers}
+def sections(method: str, task: str = "pairs") -> dict[str, Callable[..., Any]]:
+    """The sections of a recipe for this method and task, each with what its options are the parameters of.
+
+    Defaults are those of the method and of what suits the task.
+    """
+    chosen, about = find(method), tasks.find(task)
+    found: dict[str, Callable[..., Any]] = {
+        "method": with_defaults(chosen, suiting(method, task)),
+        "task": about,
+        "data": with_defaults(open_data, about.defaults.get("data", {})),
+        "train": with_defaults(Train, {**chosen.train_defaults, **about.defaults.get("train", {})}),
+    }
+    return {**found, "speed": Speed, "stabilizers": Stabilizers}
+
+
+def suiting(method: str, task: str) -> Mapping[str, Any]:
+    """The options of a method that suit a task: none where another method is recommended for it."""
+    about = tasks.find(task)
+    return about.defaults.get("method", {}) if method == about.method else {}
 
 
 def resolve(given: Mapping[str, Any]) -> Recipe:
@@ -121,14 +141,18 @@ def resolve(given: Mapping[str, Any]) -> Recipe:
 
     Raises ConfigError that lists everything that is wrong with them.
     """
-    method = given.get("method")
-    method = {"name": method} if isinstance(method, str) else dict(method or {})
-    name = method.pop("name", None)
-    if not isinstance(name, str):
-        raise ConfigError("which method? Give its name, as in: diptych train pix2pix, or method: {name: pix2pix}")
     given = as_counted(renamed(given))
+    task, asked = chosen("task", given)
+    name, method = chosen("method", given)
+    name = name or (tasks.find(task).method if task else None)
+    if name is None:
+        raise ConfigError(
+            "which method? Give its name, as in: diptych train paired, or method: {name: paired}; or a task, which has "
+            "one that is recommended: diptych train --task colorize"
+        )
+    task = task or find(name).task
     begun_from = inherited(name, given.get("train"))
-    options = check(sections(name), {**given, "method": {**begun_from, **method}})
+    options = check(sections(name, task), {**given, "method": {**begun_from, **method}, "task": asked})
     train = Train(**options["train"])
     lengths = [f"train.{name}" for name in LENGTHS if vars(train)[name]]
     if len(lengths) > 1:
@@ -141,18 +165,28 @@ def resolve(given: Mapping[str, Any]) -> Recipe:
     of_data = {option: method[option] for option in data_options(find(name)) if option in method}
     speed, stabilizers = Speed(**options["speed"]), Stabilizers(**options["stabilizers"])
     fitted, at_hand = (
-        tuple(option for option in depending if option not in {**begun_from, **method})
+        tuple(option for option in depending if option not in {**suiting(name, task), **begun_from, **method})
         for depending in (find(name).by_size, find(name).by_weights)
     )
-    return Recipe(name, options["method"], options["data"], train, speed, stabilizers, of_data, fitted, at_hand)
+    both = {"name": task, **options["task"]}
+    return Recipe(name, options["method"], both, options["data"], train, speed, stabilizers, of_data, fitted, at_hand)
+
+
+def chosen(section: str, given: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]]:
+    """The name in a section, if there is one, and its other options. Raises ConfigError for a name that is none."""
+    options = given.get(section)
+    options = {"name": options} if isinstance(options, str) else options or {}
+    if not isinstance(options, Mapping) or not isinstance(options.get("name", ""), str):
+        raise ConfigError(f"{section} must be a name, or hold name: and options, not {given[section]!r}")
+    return options.get("name"), {option: value for option, value in options.items() if option != "name"}
 
 
 def read_trusted(path: Path) -> dict[str, Any]:
     """A recipe's file. Raises ConfigError where its method or its task would have to be imported: executed."""
     recipe = read_recipe(path)
-    method, data = recipe.get("method"), recipe.get("data")
+    method, task = recipe.get("method"), recipe.get("task")
     name = method.get("name") if isinstance(method, Mapping) else method
-    task = data.get("task") if isinstance(data, Mapping) else None
+    task = task.get("name") if isinstance(task, Mapping) else task
     for kind, named, known in (("method", name, names()), ("task", task, tasks.names())):
         if isinstance(named, str):
             plugins.refuse_strangers(kind, named, f"diptych.{kind}s", known, path)
@@ -210,7 +244,7 @@ def flatten(sections: Mapping[str, Any]) -> dict[str, Any]:
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Which options of two recipes differ, in words. Those that the older one does not know yet had their defaults."""
-    known, old = sections(new["method"]["name"]).items(), as_counted(old)
+    known, old = sections(new["method"]["name"], new["task"]["name"]).items(), as_counted(old)
     before = flatten({**old, **{name: {**defaults(function), **old.get(name, {})} for name, function in known}})
     after = flatten(new)
     return [

@@ -52,7 +52,7 @@ def translator(trainer: Trainer, recipe: Recipe, data: Data, scores: dict[str, A
     named = dict(zip(domains(trainer.method, len(sides)), sides, strict=True))
     card = Card(
         method=recipe.name, options=recipe.method, **between(named, directions(trainer.method, len(sides))),
-        task=recipe.data["task"],
+        task=recipe.task["name"], task_options={name: value for name, value in recipe.task.items() if name != "name"},
         images_seen=trainer.images_seen,
         data={"fingerprint": data.fingerprint, **learned_from(method_inputs, data), "kind": data.folder.kind,
               **{option: recipe.data[option] for option in ("instances", "maps", "texts") if recipe.data[option]},

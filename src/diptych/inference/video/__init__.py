@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diptych.errors import ConfigError, OutputError
-from diptych.images import LIMIT_MP, Picture, match_channels, resize
+from diptych.images import LIMIT_MP, Picture, match_channels
 from diptych.inference.video.reading import SUFFIXES, Clip, Frame, Sound, is_video
 from diptych.inference.video.steadying import Flicker, Follower
 from diptych.inference.video.writing import FORMATS, WORST, Film, check_target
@@ -101,9 +101,9 @@ def translated(
     try:
         for output in translator.stream(pictures(), controls, batch=batch):
             frame = waiting.popleft()
-            larger = translator.task.scale > 1
-            shown = np.array(resize(frame.array, *output.array.shape[:2])) if larger else frame.array
-            yield frame, follower(shown, match_channels(output.array, 3))
+            same = frame.array.shape[:2] == output.array.shape[:2]
+            shown = frame.array if same else translator.given(Picture(frame.array), controls).array[..., :3]
+            yield frame, follower(np.ascontiguousarray(shown), match_channels(output.array, 3))
     except OutputError as error:
         raise OutputError(error.reason, image=f"{clip.path}, frame {error.number + 1}") from None
 

@@ -51,7 +51,7 @@ def model(name: str, served: Served, *, answers_differ: bool = True) -> dict[str
         "directions": card.directions,
         "source": domain(card.source),
         "target": domain(card.target),
-        "scale": tasks.find(card.task).scale,
+        "scale": tasks.make(card.task, card.task_options).scale,
         "answers_differ": answers_differ,
         "preview": preview,
         "licence": card.licence,

@@ -366,9 +366,9 @@ class Translation:
 
 def fitting(wanted: str, picture: Picture) -> str:
     """The format `wanted` where it has room for the picture, or else one that has."""
-    channels, ids = picture.array.shape[2], picture.ids or picture.palette is not None
+    channels, exact = picture.array.shape[2], picture.exact or picture.ids or picture.palette is not None
     formats = [wanted, "PNG", "TIFF"]
-    room = {"alpha": picture.alpha is not None, "ids": ids}
+    room = {"alpha": picture.alpha is not None, "exact": exact}
     return next(f for f in formats if images.can_hold(images.SUFFIX_OF[f], picture.array.dtype, channels, **room))
 
 

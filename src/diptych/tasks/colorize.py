@@ -1,0 +1,63 @@
+"""Grey to colour: a network proposes the colours, and each pixel keeps the lightness that it had.
+
+Zhang, Isola, Efros: Colorful Image Colorization, ECCV 2016, set the task.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+from numpy.random import Generator
+
+from diptych import images
+from diptych.images import Picture
+from diptych.images.degradations import as_dtype
+from diptych.tasks.pairs import Pairs
+from diptych.tasks.task import Sample, Sections
+
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+"""How much of each colour is in the lightness (ITU-R BT.601), as `images.match_channels` has it."""
+
+
+class Colorize(Pairs):
+    """Grey photos to colour; learns from colour photos, and keeps the lightness of the user's picture."""
+
+    alone = True
+    defaults: ClassVar[Sections] = {
+        "data": {"size": 192, "load": 256, "resize": "short", "enlarge": True},
+        "method": {"residual": True},
+        "train": {"images": 12000, "batch": 8},
+    }
+
+    def channels(self, source: int, target: int) -> tuple[int, int]:
+        return 1, 3
+
+    def pair(self, sample: Sample, rng: Generator) -> tuple[Picture, Picture]:
+        target = sample["target"]
+        target = replace(target, array=images.match_channels(target.array, 3))
+        return self.source(target), target
+
+    def source(self, image: Picture) -> Picture:
+        return replace(image, array=images.match_channels(image.array, 1))
+
+    def finish(self, output: Picture, source: Picture, image: Picture) -> Picture:
+        return super().finish(with_lightness(output, source.array), source, image)
+
+
+def with_lightness(output: Picture, grey: np.ndarray) -> Picture:
+    """The colours of a result `H W 3` at the lightness `H W 1`, in the dtype of the latter.
+
+    Where such a colour does not exist, it is as saturated as there is one: between grey and it.
+    """
+    low, high = images.value_range(grey.dtype)
+    made, lightness = images.convert(output.array, "float32"), images.convert(grey, "float32")
+    chroma = made - (made @ LUMA)[..., None]
+    room = np.where(chroma > 0, 1 - lightness, lightness)
+    most = np.divide(room, np.abs(chroma), out=np.ones_like(chroma), where=np.abs(chroma) > 1e-6)
+    share = most.min(axis=2, keepdims=True).clip(0, 1)
+    return replace(output, array=as_dtype((lightness + share * chroma) * (high - low) + low, grey.dtype))
+
+
+TASK = Colorize
