@@ -241,6 +241,64 @@ def test_the_window_shows_and_changes_nothing() -> None:
     assert same("uint16", 0, 4095)(picture).metadata.window is None
 
 
+# --- A series ---------------------------------------------------------------------------------------------------------
+
+ROW, COLUMN = np.array([0.8, 0.6, 0]), np.array([0, 0, -1.0])
+"""An oblique view."""
+
+
+def series(folder: Path, *, step: float = 2.5, **tags: object) -> np.ndarray:
+    """Five slices in files that are called in another order; their numbers `H W N` as they lie."""
+    folder.mkdir()
+    volume = np.random.default_rng(0).integers(-900, 900, (12, 9, 5)).astype(np.int16)
+    for number, name in enumerate("caebd"):
+        place = np.array([5, -7, 30]) + number * step * np.cross(ROW, COLUMN)
+        lies = {"ImagePositionPatient": place.tolist(), "ImageOrientationPatient": [*ROW, *COLUMN]}
+        file = dicom(np.ascontiguousarray(volume[..., number]), **{**PLACE, **lies, **tags})
+        (folder / f"{name}.dcm").write_bytes(file)
+    return volume
+
+
+def test_a_series_becomes_a_volume_in_its_place(tmp_path: Path) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    volume = series(tmp_path / "head")
+    same("int16", -1024, 1000).save(tmp_path / "model")
+    given = ["translate", tmp_path / "model", tmp_path / "head", "--plugin", "odd.same"]
+    said = diptych(*given, "--out", tmp_path / "head.nii.gz")
+    assert said.code == 0, said.err
+    made = nibabel.load(tmp_path / "head.nii.gz")
+    np.testing.assert_array_equal(np.asanyarray(made.dataobj), volume.transpose(1, 0, 2))
+    for row, column, number in ((0, 0, 0), (3, 7, 4)):
+        place = np.array([5, -7, 30]) + 2.5 * number * np.cross(ROW, COLUMN) + 0.5 * column * ROW + 0.7 * row * COLUMN
+        np.testing.assert_allclose(
+            made.affine @ [column, row, number, 1], [-place[0], -place[1], place[2], 1], atol=1e-5
+        )
+    assert made.header.get_xyzt_units()[0] == "mm"
+
+
+def test_what_is_no_series_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    pytest.importorskip("nibabel")
+    series(tmp_path / "head")
+    other = dicom(noise(12, 9, 1)[..., 0], SeriesInstanceUID="1.9")
+    same("int16", -1024, 1000).save(tmp_path / "model")
+
+    def said(folder: str) -> str:
+        given = ["translate", tmp_path / "model", tmp_path / folder, "--plugin", "odd.same"]
+        found = diptych(*given, "--out", tmp_path / "no.nii")
+        assert found.code == 2
+        return found.err
+
+    (tmp_path / "head" / "z.dcm").write_bytes(other)
+    assert "head holds 2 series: give the folder of one" in said("head")
+    series(tmp_path / "flat", step=0)
+    assert "two slices lie in one place" in said("flat")
+    series(tmp_path / "lost", PixelSpacing=None)
+    assert "do not say where they lie: translate them as pictures, to a folder" in said("lost")
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "a.dcm").write_bytes(other)
+    assert "holds no series of DICOM files" in said("one")
+
+
 # --- What is refused -------------------------------------------------------------------------------------------------
 
 

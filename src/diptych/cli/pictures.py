@@ -128,7 +128,7 @@ def parted(jobs: list[Job], limit_mp: float) -> tuple[list[Job], list[Job], list
     volumes: list[Job] = []
     for job in jobs:
         with suppress(DataError):  # what is wrong with it is said when its turn comes
-            if is_volume(job.source) or is_stack(job.source):
+            if is_volume(job.target) or is_stack(job.source):
                 volumes.append(job)
             elif is_large(job.source, limit_mp):
                 large.append(job)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Given = Annotated[
     list[str] | None, typer.Argument(metavar="PICTURE|FOLDER|VIDEO... [--CONTROL VALUE]...", show_default=False)
 ]
-Out = Annotated[Path, typer.Option(help="Folder for the results; for one picture or video also a file.")]
+Out = Annotated[Path, typer.Option(help="Folder for the results; for one picture, volume or video also a file.")]
 Samples = Annotated[int, typer.Option(min=1, help="Answers to each picture, with the seeds that follow.")]
 Provenance = Annotated[bool, typer.Option(help="Say in each result that a model made it; see docs/provenance.md.")]
 Quality = Annotated[int, typer.Option(min=0, max=51, help="Of videos: from 0, the best, to 51, the smallest.")]

@@ -1,4 +1,4 @@
-"""A volume that a model made, slice by slice, in the space of the one that it comes from."""
+"""NIfTI files that a model made, slice by slice, in the space of what they come from."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from diptych.images.nifti import BLOCK, Volume
+from diptych.images.nifti import BLOCK, library
 from diptych.storage.files import storing, unfinished
 
 LEVEL = 4
@@ -20,22 +21,21 @@ MADE_BY = b"Made by a machine-learned image translation"
 
 
 @contextmanager
-def written(volume: Volume, target: Path, dtype: str) -> Iterator[np.ndarray]:
-    """Numbers of that type to fill, stored as those of `volume`; then the file appears whole, or nothing does.
+def written(header: Any, shape: tuple[int, ...], target: Path, dtype: str) -> Iterator[np.ndarray]:
+    """Numbers of that type and shape to fill; then the file appears whole, or nothing does.
 
-    Its header is that of `volume`, with affine, units and times, but for free text and extensions, which may name
-    somebody. Raises StorageError.
+    header: nibabel's, as which it is written, but for free text and extensions, which may name somebody. Raises
+    StorageError.
     """
     packed = target.name.lower().endswith(".gz")
     plain, new = unfinished(target.with_suffix(".raw")), unfinished(target)
     try:
         with storing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
-            head = _head(volume, dtype)
+            head = _head(header, shape, dtype)
             with plain.open("xb") as file:
                 file.write(head)
-            kind = np.dtype(dtype).newbyteorder(volume.image.header.endianness)
-            array = np.memmap(plain, kind, "r+", len(head), volume.data.shape, "F")
+            array = np.memmap(plain, np.dtype(dtype).newbyteorder(header.endianness), "r+", len(head), shape, "F")
             yield array
             array.flush()
             del array
@@ -48,10 +48,20 @@ def written(volume: Volume, target: Path, dtype: str) -> Iterator[np.ndarray]:
         new.unlink(missing_ok=True)
 
 
-def _head(volume: Volume, dtype: str) -> bytes:
-    header = volume.image.header.copy()
+def placed(affine: np.ndarray) -> Any:
+    """The header of a volume in a scanner's space, in millimetres."""
+    header = library().Nifti1Header()
+    header.set_data_shape((1, 1, 1))
+    header.set_sform(affine, "scanner")
+    header.set_qform(affine, "scanner")
+    header.set_xyzt_units("mm")
+    return header
+
+
+def _head(given: Any, shape: tuple[int, ...], dtype: str) -> bytes:
+    header = given.copy()
     header.set_data_dtype(np.dtype(dtype))
-    header.set_data_shape(volume.data.shape)
+    header.set_data_shape(shape)
     header.set_slope_inter(1, 0)
     header["cal_min"], header["cal_max"] = 0, 0
     for name in ("aux_file", "intent_name", "db_name", "data_type"):

@@ -56,7 +56,9 @@ def plan(
     jobs: list[Job] = []
     left_out: list[Entry] = []
     for given in inputs:
-        if is_folder(given):
+        if is_folder(given) and len(inputs) == 1 and images.is_volume(out):
+            jobs.append(Job(given, out))  # a series of slices
+        elif is_folder(given):
             refuse_inside(out, given)
             listing = list_pictures(given)
             jobs += [Job(path, out / path.relative_to(given)) for path in listing.pictures]
@@ -120,7 +122,7 @@ def placed(jobs: list[Job], fits: Fits) -> list[Job]:
 def wanted_suffix(job: Job, fits: Fits) -> tuple[str, str]:
     """The suffix of a job's result, and why it is not that of its target."""
     own = job.target.suffix
-    if images.is_volume(job.source):
+    if images.is_volume(job.target):
         return own, ""
     format = images.FORMATS.get(own.lower())
     if format and fits(own, True):

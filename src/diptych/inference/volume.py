@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from diptych import images
 from diptych.errors import ConfigError, OutputError
 from diptych.images import Picture
-from diptych.images.nifti import open_volume
-from diptych.images.nifti_writing import written
+from diptych.images.nifti import Volume, open_volume
+from diptych.images.nifti_writing import placed, written
+from diptych.images.series import Series, find_series
 from diptych.images.stack import write_stack
 from diptych.model.translator import Translator
 
@@ -33,15 +37,17 @@ def translate_volume(
     sealer: Sealer | None = None,
     progress: Callable[[float], None] = lambda share: None,
 ) -> tuple[str, ...]:
-    """Translate a NIfTI into a NIfTI, or a TIFF of many pages into one, without ever holding the whole of either.
+    """Translate a NIfTI or a folder of one DICOM series into a NIfTI, or a TIFF of many pages into one; notes on it.
 
-    Returns notes on it. controls: as `Translator.checked` gives them. axis: of a NIfTI, along which its slices lie, or
-    their plane. Raises DataError for what cannot be read, ConfigError for a result that is no volume, StorageError when
-    the disk is full; nothing half is left.
+    The whole of a volume is never in memory. controls: as `Translator.checked` gives them. axis: of a NIfTI, along
+    which its slices lie, or their plane. Raises DataError for what cannot be read, ConfigError for a result that is no
+    volume, StorageError when the disk is full; nothing half is left.
     """
-    slices = images.slices(source, axis)
-    side = translator.ends(controls.get("to"))[0]
-    notes: Counter[str] = Counter()
+    check_room(translator, source, target, controls)
+    series = find_series(source) if source.is_dir() else None
+    slices = series.files if series else images.slices(source, axis)
+    side, made = translator.ends(controls.get("to"))
+    notes: Counter[str] = Counter(dict.fromkeys(series.notes, len(slices)) if series else {})
 
     def opened() -> Iterator[Picture]:
         for path in slices:
@@ -54,10 +60,12 @@ def translate_volume(
             yield output
             progress(done / len(slices))
 
-    check_room(translator, source, target, controls)
     try:
-        if images.is_volume(source):
-            into_nifti(translator, source, target, controls, axis, outputs())
+        if images.is_volume(target):
+            dtype = made.legend.dtype if made.legend else made.dtype
+            with planes(series or open_volume(source, axis), target, dtype) as plane:
+                for number, output in enumerate(outputs()):
+                    plane(number)[:] = output.array[..., 0]
             unsealed = ["NIfTI has no room for content credentials: none are written"] if sealer else []
         else:
             write_stack(source, target, outputs(), lambda file: seal(sealer, file, controls, source))
@@ -70,27 +78,26 @@ def translate_volume(
 
 def check_room(translator: Translator, source: Path, target: Path, controls: Mapping[str, Any]) -> None:
     """Raises ConfigError where a result has no room in a file of the source's kind."""
-    suffixes = images.VOLUMES if images.is_volume(source) else (".tif", ".tiff")
+    voxels = source.is_dir() or images.is_volume(source)
+    suffixes = images.VOLUMES if voxels else (".tif", ".tiff")
     if not target.name.lower().endswith(suffixes):
         raise ConfigError(f"{target}: a volume as {source} is written as {' or '.join(suffixes)}: give such a name")
     made, scale = translator.ends(controls.get("to"))[1], translator.task.scale
-    if images.is_volume(source) and (scale != 1 or (made.legend is None and made.channels != 1)):
+    if voxels and (scale != 1 or (made.legend is None and made.channels != 1)):
         what = f"{scale} times as large" if scale != 1 else f"of {made.channels} channels"
         raise ConfigError(f"{source}: a result {what} has no room in the voxels of a NIfTI: take another model")
 
 
-def into_nifti(
-    translator: Translator,
-    source: Path,
-    target: Path,
-    controls: Mapping[str, Any],
-    axis: str,
-    outputs: Iterator[Picture],
-) -> None:
-    made, volume = translator.ends(controls.get("to"))[1], open_volume(source, axis)
-    with written(volume, target, made.legend.dtype if made.legend else made.dtype) as array:
-        for number, output in enumerate(outputs):
-            volume.plane(number, array)[:] = output.array[..., 0]
+@contextmanager
+def planes(source: Series | Volume, target: Path, dtype: str) -> Iterator[Callable[[int], np.ndarray]]:
+    """Where the slices of a NIfTI are, to be filled, by their numbers; then the file appears."""
+    if isinstance(source, Series):
+        height, width = source.size
+        with written(placed(source.affine), (width, height, len(source.files)), target, dtype) as array:
+            yield lambda number: array[..., number].T
+    else:
+        with written(source.image.header, source.data.shape, target, dtype) as array:
+            yield lambda number: source.plane(number, array)
 
 
 def seal(sealer: Sealer | None, file: Path, controls: Mapping[str, Any], source: Path) -> None:
