@@ -11,7 +11,7 @@ from pictures import noise, save
 from scans import same
 
 from diptych import Translator, images
-from diptych.data import open_data
+from diptych.data import check, open_data
 from diptych.data.ranges import Policy, parse
 from diptych.errors import ConfigError, DataError
 
@@ -64,6 +64,12 @@ def test_percentiles_are_those_of_the_training_without_what_holds_nothing(tmp_pa
     source = next(data.pairs("train"))[1].array
     assert source.min() >= np.float32(low)
     assert source.max() <= np.float32(high)
+
+
+def test_a_check_looks_at_what_has_nothing_in_places(tmp_path: Path) -> None:
+    found = check(str(scans(tmp_path)))
+    assert "30000 in" in found.to_text()
+    assert not found.faults
 
 
 def test_a_unit_that_pictures_cannot_have_is_refused(tmp_path: Path) -> None:

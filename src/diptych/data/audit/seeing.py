@@ -117,7 +117,7 @@ class Seeing:
 
     def _decoded(self, path: Path) -> np.ndarray | Fault:
         try:
-            return images.read(path, limit_mp=self.limit_mp).array
+            return images.filled(images.read(path, limit_mp=self.limit_mp).array)
         except DataError as error:
             return Fault(path, str(error).removeprefix(f"{path}: "))
 
