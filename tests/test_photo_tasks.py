@@ -33,6 +33,7 @@ MADE = [name for name in ALONE if name != "itself"]
 CONTROLS: dict[str, dict[str, Any]] = {"fill": {"box": "10,8,20,12"}, "extend": {"left": 9, "bottom": 30}}
 KEPT = [name for name in MADE if name not in ("colorize", "sketch")]
 """Those whose results have the channels and the depth of a user's picture."""
+EIGHT = 0.0, 255.0
 SMALL = {"width": 4, "levels": 2, "detail": 4, "network": "none", "discriminator_width": 4, "discriminator_levels": 2}
 FORMATS = [("PNG", 3, "uint8"), ("PNG", 1, "uint8"), ("PNG", 3, "uint16"), ("TIFF", 3, "float32"), ("WEBP", 3, "uint8")]
 
@@ -112,6 +113,30 @@ def test_a_result_has_the_channels_and_the_depth_of_a_users_picture(
         assert made.array.shape[:2] == (70, 57)
     else:
         assert made.array.shape[:2] == (scale * 40, scale * 48)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "low", "high"), [("float32", -1000, 2000), ("int16", -1024, 3071), ("uint16", 0, 4095)]
+)
+@pytest.mark.parametrize("name", KEPT)
+def test_measured_numbers_are_made_worse_and_given_back_in_their_own_unit(
+    name: str, dtype: str, low: int, high: int
+) -> None:
+    array = (low + noise(40, 48, 1, dtype="float32") * (high - low)).astype(dtype)
+    picture, task = Picture(array, span=(low, high)), tasks.make(name)
+    source, target = task.pair({"source": picture, "target": picture}, np.random.default_rng(0))
+    beside = source.array[..., :1].astype(float)
+    assert low <= beside.min() < low + 0.4 * (high - low)
+    assert low + 0.6 * (high - low) < beside.max() <= high
+    assert np.array_equal(target.array, array)
+    made = bundle(find("paired"), {**SMALL, "source_channels": task.channels(1, 1)[0], "target_channels": 1})
+    domains = [Domain(name="ct", channels=1, dtype=dtype, low=low, high=high)]
+    card = made.card.model_copy(update={"task": name, "domains": domains, "directions": [("ct", "ct")]})
+    result = Translator(made.method, card, device="cpu")(array, **CONTROLS.get(name, {}))
+    assert result.array.dtype == np.dtype(dtype)
+    assert result.array.astype(float).mean() == pytest.approx(array.astype(float).mean(), abs=0.3 * (high - low))
+    if task.keeps:
+        assert np.isin(array, result.array).mean() > 0.7
 
 
 # --- Untouched means untouched ---------------------------------------------------------------------------------------
@@ -266,7 +291,7 @@ def test_a_grey_photo_with_a_cast_is_taken_by_its_lightness() -> None:
 def test_lines_are_where_edges_are(style: str) -> None:
     photo = np.full((64, 64, 3), 200, np.uint8)
     photo[20:44, 20:44] = 60
-    drawing = drawn(photo, style)[..., 0]
+    drawing = drawn(Picture(photo), style)[..., 0]
     border = np.zeros((64, 64), bool)
     border[16:48, 16:48] = True
     border[24:40, 24:40] = False
@@ -279,7 +304,7 @@ def test_more_detail_draws_more() -> None:
     photo = noise(96, 96, 1) // 4
     photo[20:70, 20:70] += 120
     for style in STYLES:
-        assert drawn(photo, style, detail=1.0).mean() < drawn(photo, style, detail=0.0).mean()
+        assert drawn(Picture(photo), style, detail=1.0).mean() < drawn(Picture(photo), style, detail=0.0).mean()
 
 
 def test_a_drawing_is_read_whatever_its_paper() -> None:
@@ -332,15 +357,15 @@ def test_an_unknown_factor_or_range_is_refused_by_name() -> None:
 
 def test_degradations_are_those_that_are_asked_for() -> None:
     photo, rng = np.full((64, 64, 3), 120, np.uint8), np.random.default_rng(0)
-    noisy = tasks.make("denoise", {"least": 25, "most": 25}).worse(photo, rng)
+    noisy = tasks.make("denoise", {"least": 25, "most": 25}).worse(photo, EIGHT, rng)
     assert abs(noisy.astype(float).std() - 25) < 1
-    plain = Enlarge(scale=2).worse(noise(64, 64, 3), rng)
-    rough = Enlarge(scale=2, noise=50, jpeg=20).worse(noise(64, 64, 3), rng)
+    plain = Enlarge(scale=2).worse(noise(64, 64, 3), EIGHT, rng)
+    rough = Enlarge(scale=2, noise=50, jpeg=20).worse(noise(64, 64, 3), EIGHT, rng)
     assert not np.array_equal(plain, rough)
     edge = np.zeros((64, 64, 1), np.uint8)
     edge[:, 32:] = 255
     soft = tasks.make("deblur", {"focus": 8, "motion": 30, "noise": 0})
-    assert any(len(np.unique(soft.worse(edge, np.random.default_rng(k)))) > 8 for k in range(4))
+    assert any(len(np.unique(soft.worse(edge, EIGHT, np.random.default_rng(k)))) > 8 for k in range(4))
 
 
 def test_the_former_name_of_a_tasks_option_is_understood_with_a_warning(tmp_path: Path) -> None:

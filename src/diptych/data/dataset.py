@@ -199,7 +199,7 @@ class Data:
         maps = tuple(self.read.maps)
         dataset: PairedData | UnpairedData | MultiDomainData
         if inputs == PAIRS:
-            dataset = PairedData(samplers[0], self.task, ids, maps)
+            dataset = PairedData(samplers[0], self.task, ids, maps, self.range)
         else:
             dataset = UnpairedData(*samplers) if inputs == UNPAIRED else MultiDomainData(samplers)
         return loader(dataset, batch=batch, start=start, rank=rank, world=world, workers=self.workers)
@@ -242,6 +242,7 @@ class Data:
         for item, (source, target, *maps) in self._whole(self.items(split), self.read):
             name = item.name
             named = dict(zip(self.read.maps, maps, strict=True))
+            source, target = (replace(one, span=span) for one, span in zip((source, target), self.range, strict=False))
             sample = {"source": source, "target": target, **named}
             prepared, _ = self.task.pair(sample, np.random.default_rng(list(name.encode(errors="surrogateescape"))))
             beside = {kind: one.array for kind, one in named.items()}

@@ -13,6 +13,7 @@ from diptych.data.cache import Cache
 from diptych.data.folders import Item
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
+from diptych.images.values import Span
 from diptych.kinds import text
 from diptych.tasks import Task
 
@@ -82,7 +83,7 @@ class PairedData:
     """Training pairs by the number of the image in the whole training: `data[k]` for any k >= 0, never out of range.
 
     task: makes each pair from what the sampler deals. ids: whether source and target are label maps. maps: what goes
-    with each pair.
+    with each pair. spans: what is black and white in source and target.
     """
 
     def __init__(
@@ -91,8 +92,10 @@ class PairedData:
         task: Task,
         ids: tuple[bool, bool] = (False, False),
         maps: tuple[str, ...] = (),
+        spans: tuple[Span, ...] = (),
     ) -> None:
         self.pairs, self.task = pairs, task
+        self.spans = dict(zip(("source", "target"), spans, strict=False))
         self.ids = {"source": ids[0], "target": ids[1], **dict.fromkeys(maps, True)}
 
     def __len__(self) -> int:
@@ -102,7 +105,7 @@ class PairedData:
         """`{"source": H W C, "target": H W C}`, their maps, cropped and mirrored alike, and the text."""
         arrays, rng = self.pairs.draw(k)
         named = zip(self.ids.items(), arrays, strict=True)
-        sample = {name: Picture(array, ids=ids) for (name, ids), array in named}
+        sample = {name: Picture(array, ids=ids, span=self.spans.get(name)) for (name, ids), array in named}
         source, target = self.task.pair(sample, rng)
         maps = {name: picture.array for name, picture in sample.items()}
         return {**maps, "source": source.array, "target": target.array, **self.pairs.beside(k)}

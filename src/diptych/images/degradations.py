@@ -1,6 +1,6 @@
 """What happens to photographs on their way: blur, noise, the marks of JPEG; for pictures to train on.
 
-Values keep their dtype and its range; strengths are told for a range of 0 to 255, whatever the dtype.
+Values keep their dtype and their span, black and white; strengths are told for a span of 0 to 255, whatever it is.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from diptych.images.values import convert, value_range
+from diptych.images.values import Span, as_dtype, convert
 
 
 def blurred(array: np.ndarray, sigma: float) -> np.ndarray:
@@ -43,30 +43,22 @@ def moved(array: np.ndarray, length: float, angle: float) -> np.ndarray:
     return total / np.float32(steps)
 
 
-def noisy(array: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
+def noisy(array: np.ndarray, span: Span, sigma: float, rng: np.random.Generator) -> np.ndarray:
     """With Gaussian noise of this deviation, each value for itself."""
-    low, high = value_range(array.dtype)
-    noise = rng.standard_normal(array.shape, dtype=np.float32) * np.float32(sigma * (high - low) / 255)
-    return as_dtype(array + noise, array.dtype)
+    noise = rng.standard_normal(array.shape, dtype=np.float32) * np.float32(sigma * (span[1] - span[0]) / 255)
+    return as_dtype(array + noise, array.dtype, span)
 
 
-def compressed(array: np.ndarray, quality: int, subsampled: bool = True) -> np.ndarray:
+def compressed(array: np.ndarray, span: Span, quality: int, subsampled: bool = True) -> np.ndarray:
     """As JPEG of this quality, 1 to 95, gives it back; of more than three channels each for itself.
 
     subsampled: colours at half the resolution, as cameras and programs usually have them.
     """
     if array.shape[2] not in (1, 3):
-        return np.concatenate([compressed(array[..., k : k + 1], quality) for k in range(array.shape[2])], axis=2)
-    eight = convert(array, "uint8")
+        return np.concatenate([compressed(array[..., k : k + 1], span, quality) for k in range(array.shape[2])], axis=2)
+    eight = convert(array, "uint8", span)
     buffer = io.BytesIO()
     Image.fromarray(eight if array.shape[2] == 3 else eight[..., 0]).save(
         buffer, "JPEG", quality=quality, subsampling=2 if subsampled else 0
     )
-    return convert(np.asarray(Image.open(buffer)).reshape(array.shape), array.dtype)
-
-
-def as_dtype(values: np.ndarray, dtype: np.dtype | str) -> np.ndarray:
-    """Floats in a dtype's own range as that dtype: cut off at black and white, rounded where it has whole numbers."""
-    low, high = value_range(dtype)
-    values = values.clip(low, high)
-    return (values if np.dtype(dtype).kind == "f" else values.round()).astype(dtype)
+    return convert(np.asarray(Image.open(buffer)).reshape(array.shape), array.dtype, to=span)

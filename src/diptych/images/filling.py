@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from diptych.images.degradations import as_dtype
+from diptych.images.values import Span, as_dtype
 
 
-def filled(array: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """`H W C` with the hole, `H W 1` of bool, filled smoothly; all else is as it was.
+def smooth_guess(array: np.ndarray, hole: np.ndarray, span: Span) -> np.ndarray:
+    """`H W C` with the hole, `H W 1` of bool, filled smoothly; all else is as it was. span: black and white.
 
     A picture that is all hole becomes its dtype's zero.
     """
     known = (~hole).astype(np.float32)
     guess = _pulled(np.where(hole, 0, array).astype(np.float32), known)
-    return np.where(hole, as_dtype(guess, array.dtype), array)
+    return np.where(hole, as_dtype(guess, array.dtype, span), array)
 
 
 def _pulled(values: np.ndarray, weight: np.ndarray) -> np.ndarray:

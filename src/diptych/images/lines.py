@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from diptych.images.degradations import blurred
+from diptych.images.picture import Picture
 from diptych.images.values import convert, match_channels
 
 STYLES = ("canny", "soft", "strokes")
@@ -16,12 +17,13 @@ NEIGHBOURS = ((0, 1), (1, 1), (1, 0), (1, -1))
 """The steps across an edge, by the eighth of the circle that its gradient points to."""
 
 
-def drawn(array: np.ndarray, style: str, *, detail: float = 0.5, rng: np.random.Generator | None = None) -> np.ndarray:
-    """A photograph `H W C` as a drawing `H W 1`, float32 from 0, ink, to 1, paper.
+def drawn(picture: Picture, style: str, *, detail: float = 0.5, rng: np.random.Generator | None = None) -> np.ndarray:
+    """A photograph as a drawing `H W 1`, float32 from 0, ink, to 1, paper.
 
     detail: from 0, outlines alone, to 1, all that there is. rng: strokes differ in each drawing.
     """
-    grey = convert(match_channels(array, 1) if array.shape[2] == 3 else array[..., :1], "float32")
+    array = picture.array
+    grey = convert(match_channels(array, 1) if array.shape[2] == 3 else array[..., :1], "float32", picture.limits)
     if style == "canny":
         return 1 - canny(grey, detail)
     if style == "soft":

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from diptych.images.metadata import NOTHING, Metadata
+from diptych.images.values import Span, value_range
 
 
 class Header(NamedTuple):
@@ -40,7 +41,13 @@ class Picture:
     text: str = ""  # what is said of it
     metadata: Metadata = NOTHING  # what its file says beside the pixels, and is true of a translation too
     exact: bool = False  # some of its pixels are a user's own, and stay so: its file must keep every bit
+    span: Span | None = None  # what is black and white in it, where its dtype does not say it
     prepared: bool = False  # it is the source of a pair, as the task makes it of a user's picture
+
+    @property
+    def limits(self) -> Span:
+        """Black and white: of a picture of which nothing is known, those of its dtype."""
+        return self.span or value_range(self.array.dtype)
 
     @property
     def visible(self) -> np.ndarray:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     import torch
 
 
+Span = tuple[float, float]
+"""What is black and white."""
+
+
 def value_range(dtype: np.dtype | str) -> tuple[float, float]:
     """What black and white are in a picture of which nothing but its dtype is known."""
     return {"uint8": (0.0, 255.0), "uint16": (0.0, 65535.0)}.get(np.dtype(dtype).name, (0.0, 1.0))
@@ -60,13 +64,22 @@ def filled(array: np.ndarray, value: float | None = None) -> np.ndarray:
     return np.nan_to_num(array, nan=float(np.nanmin(array)) if value is None else value)
 
 
-def convert(array: np.ndarray, dtype: np.dtype | str) -> np.ndarray:
-    """The same picture in another dtype: black stays black, white stays white."""
-    if array.dtype == dtype:
+def convert(array: np.ndarray, dtype: np.dtype | str, span: Span | None = None, to: Span | None = None) -> np.ndarray:
+    """The same picture in another dtype: black stays black, white stays white.
+
+    span, to: which these are, before and after; by default those of the dtypes.
+    """
+    (low, high), (black, white) = span or value_range(array.dtype), to or value_range(dtype)
+    if array.dtype == dtype and (low, high) == (black, white):
         return array
-    (low, high), (black, white) = value_range(array.dtype), value_range(dtype)
     values = (array.astype(np.float64) - low) / (high - low) * (white - black) + black
     return (values if np.dtype(dtype).kind == "f" else values.clip(black, white).round()).astype(dtype)
+
+
+def as_dtype(values: np.ndarray, dtype: np.dtype | str, span: Span | None = None) -> np.ndarray:
+    """Floats as another dtype: cut off at black and white, rounded where it has whole numbers."""
+    values = values.clip(*(span or value_range(dtype)))
+    return (values if np.dtype(dtype).kind == "f" else values.round()).astype(dtype)
 
 
 def match_channels(array: np.ndarray, channels: int) -> np.ndarray:

@@ -114,7 +114,7 @@ def reader(image: Any, translator: Translator, side: Domain, source: Path) -> Re
     def region(top: int, bottom: int, left: int, right: int) -> Picture:
         seen = image.crop(left, top, right - left, bottom - top).numpy()
         picture = replace(shown(seen.reshape(bottom - top, right - left, image.bands)), metadata=found)
-        return translator.opened(picture, side, str(source)) if side.legend else picture
+        return translator.opened(picture, side, str(source)) if side.legend else translator.spanned(picture)
 
     return region
 

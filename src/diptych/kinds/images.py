@@ -33,4 +33,5 @@ class Images:
 
     def picture(self, output: Tensor) -> Picture:
         """What a network gives, `C H W` in [-1, 1], as an image of the domain."""
-        return Picture(images.from_unit(output, self.dtype, self.low, self.high))
+        array = images.from_unit(output, self.dtype, self.low, self.high)
+        return Picture(array, span=(self.low, self.high))

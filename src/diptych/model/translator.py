@@ -312,7 +312,7 @@ class Translator:
         picture = open_picture(image, indices=side.legend is not None)
         try:
             if side.legend is None:
-                return within_range(picture, side, self.most_outside)
+                return self.spanned(within_range(picture, side, self.most_outside))
             ids = side.legend.read(picture, snap=self.snap_colours)
         except DataError as error:
             name = str(image) if isinstance(image, str | PathLike) else name
@@ -325,6 +325,12 @@ class Translator:
         if side.legend.edges and "instances" not in ids.maps:
             notes.append("no map of instances is given: no borders are drawn between things of one class")
         return replace(ids, notes=(*ids.notes, *notes))
+
+    def spanned(self, picture: Picture) -> Picture:
+        """A picture with what is black and white in it, where it holds numbers of the kind that the model knows."""
+        side = self.card.source
+        same = picture.array.dtype == side.dtype and side.legend is None
+        return replace(picture, span=(side.low, side.high)) if same else picture
 
     def with_maps(self, image: Image, maps: Mapping[str, Image]) -> Picture:
         """A picture together with maps of its size, by the names of their controls. Raises DataError or ConfigError."""

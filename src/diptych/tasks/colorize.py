@@ -13,7 +13,6 @@ from numpy.random import Generator
 
 from diptych import images
 from diptych.images import Picture
-from diptych.images.degradations import as_dtype
 from diptych.tasks.pairs import Pairs
 from diptych.tasks.task import Sample, Sections
 
@@ -43,21 +42,22 @@ class Colorize(Pairs):
         return replace(image, array=images.match_channels(image.array, 1))
 
     def finish(self, output: Picture, source: Picture, image: Picture) -> Picture:
-        return super().finish(with_lightness(output, source.array), source, image)
+        return super().finish(with_lightness(output, source), source, image)
 
 
-def with_lightness(output: Picture, grey: np.ndarray) -> Picture:
-    """The colours of a result `H W 3` at the lightness `H W 1`, in the dtype of the latter.
+def with_lightness(output: Picture, grey: Picture) -> Picture:
+    """The colours of a result at the lightness of a grey picture, in the dtype of the latter.
 
     Where such a colour does not exist, it is as saturated as there is one: between grey and it.
     """
-    low, high = images.value_range(grey.dtype)
-    made, lightness = images.convert(output.array, "float32"), images.convert(grey, "float32")
+    made = images.convert(output.array, "float32", output.limits)
+    lightness = images.convert(grey.array, "float32", grey.limits)
     chroma = made - (made @ LUMA)[..., None]
     room = np.where(chroma > 0, 1 - lightness, lightness)
     most = np.divide(room, np.abs(chroma), out=np.ones_like(chroma), where=np.abs(chroma) > 1e-6)
     share = most.min(axis=2, keepdims=True).clip(0, 1)
-    return replace(output, array=as_dtype((lightness + share * chroma) * (high - low) + low, grey.dtype))
+    array = images.convert((lightness + share * chroma).clip(0, 1), grey.array.dtype, to=grey.limits)
+    return replace(output, array=array, span=grey.span)
 
 
 TASK = Colorize

@@ -11,7 +11,8 @@ import numpy as np
 from annotated_types import Interval
 from numpy.random import Generator
 
-from diptych.images.degradations import as_dtype, blurred, moved, noisy
+from diptych.images.degradations import blurred, moved, noisy
+from diptych.images.values import Span, as_dtype
 from diptych.tasks.keeping import Restored
 
 
@@ -31,12 +32,12 @@ class Deblur(Restored):
     ) -> None:
         self.focus, self.motion, self.noise = focus, motion, noise
 
-    def worse(self, array: np.ndarray, rng: Generator) -> np.ndarray:
+    def worse(self, array: np.ndarray, span: Span, rng: Generator) -> np.ndarray:
         if rng.random() < 0.5:
-            array = as_dtype(blurred(array, float(rng.uniform(0, self.focus))), array.dtype)
+            array = as_dtype(blurred(array, float(rng.uniform(0, self.focus))), array.dtype, span)
         else:
-            array = as_dtype(moved(array, rng.uniform(0, self.motion), rng.uniform(0, np.pi)), array.dtype)
-        return noisy(array, float(rng.uniform(0, self.noise)), rng) if self.noise else array
+            array = as_dtype(moved(array, rng.uniform(0, self.motion), rng.uniform(0, np.pi)), array.dtype, span)
+        return noisy(array, span, float(rng.uniform(0, self.noise)), rng) if self.noise else array
 
 
 TASK = Deblur

@@ -13,6 +13,7 @@ from numpy.random import Generator
 
 from diptych.errors import ConfigError
 from diptych.images.degradations import compressed
+from diptych.images.values import Span
 from diptych.tasks.keeping import Restored
 
 Quality = Annotated[int, Interval(ge=1, le=95)]
@@ -29,8 +30,10 @@ class Dejpeg(Restored):
             raise ConfigError(f"task.least={least} is above task.most={most}: exchange them")
         self.least, self.most = least, most
 
-    def worse(self, array: np.ndarray, rng: Generator) -> np.ndarray:
-        return compressed(array, int(rng.integers(self.least, self.most + 1)), subsampled=bool(rng.random() < 0.8))
+    def worse(self, array: np.ndarray, span: Span, rng: Generator) -> np.ndarray:
+        return compressed(
+            array, span, int(rng.integers(self.least, self.most + 1)), subsampled=bool(rng.random() < 0.8)
+        )
 
 
 TASK = Dejpeg

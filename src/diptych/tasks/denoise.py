@@ -13,6 +13,7 @@ from numpy.random import Generator
 
 from diptych.errors import ConfigError
 from diptych.images.degradations import noisy
+from diptych.images.values import Span
 from diptych.tasks.keeping import Restored
 
 Sigma = Annotated[float, Interval(ge=0, le=200)]
@@ -29,8 +30,8 @@ class Denoise(Restored):
             raise ConfigError(f"task.least={least:g} is above task.most={most:g}: exchange them")
         self.least, self.most = least, most
 
-    def worse(self, array: np.ndarray, rng: Generator) -> np.ndarray:
-        return noisy(array, float(rng.uniform(self.least, self.most)), rng)
+    def worse(self, array: np.ndarray, span: Span, rng: Generator) -> np.ndarray:
+        return noisy(array, span, float(rng.uniform(self.least, self.most)), rng)
 
 
 TASK = Denoise

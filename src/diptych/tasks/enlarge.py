@@ -15,7 +15,8 @@ from numpy.random import Generator
 
 from diptych import images
 from diptych.images import Picture
-from diptych.images.degradations import as_dtype, blurred, compressed, noisy
+from diptych.images.degradations import blurred, compressed, noisy
+from diptych.images.values import Span, as_dtype
 from diptych.tasks.keeping import Restored
 
 
@@ -39,15 +40,15 @@ class Enlarge(Restored):
     ) -> None:
         self.scale, self.blur, self.noise, self.jpeg = scale, blur, noise, jpeg
 
-    def worse(self, array: np.ndarray, rng: Generator) -> np.ndarray:
+    def worse(self, array: np.ndarray, span: Span, rng: Generator) -> np.ndarray:
         height, width = array.shape[:2]
         if self.blur:
-            array = as_dtype(blurred(array, float(rng.uniform(0, self.blur))), array.dtype)
+            array = as_dtype(blurred(array, float(rng.uniform(0, self.blur))), array.dtype, span)
         small = images.resize(array, -(-height // self.scale), -(-width // self.scale))
         if self.noise:
-            small = noisy(small, float(rng.uniform(0, self.noise)), rng)
+            small = noisy(small, span, float(rng.uniform(0, self.noise)), rng)
         if self.jpeg < 100:
-            small = compressed(small, int(rng.integers(self.jpeg, 96)))
+            small = compressed(small, span, int(rng.integers(self.jpeg, 96)))
         return images.resize(small, height, width)
 
     def source(self, image: Picture) -> Picture:

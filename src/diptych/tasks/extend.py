@@ -131,7 +131,7 @@ def extended(image: Picture, borders: Borders) -> Picture:
     array = np.pad(image.array, (*sides, (0, 0)), mode="reflect")
     mask = np.pad(np.zeros((*image.array.shape[:2], 1), bool), (*sides, (0, 0)), constant_values=True)
     alpha = None if image.alpha is None else np.pad(image.alpha, sides, mode="reflect")
-    return replace(image, array=with_mask(array, mask), alpha=alpha)
+    return replace(with_mask(image, array, mask), alpha=alpha)
 
 
 def around(border: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> tuple[tuple[int, int], ...]:

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw
 from diptych import images
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
-from diptych.images.filling import filled
+from diptych.images.filling import smooth_guess
 from diptych.images.lines import field
 from diptych.options.controls import Mask
 from diptych.tasks.keeping import like, masked, pasted, with_mask
@@ -78,7 +78,7 @@ class Fill(Pairs):
 
 def holed(image: Picture, hole: np.ndarray) -> Picture:
     """A picture with its hole, `H W 1` of bool, filled smoothly from around it, and a channel that says where it is."""
-    return replace(image, array=with_mask(filled(image.array, hole), hole))
+    return with_mask(image, smooth_guess(image.array, hole, image.limits), hole)
 
 
 def transparent(image: Picture) -> np.ndarray:

@@ -10,6 +10,7 @@ from numpy.random import Generator
 
 from diptych import images
 from diptych.images import Picture
+from diptych.images.values import Span
 from diptych.tasks.pairs import Pairs
 from diptych.tasks.task import Sample, Sections
 
@@ -26,10 +27,10 @@ class Restored(Pairs):
 
     def pair(self, sample: Sample, rng: Generator) -> tuple[Picture, Picture]:
         target = sample["target"]
-        return replace(target, array=self.worse(target.array, rng)), target
+        return replace(target, array=self.worse(target.array, target.limits, rng)), target
 
-    def worse(self, array: np.ndarray, rng: Generator) -> np.ndarray:
-        """A photo `H W C` as it might have come to a user, in its dtype and size."""
+    def worse(self, array: np.ndarray, span: Span, rng: Generator) -> np.ndarray:
+        """A photo `H W C` as it might have come to a user, of its dtype and size; span: black and white."""
         raise NotImplementedError
 
     def finish(self, output: Picture, source: Picture, image: Picture) -> Picture:
@@ -42,23 +43,21 @@ def like(output: Picture, image: Picture) -> Picture:
     array = output.array
     if (array.shape[2], image.array.shape[2]) in ((3, 1), (1, 3)):
         array = images.match_channels(array, image.array.shape[2])
-    if array.dtype == image.array.dtype:
-        return replace(output, array=array)
     deeper = image.array.dtype.itemsize > array.dtype.itemsize
     note = f"made with the depth of {array.dtype}, which is what the model was trained on" if deeper else ""
-    array = images.convert(array, image.array.dtype)
-    return replace(output, array=array, notes=(*output.notes, *filter(None, [note])))
+    array = images.convert(array, image.array.dtype, output.limits, image.limits)
+    return replace(output, array=array, span=image.span, notes=(*output.notes, *filter(None, [note])))
 
 
-def with_mask(array: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """`H W C` with one channel more, white inside the mask `H W 1` of bool."""
-    low, high = images.value_range(array.dtype)
-    return np.concatenate([array, np.where(mask, high, low).astype(array.dtype)], axis=2)
+def with_mask(image: Picture, array: np.ndarray, mask: np.ndarray) -> Picture:
+    """An image with these pixels `H W C`, and with one channel more, white inside the mask `H W 1` of bool."""
+    low, high = image.limits
+    return replace(image, array=np.concatenate([array, np.where(mask, high, low).astype(array.dtype)], axis=2))
 
 
 def masked(source: Picture) -> np.ndarray:
     """Where the mask of `with_mask` is white: `H W 1` of bool."""
-    low, high = images.value_range(source.array.dtype)
+    low, high = source.limits
     white: np.ndarray = source.array[..., -1:] > (low + high) / 2
     return white
 

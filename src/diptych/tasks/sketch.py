@@ -11,7 +11,6 @@ from numpy.random import Generator
 
 from diptych import images
 from diptych.images import Picture
-from diptych.images.degradations import as_dtype
 from diptych.images.lines import STYLES, drawn
 from diptych.tasks.pairs import Pairs
 from diptych.tasks.task import Sample, Sections
@@ -40,7 +39,7 @@ class Sketch(Pairs):
     def pair(self, sample: Sample, rng: Generator) -> tuple[Picture, Picture]:
         target = sample["target"]
         style = STYLES[rng.integers(len(STYLES))] if self.lines == "mixed" else self.lines
-        drawing = drawn(target.array, style, detail=float(rng.uniform(0.2, 0.8)), rng=rng)
+        drawing = drawn(target, style, detail=float(rng.uniform(0.2, 0.8)), rng=rng)
         return as_drawing(target, drawing), target
 
     def source(
@@ -53,15 +52,14 @@ class Sketch(Pairs):
         detail: Annotated[float, Interval(ge=0, le=1), "of a photo, from its outlines, 0, to every line, 1"] = 0.5,
     ) -> Picture:
         if draw != "no":
-            return as_drawing(image, drawn(image.array, draw, detail=detail))
-        grey = images.convert(images.match_channels(image.array, 1), "float32")
+            return as_drawing(image, drawn(image, draw, detail=detail))
+        grey = images.convert(images.match_channels(image.array, 1), "float32", image.limits)
         return as_drawing(image, dark_on_white(grey))
 
 
 def as_drawing(image: Picture, drawing: np.ndarray) -> Picture:
     """A drawing `H W 1` from 0 to 1 in the dtype of a picture, beside what else that has."""
-    low, high = images.value_range(image.array.dtype)
-    return replace(image, array=as_dtype(drawing * (high - low) + low, image.array.dtype))
+    return replace(image, array=images.convert(drawing.astype(np.float32), image.array.dtype, to=image.limits))
 
 
 def dark_on_white(drawing: np.ndarray) -> np.ndarray:
