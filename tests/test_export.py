@@ -112,7 +112,7 @@ def test_a_file_is_used_as_a_folder_is(tmp_path: Path) -> None:
 
 
 def test_a_wrong_export_is_said_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = model(tmp_path / "model", "cyclegan")
+    folder = model(tmp_path / "model", "autoencoder")
     wrong = diptych("export", folder, "--to", "tensorrt")
     assert (wrong.code, "onnx and openvino" in wrong.err) == (2, True)
     named = diptych("export", folder, "--out", tmp_path / "m.pb")
@@ -123,16 +123,18 @@ def test_a_wrong_export_is_said_and_leaves_nothing(tmp_path: Path, monkeypatch: 
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
-def small_onnx(tmp_path: Path) -> Path:
-    export_model(translator("autoencoder"), "onnx", tmp_path / "m.onnx", {})
-    return tmp_path / "m.onnx"
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model as an ONNX file."""
+    place = tmp_path_factory.mktemp("small") / "m.onnx"
+    export_model(translator("autoencoder"), "onnx", place, {})
+    return place
 
 
-def test_hostile_files_run_nothing_and_are_refused(tmp_path: Path) -> None:
+def test_hostile_files_run_nothing_and_are_refused(small: Path, tmp_path: Path) -> None:
     import onnx
 
-    place = small_onnx(tmp_path)
-    good = place.read_bytes()
+    place, good = tmp_path / "m.onnx", small.read_bytes()
 
     def refused(program: Any, words: str) -> None:
         place.write_bytes(program if isinstance(program, bytes) else program.SerializeToString())
@@ -217,7 +219,9 @@ def test_a_server_runs_its_models_in_another_runtime(tmp_path: Path, monkeypatch
     assert np.abs(whole - images.read(answer.content).array).max() <= 1
 
 
-def test_the_fastest_way_is_found_and_what_is_missing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fastest_way_is_found_and_what_is_missing_is_said(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = model(tmp_path / "model", "autoencoder")
     only = [word for name in ("onnx", "openvino", "bf16") for word in ("--only", name)]
@@ -230,7 +234,7 @@ def test_the_fastest_way_is_found_and_what_is_missing_is_said(tmp_path: Path, mo
     assert [line.split()[-1].endswith("%") for line in lines[:5]] == [False, True, True, True, True]
     assert "fastest here" in lines[5]
     assert len(list((tmp_path / "cache" / "diptych" / "exported").glob("*.onnx"))) == 1
-    file = diptych("bench", small_onnx(tmp_path), "--size", 64, "--rounds", 1, "--only", "compile")
+    file = diptych("bench", small, "--size", 64, "--rounds", 1, "--only", "compile")
     assert "not here" in file.out
     assert file.out.splitlines()[2].split()[-1] == "-", "nobody sees its convolutions"
     unknown = diptych("bench", folder, "--only", "warp")
