@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,14 @@ from diptych import images, tasks
 from diptych.errors import ConfigError, DataError
 from diptych.evaluation.command import open_for
 from diptych.evaluation.evaluate import evaluate
+from diptych.export import export_model, open_exported
 from diptych.images import Picture
 from diptych.images.lines import STYLES, drawn
 from diptych.methods import find
 from diptych.model.card import Domain
+from diptych.model.controls import Form
 from diptych.model.translator import Translator
+from diptych.serve.engine.worker import Batch, Done, Models, Plan, answer
 from diptych.tasks.colorize import LUMA
 from diptych.tasks.enlarge import Enlarge
 from diptych.tasks.extend import MOST
@@ -376,3 +380,28 @@ def test_the_former_name_of_a_tasks_option_is_understood_with_a_warning(tmp_path
         assert assignments(["data.task=itself"]) == {"data": {}, "task": {"name": "itself"}}
     with pytest.raises(ConfigError, match="both are given"):
         assignments(["data.task=itself", "task.name=fill"])
+
+
+# --- By every way ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_server_gives_what_python_gives(name: str, tmp_path: Path) -> None:
+    model, file = translator(name), images.encode(noise(40, 48, 3), "PNG")
+    models = Models(Plan({"m": model.save(tmp_path / "m")}, provenance=False))
+    given = {control: str(value) for control, value in CONTROLS.get(name, {}).items()}
+    form = Form(model.method, model.card).read(given)
+    with ThreadPoolExecutor(1) as pool:
+        served = answer(models, Batch("m", [file] * 2, form, None), pool)
+    expected = model(noise(40, 48, 3), **CONTROLS.get(name, {})).array
+    for one in served:
+        assert isinstance(one, Done)
+        assert np.array_equal(images.read(one.data).array, expected)
+
+
+@pytest.mark.parametrize("name", ["enlarge", "fill"])
+def test_an_exported_model_has_its_task_and_controls(name: str, tmp_path: Path) -> None:
+    model, array = translator(name), noise(64, 64, 3)
+    export_model(model, "onnx", tmp_path / "m.onnx", {})
+    made = open_exported(tmp_path / "m.onnx")(array, **CONTROLS.get(name, {})).array
+    assert np.abs(made.astype(int) - model(array, **CONTROLS.get(name, {})).array.astype(int)).max() <= 1
