@@ -34,7 +34,20 @@ def main() -> None:
     warnings.formatwarning = lambda message, *_, **__: f"{printable_lines(str(message))}\n"  # of no line in the code
     wait_briefly()
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # what MPS lacks the processor does, and torch says so
-    from diptych.cli import data, doctor, evaluate, export, models, provenance, ready, serve, stylize, train, translate
+    from diptych.cli import (
+        chain,
+        data,
+        doctor,
+        evaluate,
+        export,
+        models,
+        provenance,
+        ready,
+        serve,
+        stylize,
+        train,
+        translate,
+    )
 
     app = typer.Typer(
         help="Turn pictures of one kind into pictures of another.",
@@ -43,7 +56,20 @@ def main() -> None:
         rich_markup_mode=None,
     )
     app.callback(invoke_without_command=True)(begin)
-    for commands in (train, translate, stylize, evaluate, export, serve, provenance, models, ready, data, doctor):
+    for commands in (
+        train,
+        translate,
+        stylize,
+        chain,
+        evaluate,
+        export,
+        serve,
+        provenance,
+        models,
+        ready,
+        data,
+        doctor,
+    ):
         commands.register(app)
     command = get_command(app)
     take_plugins(command)

@@ -56,6 +56,8 @@ def export_model(translator: Translator, runtime: str, place: Path, controls: Ma
     ConfigError for other names, ModelError where the method cannot be exported or where the file would give other
     pictures; then nothing is written.
     """
+    if translator.card.parts:
+        raise ConfigError("a chain is exported model by model: between them are their tasks, which no runtime has")
     if runtime not in FORMATS:
         raise ConfigError(f"there is no runtime {runtime!r} to export to: there are {', '.join(FORMATS)}")
     form = FORMATS[runtime]

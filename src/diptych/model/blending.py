@@ -20,8 +20,9 @@ from diptych.tasks.keeping import like, mixed, pasted
 def can_blend(card: Card) -> bool:
     """Whether results of a model lie on the pixels of what they are made of, and hold values of the same kind."""
     ends = [(side.channels, side.dtype, side.low, side.high, side.legend) for side in card.ends()]
-    task = tasks.make(card.task, card.task_options)
-    return ends[0] == ends[1] and ends[0][-1] is None and task.scale == 1 and not task.keeps
+    if card.parts or ends[0] != ends[1] or ends[0][-1] is not None:
+        return False
+    return card.scale == 1 and not tasks.find(card.task).keeps
 
 
 def blend(

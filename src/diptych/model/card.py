@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from math import prod
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from diptych import __version__
+from diptych import __version__, tasks
 from diptych.errors import ConfigError, printable
 from diptych.images.legend import Legend
 from diptych.kinds import Images, Labels, of_domain
@@ -70,6 +71,7 @@ class Card(BaseModel):
     directions: list[tuple[str, str]] = Field(min_length=1)  # from and to, by name; the usual one first
     task: str = "pairs"
     task_options: dict[str, Any] = {}
+    parts: list[Card] = []  # of a chain, its models in order
     images_seen: int = 0
     stored: str = ""  # what was done to the weights to store them, and what that changes
     data: dict[str, Any] = {}
@@ -101,6 +103,13 @@ class Card(BaseModel):
         if unknown := [end for direction in self.directions for end in direction if end not in names]:
             raise ValueError(f"a direction names the domain {unknown[0]}, and there are {', '.join(names)}")
         return self
+
+    @property
+    def scale(self) -> int:
+        """How many times longer the sides of a result are than those of a user's picture."""
+        if self.parts:
+            return prod(part.scale for part in self.parts)
+        return tasks.make(self.task, self.task_options).scale
 
     @property
     def targets(self) -> list[str]:

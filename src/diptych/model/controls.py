@@ -6,27 +6,53 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, create_model
 
 from diptych import tasks
 from diptych.errors import ConfigError
 from diptych.methods.method import Method
 from diptych.model.blending import blend, blending
 from diptych.model.card import Card
+from diptych.model.chained import Chained
 from diptych.options.controls import Control, Instances, control, controls_of, renamed
 from diptych.options.schema import complete, schema
 
 
 def controls_for(method: Method, card: Card) -> dict[str, Control]:
     """All controls that there may be, by name: the method's, its task's, and the map that the source's legend takes."""
+    if card.parts:
+        return {name: replace(one, name=name) for name, (_, one) in joined(method, card).items()}
     edges = card.source.legend is not None and card.source.legend.edges
     of_source = {"instances": control("instances", Instances, None)} if edges else {}
     own = {**controls_of(type(method).translate), **controls_of(tasks.find(card.task).source)}
     return {**of_source, **own, **{name: one for name, one in blending(card).items() if name not in own}}
 
 
-def schema_for(method: type[Method], card: Card) -> type[BaseModel]:
+def joined(method: Method, card: Card) -> dict[str, tuple[int, Control]]:
+    """The controls of a chain by name: of which part each is, and what it is there.
+
+    Of a name that several have, the later ones have the number of their part behind it. Maps lie on the pixels of the
+    first part's picture; the others work in their usual direction, and on whole pictures.
+    """
+    assert isinstance(method, Chained)
+    found: dict[str, tuple[int, Control]] = {}
+    for number, (part, about) in enumerate(zip(method.parts, card.parts, strict=True)):
+        for one in describe_controls(part, about):
+            if one.kind == "domain" or one.name in blending(about) or (number and one.kind == "map"):
+                continue
+            found[one.name if one.name not in found else f"{one.name}_{number + 1}"] = number, one
+    return found
+
+
+def schema_for(method: Method, card: Card) -> type[BaseModel]:
     """What the controls are checked against; `to` is none of them. It takes a while to make."""
+    if card.parts:
+        assert isinstance(method, Chained)
+        each = [schema_for(part, about).model_fields for part, about in zip(method.parts, card.parts, strict=True)]
+        fields = {name: each[part][one.name] for name, (part, one) in joined(method, card).items()}
+        config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+        found: dict[str, Any] = {name: (field.annotation, field) for name, field in fields.items()}
+        return create_model("chain", __config__=config, **found)
     functions = blend, tasks.find(card.task).source, method.translate
     unknown = () if blending(card) else tuple(controls_of(blend))
     own = {name for function in functions[1:] for name in controls_of(function)}
@@ -40,6 +66,8 @@ def describe_controls(method: Method, card: Card) -> list[Control]:
     Domains go by their names, and are no choice where there is one way. A method that draws nothing by chance has one
     look: no seed, and no example of another. The method may be without weights, as `model_folder.build` makes it.
     """
+    if card.parts:
+        return list(controls_for(method, card).values())
     meaningless = set() if method.stochastic else {"seed", "picture", "strength"}
     if len(card.targets) < 2:
         meaningless.add("domain")
@@ -60,7 +88,7 @@ class Form:
 
     def __init__(self, method: Method, card: Card) -> None:
         self.controls = describe_controls(method, card)
-        self.schema = schema_for(type(method), card)
+        self.schema = schema_for(method, card)
         self.targets = card.targets
 
     def read(self, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from diptych.methods import find, names
 from diptych.methods.method import Method, domains
 from diptych.model import ready
 from diptych.model.card import NOT_STATED, SCHEMA_VERSION, WORDS, Card
+from diptych.model.chained import Chained
 from diptych.nn.hollow import hollow
 from diptych.options import plugins
 from diptych.options.schema import check, unknown
@@ -131,14 +132,23 @@ def load(folder: str | PathLike[str]) -> tuple[Method, Card, str]:
     """The method in a folder, without the parts that its directions do not need, its card, and its version."""
     folder, files, card = opened(folder)
     method = build(card, folder / CARD)
+    leave_needed(method, card)
+    fill(method, parse_weights(folder / WEIGHTS, files[WEIGHTS]), folder / WEIGHTS)
+    return method, card, version_of(files)
+
+
+def leave_needed(method: Method, card: Card) -> None:
+    """Take out the parts that the directions of a model do not need."""
+    if isinstance(method, Chained):
+        for part, about in zip(method.parts, card.parts, strict=True):
+            leave_needed(part, about)
+        return
     names = [domain.name for domain in card.domains]
     own = dict(zip(names, domains(method, len(names)), strict=False))
     ways = [(str(own.get(source)), str(own.get(target))) for source, target in card.directions]
     needed = {part for way in ways for part in method.directions.get(way, method.keep)}
     for name in [name for name, _ in method.named_children() if name not in needed]:
         delattr(method, name)
-    fill(method, parse_weights(folder / WEIGHTS, files[WEIGHTS]), folder / WEIGHTS)
-    return method, card, version_of(files)
 
 
 def read_version(folder: str | PathLike[str]) -> str:
@@ -268,6 +278,8 @@ def build(card: Card, place: Path | str) -> Method:
 
     It lacks what only a training in progress needs.
     """
+    if card.parts:
+        return Chained([build(part, place) for part in card.parts])
     with hollow():
         method = method_of(card, place)(**checked_options(card, place))
     parts = [part for name, part in method.named_children() if name in {**method.pretrained, **method.examples}]

@@ -139,7 +139,7 @@ class Translator:
     @cached_property
     def schema(self) -> type[BaseModel]:
         """What the controls are checked against. It takes a while to make."""
-        return schema_for(type(self.method), self.card)
+        return schema_for(self.method, self.card)
 
     def ends(self, to: str | None = None, *, of: str | None = None) -> tuple[Domain, Domain]:
         """The domains of what goes in and comes out, as the card's."""
@@ -437,6 +437,10 @@ class Translator:
         Raises ModelError when it is incomplete, of a newer version, or changed by as much as a bit.
         """
         method, card, version = model_folder.load(folder)
+        if card.parts:
+            from diptych.model.chain import Chain  # it is made of these
+
+            cls = Chain
         return cls(method, card, version=version, speed=speed, device=device, snap_colours=snap_colours, tiling=tiling)
 
 

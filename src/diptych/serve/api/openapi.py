@@ -10,7 +10,6 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from diptych import tasks
 from diptych.images import FORMATS
 from diptych.images.formats import MEDIA_TYPES
 from diptych.images.legend import Class
@@ -51,7 +50,7 @@ def model(name: str, served: Served, *, answers_differ: bool = True) -> dict[str
         "directions": card.directions,
         "source": domain(card.source),
         "target": domain(card.target),
-        "scale": tasks.make(card.task, card.task_options).scale,
+        "scale": card.scale,
         "answers_differ": answers_differ,
         "preview": preview,
         "licence": card.licence,
