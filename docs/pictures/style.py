@@ -15,7 +15,7 @@ from PIL import Image
 from diptych import images, stylize
 from diptych.data.samples import painting
 
-SIDE, SHOWN, GAP = 512, 256, 6
+SIDE, SHOWN, GAP = 512, 224, 6
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def main() -> None:
         for place, array in enumerate(pictures):
             small = Image.fromarray(array).resize((SHOWN, SHOWN), Image.Resampling.LANCZOS)
             sheet.paste(small, (place * (SHOWN + GAP), row * (SHOWN + GAP)))
-    sheet.save(asked.out, quality=85)
+    sheet.save(asked.out, quality=66)
 
 
 def square(array: np.ndarray) -> np.ndarray:

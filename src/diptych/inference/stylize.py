@@ -41,7 +41,7 @@ LARGEST, SMALLEST, COARSEST = 1024, 8, 128
 """Pixels of the longer side unless asked for, of the shorter side at least, and of the longer side to begin with."""
 MARGIN, PHASES = 16, 8
 """Pixels of the mirrored margin, and shifts in each direction."""
-RATE, OF_CONTENT, OF_ROUGHNESS = 0.04, 0.05, 0.5
+RATE, OF_CONTENT, OF_ROUGHNESS = 0.04, 0.03, 0.5
 """Adam's learning rate, and weights beside that of the style."""
 LUMA = (0.299, 0.587, 0.114)
 
