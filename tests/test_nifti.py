@@ -13,6 +13,7 @@ from commands import diptych
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nibabel.orientations import aff2axcodes
+from odd.twice import Twice
 from scans import SECRET, same
 
 from diptych import images
@@ -231,11 +232,25 @@ def test_what_is_no_volume_is_refused_in_a_sentence(tmp_path: Path) -> None:
         images.read(path / "k0000", limit_mp=1e-5)
 
 
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+def test_a_server_says_who_takes_volumes(name: str, version: int, tmp_path: Path) -> None:
+    path = volume(tmp_path / name, numbers(), version=version)
+    for look in (images.header, images.read):
+        with pytest.raises(DataError, match="is a volume, or a packed file: diptych translate takes volumes"):
+            look(path.read_bytes())
+
+
 def test_a_result_without_room_in_a_volume_is_refused(tmp_path: Path) -> None:
     path = volume(tmp_path / "a.nii", numbers("uint8"))
     colours = same("uint8", 0, 255, 3)
     with pytest.raises(ConfigError, match="a result of 3 channels has no room in the voxels"):
         translate_volume(colours, path, tmp_path / "b.nii", colours.checked({}))
+    grey = same("uint8", 0, 255)
+    grey.task = Twice()
+    with pytest.raises(ConfigError, match="a result of another size has no room in the voxels"):
+        translate_volume(grey, path, tmp_path / "b.nii", grey.checked({}))
+    assert not (tmp_path / "b.nii").exists()
     grey = same("uint8", 0, 255)
     with pytest.raises(ConfigError, match=r"is written as \.nii or \.nii\.gz"):
         translate_volume(grey, path, tmp_path / "b.tif", grey.checked({}))

@@ -65,6 +65,8 @@ def translate_volume(
             dtype = made.legend.dtype if made.legend else made.dtype
             with planes(series or open_volume(source, axis), target, dtype) as plane:
                 for number, output in enumerate(outputs()):
+                    if output.array.shape[:2] != plane(number).shape:
+                        raise ConfigError(f"{source}: a result of another size has no room in the voxels of a NIfTI")
                     plane(number)[:] = output.array[..., 0]
             unsealed = ["NIfTI has no room for content credentials: none are written"] if sealer else []
         else:
@@ -82,10 +84,10 @@ def check_room(translator: Translator, source: Path, target: Path, controls: Map
     suffixes = images.VOLUMES if voxels else (".tif", ".tiff")
     if not target.name.lower().endswith(suffixes):
         raise ConfigError(f"{target}: a volume as {source} is written as {' or '.join(suffixes)}: give such a name")
-    made, scale = translator.ends(controls.get("to"))[1], translator.task.scale
-    if voxels and (scale != 1 or (made.legend is None and made.channels != 1)):
-        what = f"{scale} times as large" if scale != 1 else f"of {made.channels} channels"
-        raise ConfigError(f"{source}: a result {what} has no room in the voxels of a NIfTI: take another model")
+    made = translator.ends(controls.get("to"))[1]
+    if voxels and made.legend is None and made.channels != 1:
+        what = f"a result of {made.channels} channels"
+        raise ConfigError(f"{source}: {what} has no room in the voxels of a NIfTI: take another model")
 
 
 @contextmanager
