@@ -7,6 +7,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pydicom
 import pytest
@@ -105,6 +106,18 @@ def test_bits_above_those_stored_are_no_part_of_a_number() -> None:
     assert images.read(dicom(stored, BitsStored=12)).array.ravel().tolist() == [5, 5, 4095]
     signed = np.array([[0x0FFF, 5]], np.int16)
     assert images.read(dicom(signed, BitsStored=12)).array.ravel().tolist() == [-1, 5]
+
+
+def test_the_sign_is_that_of_the_file_whatever_packed_it() -> None:
+    signed = np.array([[-2048, -1, 0, 2047]] * 4, np.int16)
+    whole = opened(dicom(signed, BitsStored=12))
+    packed = imagecodecs.jpegls_encode(signed.view(np.uint16) & 0x0FFF)
+    whole.PixelData = pydicom.encaps.encapsulate([packed])
+    whole["PixelData"].is_undefined_length = True
+    whole.file_meta.TransferSyntaxUID = pydicom.uid.JPEGLSLossless
+    stream = io.BytesIO()
+    whole.save_as(stream)
+    np.testing.assert_array_equal(images.read(stream.getvalue()).array[..., 0], signed)
 
 
 def test_colours_come_back_too() -> None:

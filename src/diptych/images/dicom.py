@@ -138,7 +138,6 @@ def _decoded(image: Any, syntax: str, numbers: Numbers | None, dtype: str) -> np
     from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 
     stored = _unpacked(image, CODECS[syntax]) if syntax in CODECS else _plain(image)
-    stored = _cut(stored, int(image.BitsStored), bool(image.get("PixelRepresentation")))
     if image.PhotometricInterpretation == "PALETTE COLOR":
         return np.asarray(apply_color_lut(stored, image)[..., :3])
     if numbers is None:
@@ -186,13 +185,11 @@ def _unpacked(image: Any, codec: str) -> np.ndarray:
     array = np.asarray(decode(get_frame(image.PixelData, 0, number_of_frames=1), **options))
     if array.shape[:2] != (int(image.Rows), int(image.Columns)):
         raise DataError(f"is damaged: {array.shape[1]}x{array.shape[0]} pixels, and its header says otherwise")
-    return array
+    return _signed(array, int(image.BitsStored), bool(image.get("PixelRepresentation")))
 
 
-def _cut(array: np.ndarray, bits: int, signed: bool) -> np.ndarray:
-    """Numbers of so many bits, whatever lies in the bits above them, as overlays do, or the sign that a codec left."""
-    if array.dtype.kind == "f":
-        return array
+def _signed(array: np.ndarray, bits: int, signed: bool) -> np.ndarray:
+    """Numbers of so many bits with the sign that the file says they have, which codecs do not know."""
     width = array.dtype.itemsize
     spare = max(0, 8 * width - bits)
     return (array.view(f"{array.dtype.byteorder}{'i' if signed else 'u'}{width}") << spare) >> spare
