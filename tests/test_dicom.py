@@ -22,6 +22,7 @@ from diptych import images
 from diptych.data import open_data
 from diptych.errors import DataError
 from diptych.images import dicom as reading
+from diptych.images.metadata import Metadata
 from diptych.serve.engine.worker import Batch, Translation
 
 SHIPPED = [
@@ -207,6 +208,16 @@ def test_padding_holds_nothing_and_stays() -> None:
     again = images.read(images.encode(made.array, "DICOM", metadata=made.metadata))
     assert again.metadata.no_data == -2024
     np.testing.assert_array_equal(again.array, made.array)
+
+
+def test_what_has_no_number_there_is_left_out_or_refused(tmp_path: Path) -> None:
+    array = noise(8, 8, 1, "float32")
+    for number in (-9999.0, -3.4e38, np.nan):
+        file = images.encode(array, "DICOM", metadata=Metadata(no_data=number))
+        assert images.read(file).metadata.no_data is None
+    array[2, 2] = np.nan
+    with pytest.raises(DataError, match=r"a\.dcm: DICOM has no number for NaN: write it as TIFF or NPY"):
+        images.write(tmp_path / "a.dcm", array)
 
 
 def test_a_server_answers_a_dicom_with_one(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from diptych import __version__
+from diptych.errors import DataError
 from diptych.images.dicom import library
 from diptych.images.metadata import Metadata
 
@@ -38,17 +39,20 @@ NEAR = 0.1
 
 
 def encode(array: np.ndarray, metadata: Metadata) -> bytes:
-    """The file of `H W C`; where the tags of a DICOM are in `metadata`, of an image derived from it."""
+    """The file of `H W C`; of an image derived from another where `metadata` has tags of a DICOM. Raises DataError."""
     pydicom = library()
+    if array.dtype.kind == "f" and np.isnan(array).any():
+        raise DataError("DICOM has no number for NaN: write it as TIFF or NPY")
     tags = pydicom.Dataset()
     for name in NOBODY:
         tags.__setattr__(name, "")
     kept = dict(metadata.dicom)
     _describe(tags, kept, array)
     stored = _pixels(tags, array, kept)
-    if metadata.no_data is not None and array.shape[2] == 1:
-        number = (metadata.no_data - float(tags.RescaleIntercept)) / float(tags.RescaleSlope)
-        tags.add_new("PixelPaddingValue", "SS" if tags.PixelRepresentation else "US", round(number))
+    if metadata.no_data is not None and np.isfinite(metadata.no_data) and array.shape[2] == 1:
+        number = round((metadata.no_data - float(tags.RescaleIntercept)) / float(tags.RescaleSlope))
+        if np.iinfo(stored.dtype).min <= number <= np.iinfo(stored.dtype).max:
+            tags.add_new("PixelPaddingValue", "SS" if tags.PixelRepresentation else "US", number)
     tags.add_new("PixelData", "OW" if stored.itemsize > 1 else "OB", _in_bytes(stored))
     meta = pydicom.dataset.FileMetaDataset()
     meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
@@ -125,6 +129,8 @@ def _steps(array: np.ndarray, kept: dict[str, Any]) -> tuple[np.ndarray, str, st
 
 def rounded(array: np.ndarray, metadata: Metadata) -> tuple[str, ...]:
     """What becomes of floats that lie on no known steps, in words."""
+    if np.isnan(array).any():
+        return ()
     _, slope, _ = _steps(array, dict(metadata.dicom))
     known = dict(metadata.dicom).get("RescaleSlope", "1"), "1"
     return () if slope in known else (f"written as DICOM: values are rounded to the nearest of {LEVELS + 1}",)

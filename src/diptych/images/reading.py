@@ -25,7 +25,7 @@ from diptych.storage.files import irregular
 Source = Path | str | bytes
 BEGINNING = dicom.PREAMBLE + len(dicom.MAGIC)
 """Bytes of a file that say what it is."""
-VOLUMES = (b"\x1f\x8b", b"\x5c\x01\0\0", b"\0\0\x01\x5c", b"\x1c\x02\0\0", b"\0\0\x02\x1c")
+STARTS_OF_VOLUMES = (b"\x1f\x8b", b"\x5c\x01\0\0", b"\0\0\x01\x5c", b"\x1c\x02\0\0", b"\0\0\x02\x1c")
 """How packed files begin, and NIfTI's of both versions and orders of bytes."""
 READING = 4
 """Grows when the same file becomes another array: what was decoded before is decoded again."""
@@ -181,7 +181,7 @@ def _sniff(start: bytes) -> str:
         return "WEBP"
     if start[4:12] in (b"ftypavif", b"ftypavis") and importlib.util.find_spec("PIL.AvifImagePlugin"):
         return "AVIF"
-    if start.startswith(VOLUMES):
+    if start.startswith(STARTS_OF_VOLUMES):
         raise DataError("is a volume, or a packed file: diptych translate takes volumes, called .nii or .nii.gz")
     raise DataError(f"is not a picture that can be read ({', '.join(sorted(set(FORMATS.values())))}): remove it")
 
