@@ -150,7 +150,8 @@ def _decoded(image: Any, syntax: str, numbers: Numbers | None, dtype: str) -> np
         return stored.astype(dtype, copy=False)
     measured = numbers.of(stored.astype(np.float64 if stored.dtype.kind != "f" else stored.dtype))
     if dtype == "int16" and (measured.min() < -32768 or measured.max() > 32767):
-        raise DataError(f"holds numbers from {measured.min():g} to {measured.max():g}, beyond signed ones of 16 bits")
+        reach = f"{measured.min():g} to {measured.max():g}"
+        raise DataError(f"holds numbers from {reach}, beyond signed ones of 16 bits: pad it by another number")
     return np.asarray(measured.astype(dtype))
 
 
