@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import math
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from diptych import __version__, images
+from diptych import images
 from diptych.evaluation import charts
 from diptych.evaluation.baselines import MEANING
 from diptych.evaluation.evaluate import Evaluation, Score
 from diptych.evaluation.examples import Example
 from diptych.evaluation.markup import Markup, join, tag
+from diptych.evaluation.page import embed, heading, page, panel, quiet, section
 from diptych.storage.files import write_bytes, write_text
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 Names = tuple[str, str]
 
 
@@ -48,64 +44,43 @@ def write_report(
         _facts(card or {}),
         _rows(evaluation),
     ]
-    page = Path(folder) / "report.html"
-    write_text(page, _page(title, sections))
+    place = Path(folder) / "report.html"
+    write_text(place, page(title, sections))
     if examples:
         rows = [list(example.pictures.values()) for example in examples]
         grid = images.grid(rows, titles=list(examples[0].pictures))
-        write_bytes(page.with_name("grid.png"), images.encode(grid, "PNG"))
-    return page
-
-
-def _page(title: str, sections: Sequence[Markup]) -> str:
-    style = Markup(Path(__file__).with_name("report.css").read_text(encoding="utf-8"))
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        tag("title", title),
-        tag("style", style),
-    )
-    made = f"Made by Diptych {__version__} on {time.strftime('%Y-%m-%d %H:%M')}. This page holds all it shows."
-    body = tag("body", *sections, tag("footer", made, class_="quiet"))
-    return "<!doctype html>\n" + tag("html", head, "\n", body, lang="en") + "\n"
+        write_bytes(place.with_name("grid.png"), images.encode(grid, "PNG"))
+    return place
 
 
 def _head(title: str, evaluation: Evaluation, names: Names) -> Markup:
     pictures = _count(len(evaluation.rows))
     took = f"{pictures} of the {evaluation.split} split, translated and scored in {evaluation.seconds:.1f} s"
-    panels = (tag("span", class_="panel source"), tag("span", class_="panel output"))
-    return join(
-        [
-            tag("div", *panels, "Diptych · evaluation", class_="mark"),
-            tag("h1", title),
-            _quiet(f"{names[0]} → {names[1]} · {took} · translated in {evaluation.precision}"),
-        ]
-    )
+    about = f"{names[0]} → {names[1]} · {took} · translated in {evaluation.precision}"
+    return heading("evaluation", title, about)
 
 
 def _scores(evaluation: Evaluation) -> Markup:
     cards = [_card(name, score, evaluation) for name, score in evaluation.metrics.items()]
     drawn = any(row.scores for row in evaluation.rows)
-    keys = [_quiet(tag("span", class_="key mean"), "mean over the pictures, in its 95 % bootstrap interval")] * drawn
-    left_out = [_quiet(tag("b", name), " was left out: ", why) for name, why in evaluation.left_out.items()]
-    notes = [_quiet(f"{note} (of {count} pictures)") for note, count in evaluation.notes.items()]
-    return _section("Scores", tag("div", *cards, class_="cards"), *keys, _anchors(evaluation), *left_out, *notes)
+    keys = [quiet(tag("span", class_="key mean"), "mean over the pictures, in its 95 % bootstrap interval")] * drawn
+    left_out = [quiet(tag("b", name), " was left out: ", why) for name, why in evaluation.left_out.items()]
+    notes = [quiet(f"{note} (of {count} pictures)") for note, count in evaluation.notes.items()]
+    return section("Scores", tag("div", *cards, class_="cards"), *keys, _anchors(evaluation), *left_out, *notes)
 
 
 def _card(name: str, score: Score, evaluation: Evaluation) -> Markup:
     values = [row.scores[name] for row in evaluation.rows if name in row.scores]
     beside = {of: _interval(scores[name]) for of, scores in evaluation.baselines.items() if name in scores}
-    return _panel(
+    return panel(
         name,
         f"{_arrow(score)} is better",
         tag("p", number(score["value"]), class_="value"),
         tag("p", score["meaning"]) if "meaning" in score else Markup(),
-        _quiet(f"{number(score['low'])} to {number(score['high'])} · {_count(score['count'])}"),
+        quiet(f"{number(score['low'])} to {number(score['high'])} · {_count(score['count'])}"),
         charts.histogram(values, _interval(score)) if values else Markup(),
         charts.intervals({"output": _interval(score)} | beside) if beside else Markup(),
-        tag("details", tag("summary", "How it is measured"), _quiet(score["protocol"])),
+        tag("details", tag("summary", "How it is measured"), quiet(score["protocol"])),
     )
 
 
@@ -132,7 +107,7 @@ def _anchors(evaluation: Evaluation) -> Markup:
         tag("tr", tag("th", of, scope="row"), *(_cell(scores.get(name)) for name in shown))
         for of, scores in {"output": metrics, **evaluation.baselines}.items()
     ]
-    meanings = [_quiet(tag("b", of), ": ", MEANING[of]) for of in evaluation.baselines if of in MEANING]
+    meanings = [quiet(tag("b", of), ": ", MEANING[of]) for of in evaluation.baselines if of in MEANING]
     return join([tag("div", tag("table", tag("thead", head), tag("tbody", *rows)), class_="scroll"), *meanings])
 
 
@@ -147,7 +122,7 @@ def _pictures(examples: Sequence[Example]) -> Markup:
     groups = []
     for group, members in groupby(examples, key=lambda example: example.group):
         groups += [tag("h3", group), tag("div", *map(_example, members), class_="examples")]
-    return _section("Pictures", *groups) if groups else Markup()
+    return section("Pictures", *groups) if groups else Markup()
 
 
 def _example(example: Example) -> Markup:
@@ -169,15 +144,15 @@ def _curves(log: list[Mapping[str, Any]]) -> Markup:
             if name != "images" and _is_number(value) and _is_number(line.get("images")):
                 curves.setdefault(name, []).append((line["images"], value))
     cards = [
-        _panel(name, f"at last {points[-1][1]:.4g}", charts.curve(*zip(*points, strict=True)))
+        panel(name, f"at last {points[-1][1]:.4g}", charts.curve(*zip(*points, strict=True)))
         for name, points in curves.items()
     ]
-    return _section("Training, over the images seen", tag("div", *cards, class_="cards")) if cards else Markup()
+    return section("Training, over the images seen", tag("div", *cards, class_="cards")) if cards else Markup()
 
 
 def _facts(card: Mapping[str, Any]) -> Markup:
     facts = [join([tag("dt", key), tag("dd", value)]) for key, value in flat(card).items()]
-    return _section("The model", tag("dl", *facts)) if facts else Markup()
+    return section("The model", tag("dl", *facts)) if facts else Markup()
 
 
 def _rows(evaluation: Evaluation) -> Markup:
@@ -189,19 +164,7 @@ def _rows(evaluation: Evaluation) -> Markup:
         tag("tr", tag("td", name), *(tag("td", number(value)) for value in scores.values())) for name, scores in ranked
     ]
     table = tag("div", tag("table", tag("thead", head), tag("tbody", *rows)), class_="scroll")
-    return _section("Every picture", tag("details", tag("summary", f"{len(rows)}, best first"), table))
-
-
-def _section(heading: str, *content: Markup) -> Markup:
-    return tag("section", tag("h2", heading), *content)
-
-
-def _panel(heading: str, aside: str, *content: Markup) -> Markup:
-    return tag("article", tag("header", tag("h3", heading), tag("span", aside, class_="quiet")), *content)
-
-
-def _quiet(*content: str) -> Markup:
-    return tag("p", *content, class_="quiet")
+    return section("Every picture", tag("details", tag("summary", f"{len(rows)}, best first"), table))
 
 
 def number(value: float) -> str:
@@ -218,13 +181,6 @@ def flat(facts: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         elif value not in (None, "", [], ()):
             lines[f"{prefix}{key}"] = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     return lines
-
-
-def embed(array: np.ndarray) -> str:
-    """A picture `H W 3` of uint8 as a data URL, as PNG or as JPEG, whichever is shorter."""
-    encoded = {kind: images.encode(array, kind.upper()) for kind in ("png", "jpeg")}
-    kind, data = min(encoded.items(), key=lambda item: len(item[1]))
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def _is_number(value: object) -> bool:
