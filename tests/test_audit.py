@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import shutil
 from pathlib import Path
 
@@ -200,3 +202,87 @@ def test_deep_and_many_channelled_pictures_are_looked_at_too(tmp_path: Path) -> 
 def test_no_pair_of_the_registered_data_sets_is_called_shifted_or_foreign(name: str) -> None:
     audit = check(DATA / name)
     assert (audit.shifted, audit.strange, audit.leaks) == ((), (), ())
+
+
+# --- What becomes of it ----------------------------------------------------------------------------------------------
+
+
+def faulty(root: Path) -> Path:
+    """Pairs with a leak, a copy, a blank one, a damaged one, a foreign pair and shifted ones."""
+    pairs(root, 30, move=6, moved=3)
+    train = root / "train"
+    for side in ("drawing", "photo"):
+        save(root / "test" / side / "leak.png", images.read(train / side / "0.png").array)
+        save(root / "test" / side / "fine.png", scene(200) if side == "photo" else outlines(scene(200)))
+        shutil.copy(train / side / "1.png", train / side / "copy.png")
+        (train / side / "2.txt").write_text("two", encoding="utf-8")
+    save(train / "photo" / "3.png", np.zeros((64, 64, 3), np.uint8))
+    (train / "photo" / "4.png").write_bytes(b"nothing")
+    save(train / "photo" / "5.png", scene(300))
+    return root
+
+
+def test_a_fixed_folder_is_a_new_one_without_what_was_found(tmp_path: Path) -> None:
+    root, out = faulty(tmp_path / "data"), tmp_path / "fixed"
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    said = diptych("data", "check", root, "--fix", out, "--source", "our camera", "--licence", "CC0-1.0")
+    assert said.code == 0, said.err
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+    assert "train/drawing/0.png: is, or is nearly, in test/ too, and here in train/" in said.out
+    gone = {"0", "3", "4", "5", "27", "28", "29"}
+    left = {path.stem for path in (out / "train" / "photo").glob("*.png")}
+    assert left in ({str(n) for n in range(30)} - gone, {str(n) for n in range(30)} - gone - {"1"} | {"copy"})
+    assert (out / "train" / "photo" / "2.txt").read_text() == "two"
+    again = check(out)
+    assert (again.leaks, again.shifted, again.strange, again.blank) == ((), (), (), ())
+    assert {file for file, _ in again.faults} == {"train/drawing/2.txt", "train/photo/2.txt"}
+    assert "2.txt" not in said.out.partition("Without")[2]
+    lines = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
+    first = next(line for line in lines if line["path"] == "train/photo/7.png")
+    assert first["sha256"] == hashlib.sha256((out / first["path"]).read_bytes()).hexdigest()
+    assert (first["split"], first["domain"], first["source"], first["licence"]) == (
+        "train", "photo", "our camera", "CC0-1.0",
+    )  # fmt: skip
+    assert {line["path"] for line in lines if "left_out" in line} >= {"train/drawing/5.png", "train/photo/4.png"}
+
+
+def test_a_manifest_keeps_what_the_folders_own_one_says_of_source_and_licence(tmp_path: Path) -> None:
+    save(tmp_path / "data" / "1.png", scene(1))
+    (tmp_path / "data" / "manifest.jsonl").write_text('{"path": "1.png", "source": "here", "licence": "CC0-1.0"}\n')
+    out = tmp_path / "new.jsonl"
+    assert diptych("data", "check", tmp_path / "data", "--manifest", out).code == 0
+    line = json.loads(out.read_text())
+    assert (line["path"], line["source"], line["licence"]) == ("1.png", "here", "CC0-1.0")
+    (tmp_path / "data" / "manifest.jsonl").write_text("[]\n")
+    said = diptych("data", "check", tmp_path / "data", "--manifest", out)
+    assert (said.code, "line 1 names no path" in said.err) == (2, True)
+
+
+@pytest.mark.parametrize("out", ["data/inside", "data", "."])
+def test_a_folder_that_is_there_or_would_lie_among_the_pictures_is_refused(out: str, tmp_path: Path) -> None:
+    save(tmp_path / "data" / "1.png", scene(1))
+    said = diptych("data", "check", tmp_path / "data", "--fix", tmp_path / out)
+    assert said.code == 2
+    assert "name a new folder" in said.err or "name a folder elsewhere" in said.err
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["1.png", "data"]
+
+
+def test_links_are_made_where_they_are_asked_for(tmp_path: Path) -> None:
+    path = save(tmp_path / "data" / "1.png", scene(1))
+    assert diptych("data", "check", tmp_path / "data", "--fix", tmp_path / "out", "--link").code == 0
+    assert (tmp_path / "out" / "1.png").samefile(path)
+    assert diptych("data", "check", tmp_path / "data", "--link").code == 2
+
+
+def test_the_page_holds_the_pictures_of_the_findings_and_nothing_of_a_network(tmp_path: Path) -> None:
+    root, page = faulty(tmp_path / "<data>"), tmp_path / "report.html"
+    said = diptych("data", "check", root, "--html", page)
+    assert said.code == 0, said.err
+    text = page.read_text(encoding="utf-8")
+    assert "Verdict: not ready to train on" in text
+    for title in ("Exact duplicates", "Shifted pairs (3)", "Pairs that may not belong together", "Blank pictures"):
+        assert title in text
+    assert text.count("data:image/") > 8
+    assert "&lt;data&gt;" in text
+    assert "http://" not in text
+    assert "https://" not in text

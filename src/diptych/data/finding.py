@@ -15,6 +15,8 @@ from diptych.storage.prefetch import ahead
 
 LEGEND = "legend.yaml"
 """The file of a data set that says what its label maps mean."""
+MANIFEST = "manifest.jsonl"
+"""The file of a data set that says of each file what it is, where it comes from, and under which licence."""
 SPLITS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation"), "val"),
@@ -123,7 +125,7 @@ def _look(root: Path, place: Callable[[Parts, bool], Parts]) -> Found:
     files: dict[Parts, list[Path]] = defaultdict(list)
     wrong: dict[Path, tuple[Parts, str]] = {}
     entries = sorted(listing.walk(root), key=lambda entry: entry.path.parts)  # much faster than by the paths
-    entries = [entry for entry in entries if entry.path.name != LEGEND]
+    entries = [entry for entry in entries if entry.path.name not in (LEGEND, MANIFEST)]
     depth = _depth(root, entries)
     joined = all(
         JOINED.fullmatch(path.parts[depth]) for path, kind in entries if not kind and len(path.parts) > depth + 1

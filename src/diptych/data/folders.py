@@ -213,15 +213,16 @@ class Folder:
         return head.height, head.width // 2 if self.kind == "side by side" else head.width
 
 
-def groups_by(pattern: str, items: Iterable[Item]) -> Groups:
+def groups_by(pattern: str, items: Iterable[Item], *, option: str = "data.groups") -> Groups:
     """To which group an item belongs: what the pattern finds in its name, of parentheses the first.
 
-    Raises ConfigError where it finds nothing in one of the `items`: that would be a group of its own, and leak.
+    option: that gave the pattern. Raises ConfigError where it finds nothing in one of the `items`: that would be a
+    group of its own, and leak.
     """
     try:
         known = re.compile(pattern)
     except re.error as error:
-        raise ConfigError(f"data.groups={pattern} is no regular expression: {error}") from None
+        raise ConfigError(f"{option}={pattern} is no regular expression: {error}") from None
     part = min(known.groups, 1)
 
     def group(item: Item) -> str:
@@ -230,7 +231,7 @@ def groups_by(pattern: str, items: Iterable[Item]) -> Groups:
 
     names = [item.name for item in items if not group(item)]
     if names:
-        raise ConfigError(f"data.groups={pattern} finds nothing in {len(names)} names, as in {names[0]}")
+        raise ConfigError(f"{option}={pattern} finds nothing in {len(names)} names, as in {names[0]}")
     return group
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from diptych import images
+from diptych.data.audit.advice import Facts
 from diptych.data.audit.findings import Examined, audited
 from diptych.data.audit.report import Audit
 from diptych.data.audit.seeing import Progress, Sight, see, without
@@ -21,10 +22,11 @@ __all__ = ["Audit", "Examination", "check", "examine"]
 
 
 class Examination(NamedTuple):
-    """An audit, and the folder as it was found to be usable."""
+    """An audit, the folder as it was found to be usable, and the files that the audit speaks of."""
 
     folder: Folder
     audit: Audit
+    facts: Facts
 
 
 def check(
@@ -88,7 +90,7 @@ def examine(
         first = (*sight.faults, *wrong)[0]
         raise DataError(f"{folder.place}: none of its pictures can be used: {first.path.name} {first.what}")
     sight = _of(folder, sight)  # not partners of damaged ones
-    return Examination(folder, audited(Examined(folder, sight, looked, tuple(wrong), grouped)))
+    return Examination(folder, *audited(Examined(folder, sight, looked, tuple(wrong), grouped)))
 
 
 def _label_maps(folder: Folder, legend: str | None, snap: bool, limit_mp: float) -> tuple[Survey | None, list[Fault]]:

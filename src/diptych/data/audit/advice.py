@@ -63,7 +63,7 @@ def _on_files(folder: Folder, facts: Facts) -> Iterator[Finding]:
             f"{len(facts.wrong_ids)} label map(s) do not keep to the legend: correct one or the other, or remove them",
         )
     if others := len(folder.faults) - len(facts.wrong_ids):
-        yield Finding("improve", f"{others} file(s) are left out: replace or correct them, or remove them")
+        yield Finding("improve", f"{others} file(s) are left out: replace or correct them, or remove them (--fix does)")
     yield from (Finding("improve", text) for text in compare.same_but_for_case(folder))
 
 
@@ -79,7 +79,7 @@ def _on_copies(folder: Folder, facts: Facts) -> Iterator[Finding]:
         if overlaps := sum(group in facts.overlaps for group in copies):
             yield Finding(
                 "spoils",
-                f"{overlaps} picture(s) {how} in {where}: remove them where they do not belong",
+                f"{overlaps} picture(s) {how} in {where}: remove them where they do not belong (--fix: all of them)",
             )
     once = [
         sum(group not in facts.leaks and group not in facts.overlaps for group in some)
@@ -88,7 +88,7 @@ def _on_copies(folder: Folder, facts: Facts) -> Iterator[Finding]:
     if once[0]:
         yield Finding(
             "improve",
-            f"{once[0]} picture(s) are there more than once, and learnt as often: keep one of each",
+            f"{once[0]} picture(s) are there more than once, and learnt as often: keep one of each (--fix does)",
         )
     if once[1]:
         yield Finding(
@@ -104,13 +104,13 @@ def _on_pairs(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "spoils",
             f"{len(facts.strange)} pair(s) have no more edges in common than pictures of different pairs: look whether "
-            f"they belong together, and remove those that do not",
+            f"they belong together, and remove those that do not (--fix: all of them)",
         )
     if facts.shifted:
         yield Finding(
             "spoils",
             f"{len(facts.shifted)} pair(s) are shifted against each other: the result of training would be blurred; "
-            f"register them, or remove them",
+            f"register them, or remove them (--fix does)",
         )
     if facts.all_strange:
         yield Finding(
@@ -122,7 +122,7 @@ def _on_pairs(facts: Facts) -> Iterator[Finding]:
 
 def _on_pixels(folder: Folder, facts: Facts, looks: Looks) -> Iterator[Finding]:
     if facts.blank:
-        yield Finding("improve", f"{len(facts.blank)} picture(s) are blank: remove them")
+        yield Finding("improve", f"{len(facts.blank)} picture(s) are blank: remove them (--fix does)")
     for name, places in facts.stuck.items():
         named = ", ".join(f"{x},{y}" for x, y in places[:SHOWN])
         yield Finding(

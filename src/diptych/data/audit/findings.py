@@ -48,8 +48,8 @@ class Examined(NamedTuple):
         return [side for side in self.sides if side != self.folder.labels]
 
 
-def audited(found: Examined) -> Audit:
-    """Everything that is to be said of a folder."""
+def audited(found: Examined) -> tuple[Audit, Facts]:
+    """Everything that is to be said of a folder, and what it rests on."""
     folder = found.folder
     copies = [
         paths
@@ -59,14 +59,13 @@ def audited(found: Examined) -> Audit:
     near = list(_near_duplicates(found, copies))
     groups = [*copies, *near]
     leaks, overlaps = compare.leaking(folder, groups), [] if folder.paired else compare.overlapping(folder, groups)
-    pairs = list(found.sight.agreements)
-    agreements = list(found.sight.agreements.values())
+    blank = list(dict.fromkeys(path for side in found.images for path, it in found.looks(side).items() if it.blank))
+    compared = {item: one for item, one in found.sight.agreements.items() if not {item.a, item.b} & set(blank)}
+    pairs, agreements = list(compared), list(compared.values())
     shifted = [pairs[n] for n in registration.shifted(agreements)]
     strange = [pairs[n] for n in registration.strange(agreements)]
-    shifted = [item for item in shifted if item not in strange]
     odd = {path: what for side in found.images for path, what in _odd(found, side).items()}
     blurred = [path for side in found.images for path in outliers.blurred(found.looks(side))]
-    blank = [path for path, seen in found.sight.files.items() if any(look.blank for look in seen.looks)]
     domains = tuple(_domain(found, side) for side in found.sides)
     facts = Facts(
         domains, copies=copies, near=near, leaks=leaks, overlaps=overlaps, blank=blank, shifted=shifted,
@@ -75,7 +74,7 @@ def audited(found: Examined) -> Audit:
     )  # fmt: skip
     findings = sorted(advise(found.folder, facts, found.looks), key=lambda one: list(WEIGHTS).index(one.weight))
     moved = {item: found.sight.agreements[item] for item in shifted}
-    return Audit(
+    audit = Audit(
         root=folder.place,
         kind=folder.kind,
         counts=_counts(folder),
@@ -96,6 +95,7 @@ def audited(found: Examined) -> Audit:
         notes=(*folder.conversions(), *(mixed(folder, found.labels.codings) if found.labels else ())),
         findings=tuple(findings),
     )
+    return audit, facts
 
 
 def _near_duplicates(found: Examined, copies: Sequence[Sequence[Path]]) -> Iterator[list[Path]]:

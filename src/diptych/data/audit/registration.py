@@ -152,8 +152,10 @@ USUAL, TOLERATED = 2.5, 4.5
 """Pixels by which the edges of pairs differ often, and by which a pair is never called shifted."""
 TELLING = 0.9
 """Share of pairs that must agree better than nearly all strangers do, for one that does not to be called strange."""
-MOST, NEARLY_ALL = 50, 95
+HALF, NEARLY_ALL = 50, 95
 """Percent of strangers: a strange pair agrees no better than half of them."""
+FAINT = 0.25
+"""Or no better than nearly all of them, where that is so far below what pairs usually agree."""
 NONE = 0.15
 """Share below which pairs agree no better than strangers do."""
 ENOUGH = 12
@@ -172,10 +174,17 @@ def shifted(found: Sequence[Agreement]) -> list[int]:
 
 
 def strange(found: Sequence[Agreement]) -> list[int]:
-    """The numbers of the pairs that agree no better than strangers do, where nearly all others agree better."""
-    most, nearly_all = _strangers(found)
-    telling = sum(one.own > nearly_all for one in found) >= TELLING * len(found) and len(found) >= ENOUGH
-    return [number for number, one in enumerate(found) if one.own <= most] if telling else []
+    """The numbers of the pairs that agree no better than strangers do, where nearly all others agree better.
+
+    Shifted ones are not asked.
+    """
+    half, nearly_all = _strangers(found)
+    asked = {number: one for number, one in enumerate(found) if not one.clear or one.distance <= TOLERATED}
+    telling = sum(one.own > nearly_all for one in asked.values()) >= TELLING * len(asked) and len(asked) >= ENOUGH
+    if not telling:
+        return []
+    limit = max(half, min(nearly_all, FAINT * float(np.median([one.own for one in asked.values()]))))
+    return [number for number, one in asked.items() if one.own <= limit]
 
 
 def all_strange(found: Sequence[Agreement]) -> bool:
@@ -185,7 +194,7 @@ def all_strange(found: Sequence[Agreement]) -> bool:
 
 
 def _strangers(found: Sequence[Agreement]) -> tuple[float, float]:
-    """How well strangers agree: most of them, and nearly all."""
+    """How well strangers agree: half of them, and nearly all."""
     strangers = [other for one in found for other in one.strangers]
-    most, nearly_all = np.percentile(strangers, (MOST, NEARLY_ALL)) if strangers else (-np.inf, -np.inf)
-    return float(most), float(nearly_all)
+    half, nearly_all = np.percentile(strangers, (HALF, NEARLY_ALL)) if strangers else (-np.inf, -np.inf)
+    return float(half), float(nearly_all)

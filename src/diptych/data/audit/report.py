@@ -131,8 +131,8 @@ class Audit:
         found = {
             "Converted in reading": list(self.notes),
             "Left out": [f"{file}: {what}" for file, what in self.faults],
-            "Exact duplicates": self.said(self.duplicates),
-            "Near-duplicates": self.said(self.near_duplicates),
+            "Exact duplicates": self._said(self.duplicates),
+            "Near-duplicates": self._said(self.near_duplicates),
             "Pairs that may not belong together": list(self.strange),
             "Shifted pairs": [f"{file}: {shift(dx, dy)}" for file, dx, dy in self.shifted],
             "Blank pictures": list(self.blank),
@@ -141,14 +141,20 @@ class Audit:
         }
         return {title: lines for title, lines in found.items() if lines}
 
-    def said(self, groups: Sequence[Group]) -> list[str]:
-        """Groups of copies in lines; those across splits or domains come first."""
-        return sorted(map(self._said, groups), key=lambda line: "(" not in line)
+    def ordered(self, groups: Sequence[Group]) -> list[Group]:
+        """Groups of copies: those across splits or domains come first."""
+        return sorted(groups, key=lambda group: (not self.where(group), group))
 
-    def _said(self, group: Group) -> str:
-        where = {"across splits": group in self.leaks, "in both domains": group in self.overlaps}
-        message = ", ".join(words for words, true in where.items() if true)
-        return " = ".join(group) + (f" ({message})" if message else "")
+    def where(self, group: Group) -> str:
+        """What is worse of copies than that they are some."""
+        found = {"across splits": group in self.leaks, "in both domains": group in self.overlaps}
+        return ", ".join(words for words, true in found.items() if true)
+
+    def _said(self, groups: Sequence[Group]) -> list[str]:
+        return [
+            " = ".join(group) + (f" ({where})" if (where := self.where(group)) else "")
+            for group in self.ordered(groups)
+        ]
 
 
 def shift(dx: int, dy: int) -> str:
