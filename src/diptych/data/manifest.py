@@ -10,9 +10,9 @@ from typing import Any
 from diptych.data.finding import MANIFEST
 from diptych.data.folders import Folder
 from diptych.errors import DataError
+from diptych.storage.fetching import sha256
 from diptych.storage.files import write_text
 from diptych.storage.prefetch import ahead
-from diptych.storage.weights import sha256
 
 Line = dict[str, Any]
 

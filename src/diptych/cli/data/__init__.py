@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from diptych.cli.data.check import check
+from diptych.cli.data.download import download
 from diptych.cli.data.samples import samples
 from diptych.cli.data.split import split
 
@@ -12,7 +13,7 @@ data = typer.Typer(rich_markup_mode=None)
 
 
 def register(app: typer.Typer) -> None:
-    for command in (check, split, samples):
+    for command in (check, split, download, samples):
         data.command()(command)
     app.add_typer(data, name="data")
 
