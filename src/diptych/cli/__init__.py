@@ -43,6 +43,7 @@ def main() -> None:
         models,
         provenance,
         ready,
+        recommend,
         serve,
         stylize,
         train,
@@ -68,6 +69,7 @@ def main() -> None:
         models,
         ready,
         data,
+        recommend,
         doctor,
     ):
         commands.register(app)
