@@ -6,6 +6,7 @@ import typer
 
 from diptych.cli.data.check import check
 from diptych.cli.data.download import download
+from diptych.cli.data.prepare import prepare
 from diptych.cli.data.samples import samples
 from diptych.cli.data.split import split
 
@@ -13,7 +14,7 @@ data = typer.Typer(rich_markup_mode=None)
 
 
 def register(app: typer.Typer) -> None:
-    for command in (check, split, download, samples):
+    for command in (check, split, prepare, download, samples):
         data.command()(command)
     app.add_typer(data, name="data")
 
