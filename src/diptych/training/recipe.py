@@ -153,6 +153,9 @@ def resolve(given: Mapping[str, Any]) -> Recipe:
     task = task or find(name).task
     begun_from = inherited(name, given.get("train"))
     options = check(sections(name, task), {**given, "method": {**begun_from, **method}, "task": asked})
+    asked_of_train = dict(given.get("train") or {})
+    if any(asked_of_train.get(length) for length in LENGTHS):  # the length that suits the task is not
+        options["train"] |= {length: None for length in LENGTHS if length not in asked_of_train}
     train = Train(**options["train"])
     lengths = [f"train.{name}" for name in LENGTHS if vars(train)[name]]
     if len(lengths) > 1:
