@@ -24,13 +24,14 @@ def several(root: Path) -> Path:
     return heaps(root, day=4, dusk=4, night=4)
 
 
+ALONE = [name for name in tasks.names() if tasks.find(name).alone and name != "itself"]
 FOLDERS = {
     "side by side": (lambda root: side_by_side(root, side=40), ["paired", "multimodal"]),
     "two folders": (lambda root: two_folders(root, side=300), ["paired", "multimodal"]),
     "labels": (labelled, ["paired", "segment"]),
     "unpaired": (lambda root: heaps(root, cats=5, dogs=5), ["unpaired", "cyclegan"]),
     "domains": (several, ["unpaired", "unpaired"]),
-    "photos": (photos, ["paired"] * (len(tasks.names()) - 2) + ["autoencoder"]),
+    "photos": (photos, [tasks.find(name).method for name in ALONE] + ["autoencoder"]),
 }
 
 
@@ -53,7 +54,7 @@ def test_each_layout_gets_methods_that_fit_and_commands_that_work(layout: str, t
 def test_label_maps_are_told_from_pictures_and_named(tmp_path: Path) -> None:
     said = diptych("recommend", labelled(tmp_path)).out
     assert "label: 8 pictures, 32x32, 1 channel, uint8, label maps" in said
-    assert "diptych train segment" in said
+    assert "diptych train --task segment" in said
 
 
 def test_two_folders_are_taken_and_nothing_is_refused_in_words(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -19,7 +18,6 @@ from diptych.data.folders import Folder
 from diptych.data.recognising import recognise
 from diptych.errors import DataError, DiptychError
 from diptych.runtime.memory import size as words_of
-from diptych.tasks import Task
 from diptych.training.plan import Plan
 from diptych.training.recipe import resolve
 
@@ -28,6 +26,8 @@ MINUTES = 10
 SIZES = (256, 128, 64, 32)
 """Pixels a side to train on: the first that the pictures have."""
 TURN = ["--direction b2a turns the direction of pairs"]
+PLAIN = "pairs"
+"""The task of pictures as they are, which need not be named."""
 SAMPLE = 8
 """Pictures of a domain that are decoded, to tell label maps from others."""
 
@@ -51,18 +51,25 @@ class Kind:
 
 @dataclass(frozen=True)
 class Choice:
-    """One training. options: as in a recipe, by section and name."""
+    """One training. options: as in a recipe, by section and name. method: named where it is not the task's own."""
 
     task: str
     method: str
     why: str
     options: Mapping[str, Any]
 
+    @property
+    def usual(self) -> bool:
+        """Whether the method is the one that the task recommends."""
+        return self.task != PLAIN and self.method == tasks.find(self.task).method
+
     def command(self, folders: Mapping[str, str]) -> str:
         """What to type."""
+        named = [] if self.usual else [self.method]
+        named += [] if self.task == PLAIN else ["--task", self.task]
         given = [f"--{'data' if name == 'folder' else name} {shlex.quote(place)}" for name, place in folders.items()]
         set_to = [shlex.quote(f"{name}={value}") for name, value in self.options.items()]
-        return " ".join(["diptych train", self.method, *given, *set_to])
+        return " ".join(["diptych train", *named, *given, *set_to])
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,8 @@ class Advice:
         needs = "" if self.memory is None else f", the first about {words_of(self.memory)} of memory"
         lines.append(f"Each takes {MINUTES} minutes here{needs}; more minutes make better pictures.")
         for choice in self.choices:
-            lines += [f"{choice.method}: {choice.why}", f"  {choice.command(self.folders)}"]
+            title = choice.method if choice.task == PLAIN else choice.task
+            lines += [f"{title}: {choice.why}", f"  {choice.command(self.folders)}"]
         return "\n".join([*lines, *TURN[: bool(self.pairs)], "Before training: diptych data check"])
 
 
@@ -152,41 +160,33 @@ def _choices(folder: Folder, kinds: tuple[Kind, ...]) -> Iterator[Choice]:
         for one in kinds[1:]:
             names = f"{kinds[0].name} and {one.name}"
             way = {"data.direction": f"{kinds[0].name}2{one.name}", "data.kind": "unpaired"}
-            yield Choice("domains", "unpaired", f"{names} without pairs, two of several domains", way)
+            yield Choice(PLAIN, "unpaired", f"{names} without pairs, two of several domains", way)
     elif folder.kind == "unpaired":
-        yield Choice("unpaired", "unpaired", "two kinds of pictures without pairs, translated in one direction", {})
-        yield Choice("unpaired", "cyclegan", "the same in both directions; made for hours", {})
+        yield Choice(PLAIN, "unpaired", "two kinds of pictures without pairs, translated in one direction", {})
+        yield Choice(PLAIN, "cyclegan", "the same in both directions; made for hours", {})
     else:
         yield from _from_pairs(kinds)
 
 
 def _from_photos() -> Iterator[Choice]:
     """The tasks that make pairs of single photos."""
-    for name in tasks.names():
-        task: Task = tasks.find(name)
-        if task.alone and name != "itself":
-            yield Choice(name, "paired", _about(name), {"data.task": name, "data.kind": "photos"})
-    yield Choice(
-        "itself", "autoencoder", "photos into few numbers and back", {"data.task": "itself", "data.kind": "photos"}
-    )
+    photos = {"data.kind": "photos"}
+    for name, what in tasks.summaries().items():
+        if tasks.find(name).alone and name != "itself":
+            yield Choice(name, tasks.find(name).method, what.rstrip("."), photos)
+    yield Choice("itself", "autoencoder", "photos into few numbers and back", photos)
 
 
 def _from_pairs(kinds: tuple[Kind, ...]) -> Iterator[Choice]:
     maps = [kind.name for kind in kinds if kind.label_maps]
     if len(kinds) == 2 and len(maps) == 1:
         (other,) = (kind.name for kind in kinds if kind.name != maps[0])
-        labels = {"data.labels": maps[0]}
-        to_photo, to_map = f"{maps[0]}2{other}", f"{other}2{maps[0]}"
-        yield Choice("labels", "paired", f"label maps ({maps[0]}) to pictures", {**labels, "data.direction": to_photo})
-        yield Choice("segment", "segment", f"pictures to label maps ({maps[0]})", {**labels, "data.direction": to_map})
+        for task, way in (("labels", f"{maps[0]}2{other}"), ("segment", f"{other}2{maps[0]}")):
+            what = tasks.summaries()[task].rstrip(".")
+            yield Choice(task, tasks.find(task).method, what, {"data.direction": way})
         return
-    yield Choice("pairs", "paired", "pairs, with one answer to each picture", {})
-    yield Choice("pairs", "multimodal", "pairs whose source leaves something open, as colours: one of many answers", {})
-
-
-def _about(task: str) -> str:
-    """The sentence that a task's file opens with."""
-    return (importlib.import_module(f"diptych.tasks.{task}").__doc__ or task).split("\n")[0].rstrip(".")
+    yield Choice(PLAIN, "paired", "pairs, with one answer to each picture", {})
+    yield Choice(PLAIN, "multimodal", "pairs whose source leaves something open, as colours: one of many answers", {})
 
 
 def _usual(folder: Folder) -> dict[str, Any]:
@@ -200,7 +200,7 @@ def _usual(folder: Folder) -> dict[str, Any]:
 
 def _memory(folders: Mapping[str, str], choice: Choice) -> int | None:
     """Bytes that the training is estimated to take; None where that is not known."""
-    given: dict[str, Any] = {"method": {"name": choice.method}, "data": dict(folders)}
+    given: dict[str, Any] = {"method": {"name": choice.method}, "task": {"name": choice.task}, "data": dict(folders)}
     for name, value in choice.options.items():
         section, _, option = name.partition(".")
         given.setdefault(section, {})[option] = value

@@ -29,6 +29,7 @@ def prepare(
     maps: Maps = None,
 ) -> None:
     """Bring a folder to the size of training once: smaller files, which every further training reads faster."""
+    from diptych import tasks
     from diptych.data.opening import open_data
     from diptych.data.preparing import prepare as write
     from diptych.data.recognising import recognise
@@ -40,7 +41,7 @@ def prepare(
     }  # fmt: skip
     options = check({"data": open_data}, {"data": {name: value for name, value in given.items() if value is not None}})
     alone = recognise(folder, a=a, b=b, kind=kind, direction=direction, maps=given["maps"]).kind == "photos"
-    data = open_data(**{**options["data"], "task": "itself" if alone else "pairs"})
+    data = open_data(tasks.make("itself") if alone else None, **options["data"])
     count, faults = write(data, out)
     for fault in faults:
         print(printable(f"left out: {fault}"))
