@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from commands import diptych
 from hypothesis import given
@@ -133,3 +134,20 @@ def test_every_split_gets_a_group_and_about_its_share(
     for name, share in (("test", test), ("val", val)):
         got = sum(size for group, size in sizes.items() if splits[group] == name)
         assert got < share * total + largest + 1e-6
+
+
+def test_the_slices_of_a_volume_stay_together_and_it_is_copied_whole(tmp_path: Path) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    for n in range(5):
+        for side in ("ct", "mri"):
+            place = tmp_path / "data" / side / f"v{n}.nii.gz"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            values = noise(20, 20, 4, "float32", seed=n).astype("float32")
+            nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), place)
+    said = diptych("data", "split", tmp_path / "data", "--out", tmp_path / "out", "--val", 0.2, "--test", 0.2)
+    assert said.code == 0, said.err
+    found = recognise(tmp_path / "out")
+    assert sum(map(len, found.splits.values())) == 20
+    assert len(list((tmp_path / "out").rglob("*.nii.gz"))) == 10
+    assert diptych("data", "check", tmp_path / "data", "--fix", tmp_path / "fixed").code == 0
+    assert len((tmp_path / "fixed" / "manifest.jsonl").read_text().splitlines()) >= 10

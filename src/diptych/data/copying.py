@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from diptych import images
 from diptych.data.finding import LEGEND
 from diptych.data.folders import Folder, Item
 from diptych.errors import ConfigError
@@ -31,9 +32,10 @@ def new_folder(out: Path, folder: Folder) -> Iterator[Path]:
 
 
 def belonging(item: Item) -> list[Path]:
-    """The files of an item, and the texts beside them."""
-    texts = (path.with_suffix(text.SUFFIX) for path in item.files)
-    return list(dict.fromkeys([*item.files, *(path for path in texts if path.is_file())]))
+    """The files of an item, and the texts beside them; of a slice the whole volume."""
+    files = [images.file_of(path) for path in item.files]
+    texts = (path.with_suffix(text.SUFFIX) for path in files)
+    return list(dict.fromkeys([*files, *(path for path in texts if path.is_file())]))
 
 
 def legends(folder: Folder) -> dict[Path, Path]:

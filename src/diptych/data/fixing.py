@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from diptych import images
 from diptych.data import manifest
 from diptych.data.audit import Examination
 from diptych.data.copying import copy, in_place, legends, new_folder
@@ -33,7 +34,7 @@ def fix(
     left |= {file: what for file, what in found.audit.faults if Path(file) not in places.values()}  # but for texts
     with new_folder(out, folder) as new:
         copy(places, new, link=link)
-        files = {path: places[path] for item in kept for path in item.files}
+        files = {path: places[path] for item in kept for path in map(images.file_of, item.files)}
         lines = list(manifest.lines(folder, files, source=source, licence=licence))
         manifest.write(new / MANIFEST, [*lines, *({"path": name, "left_out": why} for name, why in left.items())])
     return left

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from diptych import images
 from diptych.data.finding import MANIFEST
 from diptych.data.folders import Folder
 from diptych.errors import DataError
@@ -71,15 +72,16 @@ def read(path: Path) -> dict[str, Line]:
 
 def split_of(folder: Folder) -> dict[Path, str]:
     """The split of each file, those of maps too."""
-    return {path: split for table in folder.tables for split, items in table.items() for i in items for path in i.files}
+    tables = ((split, item) for table in folder.tables for split, items in table.items() for item in items)
+    return {images.file_of(path): split for split, item in tables for path in item.files}
 
 
 def domain_of(folder: Folder) -> dict[Path, str]:
     """What each file shows: a domain, the two of a pair side by side, or a kind of map."""
     sides: dict[Path, str] = {}
     for item in folder.items():
-        sides |= {path: kind for kind, path in item.maps.items()}
+        sides |= {images.file_of(path): kind for kind, path in item.maps.items()}
     for side, name in reversed(list(enumerate(folder.names))):
-        sides |= dict.fromkeys(folder.files(side), name)
+        sides |= dict.fromkeys(map(images.file_of, folder.files(side)), name)
     both = " and ".join(folder.names)
     return dict.fromkeys(sides, both) if folder.kind == "side by side" else sides

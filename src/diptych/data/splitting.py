@@ -8,8 +8,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
+from diptych import images
+from diptych.data import volumes
 from diptych.data.copying import belonging, copy, legends, new_folder
-from diptych.data.folders import Folder, Groups, Item, groups_by
+from diptych.data.folders import Folder, Item, groups_by
 from diptych.errors import ConfigError
 
 ASIDE = ("test", "val")
@@ -38,7 +40,7 @@ def split(
             f"--val {val:g} and --test {test:g} leave nothing for training: use shares that add up to less than 1"
         )
     items = list(folder.items())
-    groups: Groups = (lambda item: item.name) if by is None else groups_by(by, items, option="--by")
+    groups = groups_by(by, items, option="--by") if by is not None else volumes.volume_of
     wanted = {name: share for name, share in shares.items() if share > 0}
     splits = divided(Counter(map(groups, items)), wanted, seed, by)
     chosen = {item: splits[groups(item)] for item in items}
@@ -76,12 +78,16 @@ def places(folder: Folder, chosen: Mapping[Item, str]) -> Iterator[tuple[Path, P
     before = {item: name for table in folder.tables for name, items in table.items() for item in items}
     lettered = folder.kind == "unpaired" and all(re.fullmatch("[A-Z]", name) for name in folder.names)
     taken: set[Path] = set()
+    placed: set[Path] = set()
     for side, item in _with_sides(folder):
         split = chosen[item]
         for path in belonging(item):
+            if path in placed:  # another slice of a volume
+                continue
+            placed.add(path)
             domain = _domain(folder, item, path, side)
             parent = Path(f"{split}{domain}") if lettered else Path(split, domain)
-            below = parent / PurePosixPath(item.name).parent
+            below = parent / PurePosixPath(volumes.volume_of(item)).parent
             place = below / path.name
             while place in taken:
                 place = below / f"{before[item]}_{place.name}"
@@ -99,8 +105,8 @@ def _domain(folder: Folder, item: Item, path: Path, side: int) -> str:
     """The folder of a file inside its split: that of a domain or of a kind of map, or none."""
     if folder.kind in ("side by side", "photos", "one folder"):
         return ""
-    kinds = {of: kind for kind, of in item.maps.items()}
+    kinds = {images.file_of(of): kind for kind, of in item.maps.items()}
     if path in kinds:
         return kinds[path]
-    of_b = item.b is not None and path.with_suffix("") == item.b.with_suffix("")
+    of_b = item.b is not None and path.with_suffix("") == images.file_of(item.b).with_suffix("")
     return folder.names[1 if of_b else side]

@@ -77,6 +77,8 @@ def with_left_out(found: Examination, left: dict[str, str] | None) -> dict[str, 
 
 def write_manifest(found: Examination, path: Path, source: str | None, licence: str | None) -> None:
     from diptych.data import manifest
+    from diptych.images import file_of
 
-    files = {file: found.folder.relative(file) for item in found.folder.items() for file in item.files}
+    paths = (file_of(path) for item in found.folder.items() for path in item.files)
+    files = {path: found.folder.relative(path) for path in paths}
     manifest.write(path, manifest.lines(found.folder, files, source=source, licence=licence))
