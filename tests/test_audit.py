@@ -196,6 +196,14 @@ def test_deep_and_many_channelled_pictures_are_looked_at_too(tmp_path: Path) -> 
     assert check(tmp_path, kind="photos").counts == {"train": (6,)}
 
 
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (1, 5), (5, 1), (17, 3), (16, 900), (16, 16)])
+def test_pairs_of_any_size_are_looked_at(size: tuple[int, int], tmp_path: Path) -> None:
+    for n in range(3):
+        save(tmp_path / "a" / f"{n}.tif", noise(*size, 3, seed=n))
+        save(tmp_path / "b" / f"{n}.tif", noise(*size, 1, "float32", seed=9 + n))
+    assert check(tmp_path).counts == {"train": (3,)}
+
+
 @pytest.mark.skipif(not DATA.is_dir(), reason="the real data sets are not here")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["facades", "ct-mri", "roadscene"])
@@ -265,6 +273,13 @@ def test_a_folder_that_is_there_or_would_lie_among_the_pictures_is_refused(out: 
     assert said.code == 2
     assert "name a new folder" in said.err or "name a folder elsewhere" in said.err
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["1.png", "data"]
+
+
+def test_a_folder_of_which_nothing_would_be_left_is_not_fixed(tmp_path: Path) -> None:
+    save(tmp_path / "data" / "1.png", np.zeros((9, 9, 3), np.uint8))
+    said = diptych("data", "check", tmp_path / "data", "--fix", tmp_path / "out")
+    assert (said.code, "nothing would be left" in said.err) == (2, True)
+    assert not (tmp_path / "out").exists()
 
 
 def test_links_are_made_where_they_are_asked_for(tmp_path: Path) -> None:

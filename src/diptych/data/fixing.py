@@ -11,6 +11,7 @@ from diptych.data.audit import Examination
 from diptych.data.copying import copy, in_place, legends, new_folder
 from diptych.data.finding import MANIFEST
 from diptych.data.folders import Folder, Item
+from diptych.errors import DataError
 
 SPLITS = ("test", "val", "train")
 """Of copies in several splits those in the first of these stay."""
@@ -29,6 +30,8 @@ def fix(
     folder = found.folder
     reasons = left_out(found)
     kept = [item for item in folder.items() if item not in reasons]
+    if not kept:
+        raise DataError(f"{folder.place}: nothing would be left, so nothing is written: look at the findings")
     left = {str(folder.relative(item.a)): why for item, why in reasons.items()}
     places = {**in_place(folder, kept), **legends(folder)}
     left |= {file: what for file, what in found.audit.faults if Path(file) not in places.values()}  # but for texts

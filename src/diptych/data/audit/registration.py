@@ -25,6 +25,8 @@ CLEAR, AHEAD = 1.5, 4.0
 """How far the highest peak must lie above the next one (factor), and above no shift (standard deviations)."""
 SKETCH, CLOSE = 96, 2
 """Height and width to which edges are brought to compare pairs with one another, and the shifts allowed there."""
+SMALLEST = 16
+"""Pixels of the shorter side that are enough to compare."""
 STRANGERS = 16
 """Images of other pairs that each image is compared with."""
 
@@ -51,9 +53,11 @@ class Agreement(NamedTuple):
         return float(np.hypot(self.dx, self.dy))
 
 
-def edges(array: np.ndarray, *, ids: bool = False) -> Edges:
-    """The edges of an image `H W C`; of class ids, where they change."""
+def edges(array: np.ndarray, *, ids: bool = False) -> Edges | None:
+    """The edges of an image `H W C`; of class ids, where they change. None for an image that is too small."""
     factor = -(-max(array.shape[:2]) // AT_MOST)
+    if min(array.shape[:2]) < SMALLEST * factor:
+        return None
     if ids or (array.dtype == np.uint8 and int(array.max()) < FEW_IDS):
         x = array[::factor, ::factor]
         strength = ((x[1:, :-1] != x[:-1, :-1]) | (x[:-1, 1:] != x[:-1, :-1])).any(axis=2).astype(np.float32)

@@ -111,8 +111,8 @@ class Seeing:
         found = []
         for item in chosen:
             array = self._decoded(item.b or item.a)
-            if not isinstance(array, Fault):
-                found.append((item, self._edges(self._parts(array)[-1], 1)))
+            if not isinstance(array, Fault) and (seen := self._edges(self._parts(array)[-1], 1)):
+                found.append((item, seen))
         return tuple(found)
 
     def _decoded(self, path: Path) -> np.ndarray | Fault:
@@ -130,7 +130,7 @@ class Seeing:
             return None
         strangers = [found for other, found in self.strangers if other != item]
         first, second = (self._edges(side, number) for number, side in enumerate(sides))
-        return agreement(first, second, strangers)
+        return agreement(first, second, strangers) if first and second else None
 
-    def _edges(self, array: np.ndarray, side: int) -> Edges:
+    def _edges(self, array: np.ndarray, side: int) -> Edges | None:
         return edges(array, ids=side == self.folder.labels)
