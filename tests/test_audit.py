@@ -71,6 +71,13 @@ def test_a_copy_that_was_changed_a_little_is_found_across_splits(how: str, tmp_p
     assert "test/7.png = train/3.png (across splits)" in audit.to_text()
 
 
+def test_pictures_alike_in_the_large_but_not_in_detail_are_no_near_copies(tmp_path: Path) -> None:
+    large = np.asarray(Image.fromarray(scene(1)).resize((8, 8)).resize((64, 64), Image.Resampling.BICUBIC))
+    for n in range(3):
+        save(tmp_path / f"{n}.png", (large // 2 + noise(64, 64, seed=n) // 4).astype(np.uint8))
+    assert check(tmp_path, kind="photos").near_duplicates == ()
+
+
 def test_pairs_are_near_copies_only_where_both_sides_are(tmp_path: Path) -> None:
     pairs(tmp_path, 6)
     shutil.copy(tmp_path / "train" / "photo" / "1.png", tmp_path / "train" / "photo" / "2.png")

@@ -31,7 +31,7 @@ class Look(NamedTuple):
     bright: int  # what 99 % do not exceed
     sharpness: float  # of the finest details, against the contrast of the whole
     specks: int  # pixels that differ strongly from all their neighbours
-    places: tuple[int, ...]  # of some of them, counted row by row
+    places: np.ndarray  # of some of them, counted row by row
 
     @property
     def blank(self) -> bool:
@@ -58,7 +58,7 @@ def look(array: np.ndarray) -> Look:
         int(shares.searchsorted(0.99)),
         _sharpness(np.asarray(small.reduce(factor) if (factor := -(-max(plane.shape) // AT_MOST)) > 1 else small)),
         len(specks),
-        tuple(specks[:KEPT].tolist()),
+        specks[:KEPT].astype(np.int32),
     )
 
 

@@ -82,7 +82,7 @@ def stuck(found: Mapping[Path, Look], sizes: Mapping[Path, Size]) -> dict[Size, 
     """Pixels (x, y) that are specks in half of the images of a size: those of a damaged sensor."""
     places: dict[Size, Counter[int]] = defaultdict(Counter)
     for path, look in found.items():
-        places[sizes[path]].update(look.places)
+        places[sizes[path]].update(look.places.tolist())
     counts = Counter(sizes[path] for path in found)
     stuck = {
         size: [
