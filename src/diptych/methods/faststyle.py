@@ -35,7 +35,7 @@ class FastStyle(Method):
 
     keep = ("g",)
     schedule: ClassVar[Schedule] = "constant"
-    length: ClassVar[Mapping[str, int]] = {"epochs": 2}
+    length: ClassVar[Mapping[str, int]] = {"images": 165_000}  # two epochs of COCO
     train_defaults: ClassVar[Mapping[str, Any]] = {"batch": 4, "best": "last"}  # no photo is what it should become
     task: ClassVar[str] = "itself"
     pretrained: ClassVar[Mapping[str, str]] = PRETRAINED
