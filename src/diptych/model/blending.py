@@ -60,4 +60,5 @@ def inside(mask: np.ndarray, feather: int) -> np.ndarray:
 
 def blending(card: Card) -> dict[str, Control]:
     """The controls of `blend`, by name, of a model that has them."""
-    return controls_of(blend) if can_blend(card) else {}
+    found = controls_of(blend) if can_blend(card) else {}
+    return {name: replace(one, aside=True) for name, one in found.items()}

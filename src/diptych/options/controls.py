@@ -69,6 +69,7 @@ class Control:
     kind: what a user is shown for it; a picture is an example, a map lies on the pixels of the picture, is of the kind
     `map` in `diptych.kinds`, and has its name. choices: of a choice, the words to choose from. low, high: bounds of a
     number, where there are any. optional: whether it may be left empty. help: what it does. was: its former name.
+    aside: every model may have it, and few come for it.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Control:
     help: str = ""
     map: str = ""
     was: str = ""
+    aside: bool = False
 
     @property
     def is_file(self) -> bool:

@@ -58,7 +58,9 @@ def model(name: str, served: Served, *, answers_differ: bool = True) -> dict[str
         "excluded_use": card.excluded_use,
         "limits": card.limits,
         "examples": [f"/v1/models/{name}/examples/{path.name}" for path in examples(current.folder)],
-        "controls": [schema_of(one) | {"name": one.name, "kind": one.widget} for one in current.controls],
+        "controls": [
+            schema_of(one) | {"name": one.name, "kind": one.widget, "aside": one.aside} for one in current.controls
+        ],
     }
 
 

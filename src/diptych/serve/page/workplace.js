@@ -48,8 +48,9 @@ export class Workplace {
     this.several = make("label", { for: id, class: "several" }, "Answers", this.samples);
     this.dice = button("", () => this.roll(), { class: "plain", id: "dice", title: "Another answer: translate with another seed", "aria-label": "Another answer" });
     this.dice.append(icon(DICE), make("span", {}, "Another"));
-    const said = this.model.controls.some(({ kind }) => ["choice", "text", "picture"].includes(kind)); // what one came for
-    const open = said || this.model.controls.length > 2;
+    const own = this.model.controls.filter(({ aside }) => !aside);
+    const said = own.some(({ kind }) => ["choice", "text", "picture"].includes(kind)); // what one came for
+    const open = said || own.length > 2;
     const settings = make("details", { class: "settings", open }, make("summary", {}, "Settings"), this.controls.element);
     settings.hidden = !this.model.controls.length;
     const row = make("div", { class: "row" }, this.start, this.several, this.dice);
