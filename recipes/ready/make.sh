@@ -45,14 +45,19 @@ make() { # NAME DATA EXAMPLE EXAMPLE EXAMPLE WORD=...: train, score, state, pack
 }
 
 photos() { # free photographs, in $at
-    at=$work/data/photos
-    test -d "$at" || python recipes/ready/photos.py --kodak "$kodak" --out "$at" --packages "$work/packages"
+    at=$work/data/free/photos
+    test -d "$at" || python recipes/ready/photos.py --kodak "$kodak" --out "$work/data/free" --packages "$work/packages"
 }
 
 restore() { # NAME LIMITS: a task that free photographs are learned for
     photos
-    make "$1" photos "examples/$1-23" "examples/$1-08" "examples/$1-05" licence="Apache-2.0" \
+    make "$1" free/photos "../examples/$1-23" "../examples/$1-08" "../examples/$1-05" licence="Apache-2.0" \
         intended_use="photographs" limits="$2" data_origin="$free"
+    python -c 'import sys; from pathlib import Path; from diptych import Translator, images
+place = Path(sys.argv[1])
+model = Translator.load(place, device="cpu")
+shown = [images.read(path).array for path in sorted(place.glob("example-*"))]
+images.write(place / "preview.png", images.grid([[one, model(one).array] for one in shown]))' "src/diptych/model/ready/$1"
 }
 
 small() { # PICTURE OUT: half as high and wide

@@ -3,8 +3,8 @@
     python recipes/ready/photos.py --kodak FOLDER --out FOLDER [--packages FOLDER]
 
 Kodak's 24 photographs (01.png to 24.png, released for unrestricted usage) lie in the first folder. 05, 08, 19 and 23
-become OUT/test, and cuttings of them, as users may have them, OUT/examples; the others are for training. Packages are
-downloaded by apt-get and pip, or lie in the third folder.
+become OUT/photos/test, and cuttings of them, as users may have them, OUT/examples; all others OUT/photos/train.
+Packages are downloaded by apt-get and pip, or lie in the third folder.
 Each photograph is reduced until the marks of its compression are gone, and cut into at most eight tiles that show
 something. Names, authors and licences are below: public domain, CC0, CC BY.
 """
@@ -143,8 +143,10 @@ def detail(tile: Image.Image) -> float:
     return float((blocks > 4).mean()) if grey.std() >= 8 else 0.0
 
 
-CUTTINGS = {"23": (160, 120), "08": (330, 200), "05": (270, 160)}
-"""Of photographs to test with, the upper left corners of what is shown, 256 pixels a side."""
+CUTTINGS = {"23": (160, 130), "08": (340, 210), "05": (290, 170)}
+"""Of photographs to test with, the upper left corners of what is shown."""
+SIDE = 192
+"""Its pixels a side."""
 
 
 def write_examples(test: Path, out: Path) -> None:
@@ -152,9 +154,9 @@ def write_examples(test: Path, out: Path) -> None:
     out.mkdir()
     rng = np.random.default_rng(0)
     for name, (left, top) in CUTTINGS.items():
-        image = Image.open(test / f"{name}.png").convert("RGB").crop((left, top, left + 256, top + 256))
-        image.resize((128, 128), Image.Resampling.BICUBIC).save(out / f"enlarge-{name}.png")
-        noise = rng.normal(0, 25, (256, 256, 3))
+        image = Image.open(test / f"{name}.png").convert("RGB").crop((left, top, left + SIDE, top + SIDE))
+        image.resize((SIDE // 2, SIDE // 2), Image.Resampling.BICUBIC).save(out / f"enlarge-{name}.png")
+        noise = rng.normal(0, 25, (SIDE, SIDE, 3))
         noisy = (np.asarray(image) + noise).clip(0, 255).round().astype(np.uint8)
         Image.fromarray(noisy).save(out / f"denoise-{name}.png")
         buffer = io.BytesIO()
@@ -169,7 +171,7 @@ def main() -> None:
     parser.add_argument("--packages", type=Path, default=Path("runs/packages"))
     asked = parser.parse_args()
     asked.packages.mkdir(parents=True, exist_ok=True)
-    train, test = asked.out / "train", asked.out / "test"
+    train, test = asked.out / "photos" / "train", asked.out / "photos" / "test"
     for folder in (train, test):
         folder.mkdir(parents=True)
     found = {}

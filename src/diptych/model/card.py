@@ -188,7 +188,8 @@ Turns {self.turns()}. {seen} {printable(self.made_with)}.{stored}
     def title(self) -> str:
         together = listed([domain.name for domain in self.domains])
         name = together if len(self.directions) > 1 else " to ".join(self.directions[0])
-        return printable(f"{name}, by {self.method}")
+        task = f" ({self.task})" if self.task not in ("pairs", "labels", "segment", "itself") else ""
+        return printable(f"{name}{task}, by {self.method}")
 
     def turns(self) -> str:
         """What becomes of what, in words."""
