@@ -191,7 +191,7 @@ def test_training_without_a_decodable_pair_is_refused(tmp_path: Path) -> None:
         path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(DataError, match=r"no training pairs that can be decoded: .*000\.png"):
         open_data(folder=str(tmp_path), size=16, val=0).prepare()
-    with pytest.raises(DataError, match=r"none of its pictures can be decoded: 000\.png"):
+    with pytest.raises(DataError, match=r"none of its pictures can be used: 000\.png"):
         check(tmp_path)
 
 

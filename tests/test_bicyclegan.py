@@ -215,7 +215,8 @@ def test_there_is_one_end_at_most(model):
 def test_interpolate_to_seed_is_a_control_as_it_is_typed():
     translator = bundle(BicycleGAN, OPTIONS)
     assert translator.checked({"seed": 1, "interpolate_to_seed": 5, "style_strength": 0.5}) == {
-        "seed": 1, "interpolate_to_seed": 5, "style": None, "style_strength": 0.5
+        "seed": 1, "interpolate_to_seed": 5, "style": None, "style_strength": 0.5,
+        "where": None, "feather": 8, "strength": 1.0,
     }  # fmt: skip
     assert translator.checked({})["interpolate_to_seed"] is None
     with pytest.raises(ConfigError, match="interpolate_to_seed"):
