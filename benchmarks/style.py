@@ -4,11 +4,11 @@
                                [--model MODEL --art FILE] [--out FOLDER] [--json FILE]
 
 Each photo is painted after a made-up painting in strokes, a mosaic and one of glass, by `diptych.stylize`; or by a
-model of faststyle, whose painting is --art. SqueezeNet judges (`diptych weights fetch squeezenet`). Style: squared
-distances of its Gram matrices to the painting's, as shares of these, added up over seven layers; printed is the
-picture's distance divided by the photo's own. Content: squared distance of the features of five layers to the
-photo's, divided by that of the next photo. Aims: at most a third for style, below one for content. Seconds are those
-that passed, and those of all processors; on a busy machine the latter tell more.
+model of faststyle, whose painting is --art. Both distances are SqueezeNet's (`diptych weights fetch squeezenet`).
+Style: squared distances of its Gram matrices to the painting's, as shares of these, added up over seven layers;
+printed is the picture's distance divided by the photo's own. Content: squared distance of the features of five layers
+to the photo's, divided by that of the next photo. Aims: at most a third for style, below one for content. Seconds are
+those that passed, and those of all processors; on a busy machine the latter tell more.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ def test_a_decoder_of_other_features_has_no_counterpart(tmp_path: Path) -> None:
         export(model, "adain", tmp_path / "back")
 
 
-def test_the_encoder_of_torchvisions_weights_normalises_as_they_need_it() -> None:
+def test_the_encoder_of_the_published_weights_normalises_as_they_need_it() -> None:
     chance = torch.Generator().manual_seed(0)
     encoder = VGGEncoder()
     shapes = {

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import diptych
+from hypothesis import given
+from hypothesis import strategies as st
 from odd.same import Same
 from pictures import noise, save
 
@@ -15,7 +17,7 @@ from diptych import images
 from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
 from diptych.methods import find
-from diptych.model.blending import inside
+from diptych.model.blending import depths, inside
 from diptych.model.card import Domain
 from diptych.model.controls import describe_controls
 from diptych.model.translator import Translator
@@ -77,10 +79,32 @@ def test_it_begins_gently_inside_its_edge_and_the_border_of_a_picture_is_no_edge
     where[:, 20:] = True
     share = inside(where, 8)[..., 0]
     assert (share[:, :20] == 0).all()
-    assert (np.diff(share[20, 20:30]) > 0).all()
-    assert share[0, 20] < 0.2
-    assert (share[:, 40:] > 0.99).all()
+    assert np.allclose(share[:, 20:28], np.arange(1, 9) / 8)
+    assert (share[:, 28:] == 1).all()
     assert np.array_equal(inside(where, 0)[..., 0], where[..., 0])
+    assert (inside(np.ones((40, 48, 1), bool), 8) == 1).all()
+
+
+@given(seed=st.integers(0, 1000), share=st.floats(0.5, 0.99))
+def test_how_deep_a_place_is_inside_is_the_way_to_the_nearest_outside(seed: int, share: float) -> None:
+    inner = np.random.default_rng(seed).random((9, 14)) < share
+    if inner.all():
+        return
+    y, x = np.mgrid[:9, :14]
+    ways = []
+    for row, column in np.argwhere(~inner):
+        least, most = np.sort([abs(y - row), abs(x - column)], axis=0)
+        ways.append(most - least + 2**0.5 * least)
+    assert np.allclose(depths(inner), np.min(ways, axis=0), atol=1e-4)
+
+
+@pytest.mark.parametrize("feather", [8, 1000])
+def test_a_thin_mask_is_translated_all_the_same(translator: Translator, feather: int) -> None:
+    picture, where = noise(HEIGHT, WIDTH, 3), np.zeros((HEIGHT, WIDTH, 1), np.uint8)
+    where[20:23] = 255
+    made = translator(picture, where=where, feather=feather).array
+    assert np.array_equal(made[21], translator(picture).array[21])
+    assert np.array_equal(made[where[..., 0] == 0], picture[where[..., 0] == 0])
 
 
 def test_strength_goes_from_the_picture_to_its_translation(translator: Translator) -> None:

@@ -127,6 +127,10 @@ def test_what_a_chain_is_not_for_is_said(made: Path, parts: list[Path], tmp_path
     with pytest.raises(ModelError, match="holds no translator"):
         chain([parts[0], tmp_path / "nothing"], tmp_path / "a")
     model = Translator.load(made)
+    for command in (["bench", made, "--only", "plain"], ["models", "pack", made, "--half", "--out", tmp_path / "half"]):
+        said = diptych(*command)
+        assert said.code == 2, said.out
+        assert "one by one" in said.err
     with pytest.raises(ConfigError, match="exported model by model"):
         export_model(model, "onnx", tmp_path / "m.onnx", {})
     large = save(tmp_path / "large.tif", noise(40, 48, 1))

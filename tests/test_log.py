@@ -97,7 +97,7 @@ def test_the_description_for_people_needs_nothing_from_elsewhere(server: Server)
     assert not re.search(r"https?://|<script|<link", page.text)
     for path, operations in server.get("/openapi.json").json()["paths"].items():
         assert all(f"{method.upper()} {path}" in page.text for method in operations)
-    assert "image, seed, format, deadline" in page.text
+    assert "image, seed, where, feather, strength, format, deadline" in page.text
 
 
 def test_in_words_a_line_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,7 +25,6 @@ from diptych.model.card import Domain
 from diptych.model.controls import Form
 from diptych.model.translator import Translator
 from diptych.serve.engine.worker import Batch, Done, Models, Plan, answer
-from diptych.tasks.colorize import LUMA
 from diptych.tasks.enlarge import Enlarge
 from diptych.tasks.extend import MOST
 from diptych.tasks.fill import random_hole
@@ -285,7 +284,7 @@ def test_a_grey_photo_with_a_cast_is_taken_by_its_lightness() -> None:
     grey = noise(40, 48, 1)
     cast = (grey * np.array([1.0, 0.9, 0.7])).round().astype(np.uint8)
     made = translator("colorize")(cast).array
-    assert np.abs(cast @ LUMA - made @ LUMA).max() <= 1
+    assert np.abs(cast @ images.LUMA - made @ images.LUMA).max() <= 1
 
 
 # --- Lines -----------------------------------------------------------------------------------------------------------

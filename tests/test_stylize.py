@@ -82,9 +82,12 @@ def test_a_painting_may_be_smaller_larger_or_grey() -> None:
         assert stylize(ramp(24, 40), art, steps=1).array.shape == (24, 40, 3)
 
 
-@pytest.mark.parametrize(("photo", "art"), [(noise(4, 40), ART), (ramp(), noise(4, 4)), (noise(20, 20, 5), ART)])
+@pytest.mark.parametrize(
+    ("photo", "art"), [(noise(4, 40), ART), (ramp(), noise(4, 4)), (noise(20, 20, 5), ART),
+     (noise(20, 20, 1).astype(np.int16), ART), (ramp(), noise(20, 20, 1).astype(np.float32))],
+)  # fmt: skip
 def test_what_cannot_be_painted_is_refused_in_words(photo: np.ndarray, art: np.ndarray) -> None:
-    with pytest.raises(DataError, match=r"too small|cannot be made"):
+    with pytest.raises(DataError, match=r"too small|cannot be made|must lie between 0 and 1"):
         stylize(photo, art, steps=1)
 
 

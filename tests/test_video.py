@@ -150,8 +150,8 @@ def test_the_result_says_what_made_it(tmp_path: Path) -> None:
         done = translate_video(translator, source, tmp_path / name, controls={"seed": 3}, sealer=sealer)
         verdict = verify(done.written)
         assert (verdict.state, verdict.signer, verdict.model) == ("intact", "this computer", "night")
-        assert verdict.controls == {"seed": 3}
-        assert json.loads(clips.read(done.written).comment)["controls"] == {"seed": 3}
+        assert verdict.controls == {"seed": 3, "feather": 8, "strength": 1.0}
+        assert json.loads(clips.read(done.written).comment)["controls"] == verdict.controls
         data = bytearray(done.written.read_bytes())
         data[data.index(b"mdat") + 300] ^= 1
         assert verify(bytes(data)).state == "changed"

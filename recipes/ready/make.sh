@@ -53,6 +53,10 @@ restore() { # NAME LIMITS: a task that free photographs are learned for
     photos
     make "$1" free/photos "../examples/$1-23" "../examples/$1-08" "../examples/$1-05" licence="Apache-2.0" \
         intended_use="photographs" limits="$2" data_origin="$free"
+    show "$1"
+}
+
+show() { # NAME: a preview of the examples, in place of one of the photographs that it was validated on
     python -c 'import sys; from pathlib import Path; from diptych import Translator, images
 place = Path(sys.argv[1])
 model = Translator.load(place, device="cpu")
@@ -109,6 +113,7 @@ for name in $names; do
             for shown in 08 19 23; do small "$at/test/$shown.png" "$work/$shown.png"; done
             diptych models pack "$work/$name" --half --scores "$work/$name.json" --out "src/diptych/model/ready/$name" \
                 --example "$work/08.png" --example "$work/19.png" --example "$work/23.png"
+            show "$name"
             ;;
         enlarge) restore enlarge "learned from photos reduced by bicubic interpolation: noise and marks of JPEG are enlarged too" ;;
         denoise) restore denoise "learned from noise of each value for itself, to a deviation of 50: that of cameras is coarser" ;;

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -80,6 +79,7 @@ class Data:
     task: Task
     legends: Legends = (None, None)  # of label maps; their channels are one-hot
     style: Path | None = None  # a picture whose style is learnt
+    style_sha256: str = ""  # of its file, as it was when the data were opened
     policies: tuple[Policy | None, ...] = (None, None)  # how ranges were chosen, where they were
     workers: int = 0
     cache_gb: float = 4.0
@@ -219,15 +219,19 @@ class Data:
         """The picture whose style is learnt, as methods want it: `1 C H W` in [-1, 1] with the target's channels.
 
         It is at its own size, as strokes have theirs, but for a shorter side of 512 pixels at most. Raises DataError
-        where it cannot be read.
+        where it cannot be read, and for floats and signed numbers that are not between 0 and 1.
         """
         assert self.style is not None
         picture = images.read(self.style, limit_mp=self.read.limit_mp)
+        try:
+            low, high = images.own_range(picture.array)
+        except DataError as error:
+            raise DataError(f"{self.style}: {error}") from None
         array = images.match_channels(picture.array, self.channels[1])
         height, width = array.shape[:2]
         share = min(1.0, LARGEST_STYLE / min(height, width))
         array = images.resize(array, round(height * share), round(width * share))
-        return images.to_unit(array, *images.value_range(array.dtype))[None].contiguous()
+        return images.to_unit(array, low, high)[None].contiguous()
 
     def unit(self, picture: Picture, side: int) -> torch.Tensor:
         """A picture of the source side (0) or target side (1) as metrics want it: `C H W` in [-1, 1], or one-hot."""
@@ -316,14 +320,6 @@ class Data:
             self.train = tuple(item for item in one.items if item.name not in filled.faults)
         else:
             self._undecodable |= {item.a for item in one.items if item.name in filled.faults}
-
-
-def digest(path: Path) -> str:
-    """The sha256 of a file's content. Raises DataError where it cannot be read."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def turn(values: tuple[T, ...], reverse: bool) -> tuple[T, ...]:

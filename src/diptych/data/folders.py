@@ -89,6 +89,11 @@ class Folder:
         """Whether every item is a pair, be it of a picture and itself."""
         return self.kind in PAIRED
 
+    @property
+    def lettered(self) -> bool:
+        """Whether it is laid out as trainA and trainB are, with a letter for each domain."""
+        return self.kind == "unpaired" and all(re.fullmatch("[A-Z]", name) for name in self.names)
+
     def pairs(self, split: str) -> tuple[Item, ...]:
         """The pairs of a split: to learn from as well, unless the folder is unpaired."""
         return (self.splits if self.paired else self.truth).get(split, ())

@@ -16,7 +16,7 @@ from pydantic import AfterValidator
 from diptych import images, kinds, tasks
 from diptych.data import compare, reach, volumes
 from diptych.data.augment import Augment, Resize
-from diptych.data.dataset import Data, Legends, digest, turn
+from diptych.data.dataset import Data, Legends, turn
 from diptych.data.directing import side_of
 from diptych.data.finding import summary
 from diptych.data.folders import Folder, Groups, Item, groups_by, hold_out
@@ -26,6 +26,7 @@ from diptych.data.reading import PairReader, SingleReader
 from diptych.data.recognising import recognise
 from diptych.errors import ConfigError, DataError
 from diptych.images.legend import Legend
+from diptych.storage.fetching import sha256
 from diptych.storage.prefetch import ahead
 from diptych.tasks import Task
 
@@ -107,6 +108,7 @@ def open_data(
         limit_mp: refuse pictures of more million pixels.
     """
     pairing = task or tasks.make("pairs")
+    style_sha256 = _sha256(style) if style else ""
     further = {**(maps or {}), **({"instances": instances} if instances else {})}
     kinds_of_maps = {kind: kinds.find(kind) for kind in sorted(further)}
     found = recognise(
@@ -129,9 +131,9 @@ def open_data(
     )  # fmt: skip
     data = Data(
         found, train, held_out, found.pairs("test"), names=turn(found.names, reverse), channels=channels, dtype=dtypes,
-        range=tuple(map(images.value_range, dtypes)), fingerprint=_fingerprint(found, style), augment=augment,
-        read=read, task=pairing, style=Path(style) if style else None, legends=legends, policies=policies,
-        workers=workers, cache_gb=cache_gb,
+        range=tuple(map(images.value_range, dtypes)), fingerprint=_fingerprint(found, style_sha256), augment=augment,
+        read=read, task=pairing, style=Path(style) if style else None, style_sha256=style_sha256, legends=legends,
+        policies=policies, workers=workers, cache_gb=cache_gb,
         notes=[*found.notes(), *compare.notes(found), *compare.divided(found, grouped), *of_labels],
     )  # fmt: skip
     return _measured(data)
@@ -309,7 +311,14 @@ def _in_one_form(path: Path) -> Path:
     return Path(unicodedata.normalize("NFC", str(path)))
 
 
-def _fingerprint(found: Folder, style: str | None) -> str:
+def _sha256(path: str) -> str:
+    try:
+        return sha256(Path(path))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _fingerprint(found: Folder, style_sha256: str) -> str:
     """sha256 over names and sizes in bytes: tells data sets apart without reading them, wherever they lie."""
     sha = hashlib.sha256()
     paths = {images.file_of(path) for item in found.items() for path in item.files}
@@ -317,6 +326,5 @@ def _fingerprint(found: Folder, style: str | None) -> str:
         sha.update(f"{name.as_posix()} {path.stat().st_size}\n".encode(errors="surrogateescape"))
     for item in found.items():
         sha.update(item.text.encode())
-    if style:
-        sha.update(digest(Path(style)).encode())
+    sha.update(style_sha256.encode())
     return sha.hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -78,10 +77,9 @@ def _work(data: Data) -> Iterator[Work]:
             for item in items:
                 yield Work(item, data.read, tuple(Path(split, side, item.name) for side in sides))
     else:
-        lettered = folder.kind == "unpaired" and all(re.fullmatch("[A-Z]", name) for name in names)
         for side, name in enumerate(names):
             for split in ("train", "val", "test"):
-                parent = Path(f"{split}{name}") if lettered else Path(split, name)
+                parent = Path(f"{split}{name}") if folder.lettered else Path(split, name)
                 own = side if len(names) > 2 else side ^ data.read.reverse
                 for item in folder.singles(own, split):
                     yield Work(item, SingleReader(data.read, side), (parent / item.name,))

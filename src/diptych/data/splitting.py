@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -76,7 +75,6 @@ def divided(sizes: Mapping[str, int], shares: Mapping[str, float], seed: int, by
 def places(folder: Folder, chosen: Mapping[Item, str]) -> Iterator[tuple[Path, Path]]:
     """Each file with its place in the new folder."""
     before = {item: name for table in folder.tables for name, items in table.items() for item in items}
-    lettered = folder.kind == "unpaired" and all(re.fullmatch("[A-Z]", name) for name in folder.names)
     taken: set[Path] = set()
     placed: set[Path] = set()
     for side, item in _with_sides(folder):
@@ -86,7 +84,7 @@ def places(folder: Folder, chosen: Mapping[Item, str]) -> Iterator[tuple[Path, P
                 continue
             placed.add(path)
             domain = _domain(folder, item, path, side)
-            parent = Path(f"{split}{domain}") if lettered else Path(split, domain)
+            parent = Path(f"{split}{domain}") if folder.lettered else Path(split, domain)
             below = parent / PurePosixPath(volumes.volume_of(item)).parent
             place = below / path.name
             while place in taken:

@@ -77,9 +77,7 @@ def _read(path: Path) -> list[Picture]:
 def _small(picture: Picture) -> np.ndarray:
     array = images.displayable(picture.visible)
     array = array * np.uint8(255 // array.max()) if 0 < array.max() < FEW_IDS else array
-    height, width = array.shape[:2]
-    scale = min(1.0, SIDE / max(height, width))
-    return images.resize(array, max(1, round(height * scale)), max(1, round(width * scale)))
+    return images.reduced(array, SIDE)
 
 
 def _verdict(audit: Audit) -> Markup:

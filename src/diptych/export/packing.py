@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,7 +23,7 @@ SCENE = 128
 """Pixels a side of the made-up picture that models are compared on where there is no example."""
 
 PREVIEW = 640
-"""Pixels of the longer side of a preview, at most."""
+"""Pixels of the longer side of a preview, at most: that of large pictures would take more bytes than their model."""
 
 
 def pack(
@@ -58,16 +57,9 @@ def pack(
     kept = [images.read(path, indices=indices) for path in examples or model_folder.examples(folder)]
     model_folder.write(
         out, translator.method, card, everything=False, half=half,
-        preview=small(images.read(preview).array) if preview.is_file() else None, examples=kept,
+        preview=images.reduced(images.read(preview).array, PREVIEW) if preview.is_file() else None, examples=kept,
     )  # fmt: skip
     return Translator.load(out, device="cpu")
-
-
-def small(preview: np.ndarray) -> np.ndarray:
-    """A preview of at most 640 pixels a side: that of large pictures would take more bytes than their model."""
-    height, width = preview.shape[:2]
-    share = min(1.0, PREVIEW / max(height, width))
-    return images.resize(preview, round(height * share), round(width * share))
 
 
 def halved(translator: Translator) -> Any:

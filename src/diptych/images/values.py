@@ -15,11 +15,22 @@ if TYPE_CHECKING:
 
 Span = tuple[float, float]
 """What is black and white."""
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+"""How much of red, green and blue is in the lightness (ITU-R BT.601)."""
 
 
 def value_range(dtype: np.dtype | str) -> tuple[float, float]:
     """What black and white are in a picture of which nothing but its dtype is known."""
     return {"uint8": (0.0, 255.0), "uint16": (0.0, 65535.0)}.get(np.dtype(dtype).name, (0.0, 1.0))
+
+
+def own_range(array: np.ndarray) -> tuple[float, float]:
+    """The same of pixels of which nothing else is known. Raises DataError for floats and signed numbers beyond 0..1."""
+    low, high = value_range(array.dtype)
+    if not low <= array.min() <= array.max() <= high:
+        found = f"values from {array.min():g} to {array.max():g}"
+        raise DataError(f"{found}: floats and signed numbers must lie between 0 and 1")
+    return low, high
 
 
 def measured(*dtypes: np.dtype | str) -> bool:
@@ -83,14 +94,14 @@ def as_dtype(values: np.ndarray, dtype: np.dtype | str, span: Span | None = None
 
 
 def match_channels(array: np.ndarray, channels: int) -> np.ndarray:
-    """Grey repeated to RGB, or RGB weighed to grey (ITU-R 601-2 luma); other changes are a DataError."""
+    """Grey repeated to RGB, or RGB weighed to grey; other changes are a DataError."""
     have = array.shape[2]
     if have == channels:
         return array
     if (have, channels) == (1, 3):
         return np.repeat(array, 3, axis=2)
     if (have, channels) == (3, 1):
-        grey = array.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+        grey = array.astype(np.float32) @ LUMA
         return (grey if array.dtype.kind == "f" else grey.round())[..., None].astype(array.dtype)
     raise DataError(f"a picture of {have} channel(s) cannot be made one of {channels}")
 
@@ -107,6 +118,13 @@ def resize(array: np.ndarray, height: int, width: int, *, nearest: bool = False)
         return np.asarray(Image.fromarray(np.ascontiguousarray(array)).resize((width, height), method))
     planes = [_resize_plane(array[..., c], (width, height), method) for c in range(array.shape[2])]
     return np.stack(planes, axis=2)
+
+
+def reduced(array: np.ndarray, longest: int) -> np.ndarray:
+    """Resampled so that the longer side has so many pixels at most, the other one of them at least."""
+    height, width = array.shape[:2]
+    share = min(1.0, longest / max(height, width))
+    return resize(array, max(1, round(height * share)), max(1, round(width * share)))
 
 
 def _resize_plane(plane: np.ndarray, size: tuple[int, int], method: Image.Resampling) -> np.ndarray:

@@ -43,7 +43,6 @@ MARGIN, PHASES = 16, 8
 """Pixels of the mirrored margin, and shifts in each direction."""
 RATE, OF_CONTENT, OF_ROUGHNESS = 0.04, 0.03, 0.5
 """Adam's learning rate, and weights beside that of the style."""
-LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
@@ -217,16 +216,15 @@ def mixed(several: Sequence[Sequence[Moments]], shares: Sequence[float]) -> list
 
 
 def in_unit(picture: Picture) -> Tensor:
-    """Its colours, `1 3 H W` in [-1, 1]. Raises DataError for other channels, and floats outside 0 to 1."""
+    """Its colours, `1 3 H W` in [-1, 1]. Raises DataError for other channels, and as `images.own_range` does."""
     array = images.match_channels(picture.visible, 3)
-    if array.dtype.kind == "f" and not 0 <= array.min() <= array.max() <= 1:
-        raise DataError(f"values from {array.min():g} to {array.max():g}: floats must lie between 0 and 1")
-    return images.to_unit(array, *images.value_range(array.dtype))[None].contiguous()
+    return images.to_unit(array, *images.own_range(array))[None].contiguous()
 
 
 def luma(x: Tensor) -> Tensor:
     """Its lightness as grey, `1 3 H W`."""
-    return (x * x.new_tensor(LUMA).view(3, 1, 1)).sum(dim=1, keepdim=True).expand(-1, 3, -1, -1).contiguous()
+    weights_of_colours = torch.from_numpy(images.LUMA).to(x).view(3, 1, 1)
+    return (x * weights_of_colours).sum(dim=1, keepdim=True).expand(-1, 3, -1, -1).contiguous()
 
 
 def resized(x: Tensor, shape: tuple[int, ...] | torch.Size) -> Tensor:

@@ -11,7 +11,6 @@ from annotated_types import Interval
 from diptych import tasks
 from diptych.errors import DataError
 from diptych.images import Picture
-from diptych.images.degradations import blurred
 from diptych.model.card import Card
 from diptych.options.controls import Control, Mask, Strength, controls_of
 from diptych.tasks.keeping import like, mixed, pasted
@@ -49,13 +48,33 @@ def blend(
 def inside(mask: np.ndarray, feather: int) -> np.ndarray:
     """From 0 at the edge of a mask `H W 1` of bool to 1 where it is so many pixels away: float32, 0 outside.
 
-    The borders of the picture are no edges.
+    The borders of the picture are no edges. Of a mask that is nowhere so deep, its deepest place has 1.
     """
     if not feather:
         return mask.astype(np.float32)
-    soft: np.ndarray = (2 * blurred(mask.astype(np.float32), feather / 2) - 1).clip(0, 1)
-    soft *= mask
-    return soft
+    deep = depths(mask[..., 0])[..., None]
+    share: np.ndarray = (deep / min(feather, float(deep.max()))).clip(0, 1)
+    return share
+
+
+def depths(mask: np.ndarray) -> np.ndarray:
+    """How many pixels away the nearest one outside of a mask `H W` of bool is, by steps to all eight neighbours.
+
+    The octagonal distance of Borgefors: Distance Transformations in Digital Images, CVGIP 1986, in two passes.
+    """
+    height, width = mask.shape
+    deep = np.where(mask, np.float32(height + width), np.float32(0))
+    columns, diagonal = np.arange(width, dtype=np.float32), np.float32(2**0.5)
+    for rows in (range(height), reversed(range(height))):
+        before = np.full(width, height + width, np.float32)
+        for row in rows:
+            line = np.minimum(deep[row], before + 1)
+            np.minimum(line[1:], before[:-1] + diagonal, out=line[1:])
+            np.minimum(line[:-1], before[1:] + diagonal, out=line[:-1])
+            line = np.minimum.accumulate(line - columns) + columns
+            line = np.minimum.accumulate((line + columns)[::-1])[::-1] - columns
+            deep[row] = before = line
+    return deep
 
 
 def blending(card: Card) -> dict[str, Control]:

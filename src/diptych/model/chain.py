@@ -8,6 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
+from torch import Tensor
+
 from diptych import images
 from diptych.errors import ConfigError
 from diptych.images import Picture
@@ -67,6 +69,12 @@ class Chain(Translator):
             part.tiling, part.snap_colours = self.tiling, self.snap_colours
             passed = part.stream(passed, part.checked(own), batch=batch)
         yield from passed
+
+    def batch(self, pictures: Tensor, **controls: Any) -> Tensor:
+        raise ConfigError(
+            "between the models of a chain are pictures, and no tensors: time its models, or halve their weights, "
+            "one by one"
+        )
 
     def differ(self, controls: Mapping[str, Any]) -> bool:
         own = zip(self.parts, self.own_controls(controls), strict=True)

@@ -12,18 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diptych.nn.blocks import Conv2d
 from diptych.nn.efficientnet import EfficientNetLite0
 from diptych.nn.ops.join import join
 from diptych.nn.perceptual import hold_constant
+from diptych.nn.smooth import mirrored
 from diptych.nn.style import adain
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, on a scale from 0 to 1
-
-
-def mirrored(inputs: int, outputs: int) -> Conv2d:
-    """A 3x3 convolution that sees the mirror image beyond the border."""
-    return Conv2d(inputs, outputs, 3, padding=1, padding_mode="reflect")
 
 
 class VGGEncoder(nn.Module):
@@ -52,7 +47,7 @@ class VGGEncoder(nn.Module):
 
     @torch.no_grad()
     def fill(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take the weights from those of torchvision's VGG-19. Raises KeyError for one that is missing."""
+        """Take the weights from those of the published VGG-19. Raises KeyError for one that is missing."""
         self.first.weight.copy_(torch.diag(1 / torch.tensor(DEVIATION)).view(3, 3, 1, 1))
         assert self.first.bias is not None
         self.first.bias.copy_(-torch.tensor(MEAN) / torch.tensor(DEVIATION))

@@ -13,22 +13,15 @@ from numpy.random import Generator
 
 from diptych import images
 from diptych.images import Picture
-from diptych.tasks.pairs import Pairs
+from diptych.tasks.pairs import OF_PHOTOS, Pairs
 from diptych.tasks.task import Sample, Sections
-
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-"""How much of each colour is in the lightness (ITU-R BT.601), as `images.match_channels` has it."""
 
 
 class Colorize(Pairs):
     """Grey photos to colour; learns from colour photos, and keeps the lightness of the user's picture."""
 
     alone = True
-    defaults: ClassVar[Sections] = {
-        "data": {"size": 192, "load": 256, "resize": "short", "enlarge": True},
-        "method": {"residual": True},
-        "train": {"images": 12000, "batch": 8},
-    }
+    defaults: ClassVar[Sections] = {**OF_PHOTOS, "method": {"residual": True}}
 
     def channels(self, source: int, target: int) -> tuple[int, int]:
         return 1, 3
@@ -52,7 +45,7 @@ def with_lightness(output: Picture, grey: Picture) -> Picture:
     """
     made = images.convert(output.array, "float32", output.limits)
     lightness = images.convert(grey.array, "float32", grey.limits)
-    chroma = made - (made @ LUMA)[..., None]
+    chroma = made - (made @ images.LUMA)[..., None]
     room = np.where(chroma > 0, 1 - lightness, lightness)
     most = np.divide(room, np.abs(chroma), out=np.ones_like(chroma), where=np.abs(chroma) > 1e-6)
     share = most.min(axis=2, keepdims=True).clip(0, 1)

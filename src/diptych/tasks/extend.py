@@ -17,7 +17,7 @@ from diptych import images
 from diptych.errors import ConfigError
 from diptych.images import Picture
 from diptych.tasks.keeping import like, masked, pasted, with_mask
-from diptych.tasks.pairs import Pairs
+from diptych.tasks.pairs import OF_PHOTOS, Pairs
 from diptych.tasks.task import Sample, Sections
 
 MOST = 0.25
@@ -42,11 +42,7 @@ class Extend(Pairs):
     """
 
     alone, keeps, in_parts = True, True, False
-    defaults: ClassVar[Sections] = {
-        "data": {"size": 192, "load": 256, "resize": "short", "enlarge": True},
-        "method": {"residual": True},
-        "train": {"images": 12000, "batch": 8},
-    }
+    defaults: ClassVar[Sections] = {**OF_PHOTOS, "method": {"residual": True}}
 
     def channels(self, source: int, target: int) -> tuple[int, int]:
         return source + 1, target

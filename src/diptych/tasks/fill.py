@@ -22,7 +22,7 @@ from diptych.images.filling import smooth_guess
 from diptych.images.lines import field
 from diptych.options.controls import Mask
 from diptych.tasks.keeping import like, masked, pasted, with_mask
-from diptych.tasks.pairs import Pairs
+from diptych.tasks.pairs import OF_PHOTOS, Pairs
 from diptych.tasks.task import Sample, Sections
 
 
@@ -34,11 +34,7 @@ class Fill(Pairs):
     """
 
     alone, keeps, in_parts = True, True, False
-    defaults: ClassVar[Sections] = {
-        "data": {"size": 192, "load": 256, "resize": "short", "enlarge": True},
-        "method": {"residual": True},
-        "train": {"images": 12000, "batch": 8},
-    }
+    defaults: ClassVar[Sections] = {**OF_PHOTOS, "method": {"residual": True}}
 
     def __init__(self, *, most: Annotated[float, Interval(gt=0, le=0.9)] = 0.4) -> None:
         self.most = most

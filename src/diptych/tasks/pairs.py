@@ -11,6 +11,12 @@ from diptych import images
 from diptych.images import Picture
 from diptych.tasks.task import Sample, Sections
 
+OF_PHOTOS: Sections = {
+    "data": {"size": 192, "load": 256, "resize": "short", "enlarge": True},
+    "train": {"images": 12000, "batch": 8},
+}
+"""What suits tasks that learn what photos show, from photos of any size."""
+
 
 class Pairs:
     """The source is given, the target is given; a translation keeps its source's format, and what is still true of it.

@@ -12,7 +12,7 @@ from numpy.random import Generator
 from diptych import images
 from diptych.images import Picture
 from diptych.images.lines import STYLES, drawn
-from diptych.tasks.pairs import Pairs
+from diptych.tasks.pairs import OF_PHOTOS, Pairs
 from diptych.tasks.task import Sample, Sections
 
 Lines = Literal["mixed", "canny", "soft", "strokes"]
@@ -25,10 +25,7 @@ class Sketch(Pairs):
     """
 
     alone, in_parts = True, False
-    defaults: ClassVar[Sections] = {
-        "data": {"size": 192, "load": 256, "resize": "short", "enlarge": True},
-        "train": {"images": 12000, "batch": 8},
-    }
+    defaults: ClassVar[Sections] = OF_PHOTOS
 
     def __init__(self, *, lines: Lines = "mixed") -> None:
         self.lines = lines

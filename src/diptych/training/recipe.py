@@ -111,8 +111,13 @@ class Recipe:
         chosen = {"method": method, "task": self.task, "data": self.data}
         return {**chosen, **{section: vars(options) for section, options in rest.items()}}
 
+    @property
+    def task_options(self) -> dict[str, Any]:
+        """Those of the task, without its name."""
+        return {name: value for name, value in self.task.items() if name != "name"}
+
     def make_task(self) -> Task:
-        return tasks.make(self.task["name"], {name: value for name, value in self.task.items() if name != "name"})
+        return tasks.make(self.task["name"], self.task_options)
 
 
 def sections(method: str, task: str = "pairs") -> dict[str, Callable[..., Any]]:

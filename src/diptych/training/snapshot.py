@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from diptych import images, metrics
-from diptych.data.dataset import PAIRS, Data, digest
+from diptych.data.dataset import PAIRS, Data
 from diptych.images import Picture
 from diptych.methods.method import directions, domains, inputs
 from diptych.metrics.interval import bootstrap
@@ -52,11 +52,11 @@ def translator(trainer: Trainer, recipe: Recipe, data: Data, scores: dict[str, A
     named = dict(zip(domains(trainer.method, len(sides)), sides, strict=True))
     card = Card(
         method=recipe.name, options=recipe.method, **between(named, directions(trainer.method, len(sides))),
-        task=recipe.task["name"], task_options={name: value for name, value in recipe.task.items() if name != "name"},
+        task=recipe.task["name"], task_options=recipe.task_options,
         images_seen=trainer.images_seen,
         data={"fingerprint": data.fingerprint, **learned_from(method_inputs, data), "kind": data.folder.kind,
               **{option: recipe.data[option] for option in ("instances", "maps", "texts") if recipe.data[option]},
-              **({"style": f"{data.style.name}, sha256 {digest(data.style)}"} if data.style else {}),
+              **({"style": f"{data.style.name}, sha256 {data.style_sha256}"} if data.style else {}),
               **({"ranges": set_ranges(data)} if recipe.data["ranges"] else {}),
               **({"axis": recipe.data["axis"]} if recipe.data["axis"] != "k" else {})},
         scores=scores,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from diptych.cli.data.maps import Maps, named
-from diptych.errors import ConfigError, printable
+from diptych.errors import ConfigError, DataError, printable
 
 if TYPE_CHECKING:
     from diptych.data.audit import Examination
@@ -63,6 +63,9 @@ def check(
     for path in (manifest, html):
         if path and not as_json:
             print(printable(f"written: {path}"))
+    if fix is None and (wrong := found.facts.wrong_ids):
+        more = f"; so are {len(wrong) - 1} more label maps" if len(wrong) > 1 else ""
+        raise DataError(f"{wrong[0].path} {wrong[0].what}{more}: training refuses it")
 
 
 def fixed(found: Examination, out: Path, link: bool, source: str | None, licence: str | None) -> dict[str, str]:

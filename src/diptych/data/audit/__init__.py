@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, ParamSpec
 
 from diptych import images
 from diptych.data.audit.advice import Facts
@@ -19,6 +20,7 @@ from diptych.data.recognising import recognise
 from diptych.errors import DataError
 
 __all__ = ["Audit", "Examination", "check", "examine"]
+P = ParamSpec("P")
 
 
 class Examination(NamedTuple):
@@ -27,37 +29,6 @@ class Examination(NamedTuple):
     folder: Folder
     audit: Audit
     facts: Facts
-
-
-def check(
-    root: Path | str | None = None,
-    *,
-    a: Path | str | None = None,
-    b: Path | str | None = None,
-    kind: str = "auto",
-    direction: str = "auto",
-    labels: str | None = None,
-    legend: str | None = None,
-    snap_colours: bool = False,
-    maps: Mapping[str, str] | None = None,
-    texts: bool = False,
-    groups: str | None = None,
-    limit_mp: float = images.LIMIT_MP,
-    progress: Progress | None = None,
-) -> Audit:
-    """Recognise a folder, or two (`a` and `b`), decode all pictures in threads, and sum up what was found.
-
-    `direction` (photo2label) chooses two of several domains; `progress(done, total)` is called after every picture or
-    pair.
-    labels: the side whose pictures are label maps; legend, snap_colours, maps, texts, groups: as for training. Pairs
-    without their map or text are named and left out.
-    Raises DataError when no picture can be used or the direction names no sides, ConfigError for an unknown kind, and
-    for groups that are found in no name.
-    """
-    return examine(
-        root, a=a, b=b, kind=kind, direction=direction, labels=labels, legend=legend, snap_colours=snap_colours,
-        maps=maps, texts=texts, groups=groups, limit_mp=limit_mp, progress=progress,
-    ).audit  # fmt: skip
 
 
 def examine(
@@ -76,7 +47,15 @@ def examine(
     limit_mp: float = images.LIMIT_MP,
     progress: Progress | None = None,
 ) -> Examination:
-    """The same, with the folder that was found."""
+    """Recognise a folder, or two (`a` and `b`), decode all pictures in threads, and sum up what was found.
+
+    `direction` (photo2label) chooses two of several domains; `progress(done, total)` is called after every picture or
+    pair.
+    labels: the side whose pictures are label maps; legend, snap_colours, maps, texts, groups: as for training. Pairs
+    without their map or text, and those whose label map does not keep to the legend, are named and left out.
+    Raises DataError when no picture can be used or the direction names no sides, ConfigError for an unknown kind, and
+    for groups that are found in no name.
+    """
     folder = recognise(
         root, a=a, b=b, kind=kind, direction=direction, labels=labels, maps=maps, texts=texts, limit_mp=limit_mp,
         complete=False,
@@ -91,6 +70,18 @@ def examine(
         raise DataError(f"{folder.place}: none of its pictures can be used: {first.path.name} {first.what}")
     sight = _of(folder, sight)  # not partners of damaged ones
     return Examination(folder, *audited(Examined(folder, sight, looked, tuple(wrong), grouped)))
+
+
+def _audit_of(examine: Callable[P, Examination]) -> Callable[P, Audit]:
+    @wraps(examine)
+    def audit(*args: P.args, **options: P.kwargs) -> Audit:
+        return examine(*args, **options).audit
+
+    return audit
+
+
+check = _audit_of(examine)
+"""`examine`, of which it gives the audit alone."""
 
 
 def _label_maps(folder: Folder, legend: str | None, snap: bool, limit_mp: float) -> tuple[Survey | None, list[Fault]]:
