@@ -19,6 +19,7 @@ from models import model, picture
 from test_engine import running
 
 from diptych import images
+from diptych.errors import ModelError
 from diptych.serve.api.app import build_app
 from diptych.serve.api.middleware import Rules
 from diptych.serve.engine import Engine, pool, worker_process
@@ -230,6 +231,27 @@ def test_a_worker_that_says_what_none_says_is_taken_for_lost(tmp_path: Path, sai
             worker.ask = ask  # type: ignore[method-assign]
             assert (await engine.translate("pix2pix", picture(), deadline=60)).data
             assert pid not in engine.status().workers
+
+    asyncio.run(check())
+
+
+def test_a_worker_that_is_ready_when_all_are_ended_ends_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine({"houses": model(tmp_path / "houses")}, place=tmp_path / "server")
+    start = worker_process.Handle.start
+
+    async def ended_at_once(self: worker_process.Handle) -> worker_process.Known:
+        known = await start(self)
+        if self in engine.pool.workers:
+            await engine.stop(0)
+        return known
+
+    monkeypatch.setattr(worker_process.Handle, "start", ended_at_once)
+
+    async def check() -> None:
+        with pytest.raises(ModelError, match="a worker ended"):
+            await engine.start()
 
     asyncio.run(check())
 

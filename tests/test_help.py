@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import pytest
+import typer
 from commands import diptych
+from typer.main import get_command
 
-from diptych import __version__
+from diptych import __version__, cli
 
-ALONE = "train translate stylize evaluate export bench serve verify methods options info card convert weights doctor"
-COMMANDS = [*((name,) for name in ALONE.split()), ("data", "check"), ("data", "samples")]
+ALONE = (
+    "train translate stylize chain evaluate export bench serve verify methods tasks options info card convert "
+    "weights recommend doctor"
+)
+OF_DATA = "check split prepare download samples"
+COMMANDS = [*((name,) for name in ALONE.split()), *(("data", name) for name in OF_DATA.split()), ("models", "pack")]
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
@@ -26,6 +32,18 @@ def test_what_is_no_command_yet_lists_the_commands(arguments: tuple[str, ...]) -
     assert said.code == 0
     assert "check" in said.out if "data" in arguments else "translate" in said.out
     assert said.err == ""
+
+
+def test_a_program_that_runs_commands_again_and_again_has_them_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[typer.Typer] = []
+    monkeypatch.setattr(cli, "get_command", lambda app: (seen.append(app), get_command(app))[1])
+    counts = []
+    for _ in range(3):
+        seen.clear()
+        assert diptych("--version").code == 0
+        apps = [app for whole in seen for app in (whole, *(group.typer_instance for group in whole.registered_groups))]
+        counts.append([len(app.registered_commands) for app in apps if app])
+    assert counts[0] == counts[1] == counts[2]
 
 
 def test_the_version_is_said() -> None:

@@ -10,16 +10,15 @@ from diptych.cli.data.prepare import prepare
 from diptych.cli.data.samples import samples
 from diptych.cli.data.split import split
 
-data = typer.Typer(rich_markup_mode=None)
-
 
 def register(app: typer.Typer) -> None:
+    data = typer.Typer(rich_markup_mode=None)
+    data.callback(invoke_without_command=True)(begin)
     for command in (check, split, prepare, download, samples):
         data.command()(command)
     app.add_typer(data, name="data")
 
 
-@data.callback(invoke_without_command=True)
 def begin(context: typer.Context) -> None:
     """Check folders of pictures and bring them into shape, make sample pictures."""
     if context.invoked_subcommand is None:

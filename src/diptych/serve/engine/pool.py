@@ -70,6 +70,8 @@ class Pool:
         self.workers.append(worker)
         try:
             known = await worker.start()
+            if worker not in self.workers:  # it was let go meanwhile
+                raise WorkerLost
         except BaseException:
             self.remove(worker)
             await worker.end(0)

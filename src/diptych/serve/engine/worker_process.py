@@ -8,7 +8,6 @@ import socket
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing.context import ForkServerContext
@@ -69,7 +68,8 @@ class Handle:
         self.writer: asyncio.StreamWriter | None = None
         self.listening: asyncio.Task[None] | None = None
         self.asked: deque[asyncio.Future[Message]] = deque()
-        self.gone = False
+        self.gone = self.closed = False
+        self.ending = asyncio.Lock()
         self.ours, self.theirs = socket.socketpair()
         self.process = forkserver_context().Process(target=work, args=(self.theirs, plan), daemon=True)
 
@@ -165,22 +165,26 @@ class Handle:
             raise WorkerLost from None
 
     def kill(self) -> None:
-        with suppress(ValueError):  # it has been closed
-            if self.process.pid is not None:
-                self.process.kill()
+        if not self.closed and self.process.pid is not None:
+            self.process.kill()
 
     async def end(self, grace: float) -> None:
-        """Let the process end by itself, as it does when the connection is closed, or kill it after `grace` seconds."""
+        """Let the process end by itself, as it does when the connection is closed, or kill it after `grace` seconds.
+
+        Whoever asks for it while it ends waits for that, as the server that stops does while it still starts.
+        """
         if self.listening:
             self.listening.cancel()
         (self.writer or self.ours).close()
-        if self.process.pid is None:  # it never began
-            return
-        await asyncio.to_thread(self.process.join, grace)
-        if self.process.is_alive():
-            self.process.kill()
-            await asyncio.to_thread(self.process.join)
-        self.process.close()
+        async with self.ending:
+            if self.closed or self.process.pid is None:  # it never began
+                return
+            await asyncio.to_thread(self.process.join, grace)
+            if self.process.is_alive():
+                self.process.kill()
+                await asyncio.to_thread(self.process.join)
+            self.process.close()
+            self.closed = True
 
 
 def outcome(message: Mapping[str, Any], blobs: Sequence[bytes]) -> Outcome:
