@@ -11,6 +11,7 @@ from unittest.mock import patch
 import pytest
 
 from diptych.cli import main
+from diptych.options import plugins
 
 
 class Said(NamedTuple):
@@ -22,9 +23,10 @@ class Said(NamedTuple):
 
 
 def diptych(*arguments: object) -> Said:
-    """Run `diptych ARGUMENTS...` in this process."""
+    """Run `diptych ARGUMENTS...` in this process, which forgets the plugins that it names."""
     out, err = io.StringIO(), io.StringIO()
     argv = patch.object(sys, "argv", ["diptych", *map(str, arguments)])
-    with argv, redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as left:
+    own = patch.object(plugins, "plugins", [*plugins.plugins])
+    with own, argv, redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as left:
         main()
     return Said(int(left.value.code or 0), out.getvalue(), err.getvalue())
