@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import clips
 import numpy as np
@@ -15,7 +17,8 @@ from test_photo_tasks import translator
 
 from diptych import Translator, images
 from diptych.errors import ConfigError, ModelError
-from diptych.export import export_model
+from diptych.export import Report, export_model, open_exported
+from diptych.export.acceleration import open_translator
 from diptych.inference.tiff import translate_large
 from diptych.inference.video import translate_video
 from diptych.methods import find
@@ -119,6 +122,85 @@ def test_models_that_do_not_fit_are_refused_by_name(second: Domain, message: str
     assert message in said.err
 
 
+@pytest.fixture(scope="module")
+def exported(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("exported") / "old.json"
+    said = diptych("export", made, "--to", "openvino", "--out", file)
+    assert said.code == 0, said.err
+    assert "old-1.xml, old-2.xml, old-1.xml.parity.json" in said.out
+    return file
+
+
+def test_exported_it_gives_what_the_folder_gives(exported: Path, made: Path, parts: list[Path], tmp_path: Path) -> None:
+    picture = noise(40, 48, 1)
+    expected = after_another(parts, picture)
+    source = save(tmp_path / "a.png", picture)
+    said = diptych("translate", exported, source, "--out", tmp_path / "b.png")
+    assert said.code == 0, said.err
+    assert np.abs(images.read(tmp_path / "b.png").array.astype(int) - expected).max() <= 1
+    assert Translator.load(made).version == open_exported(exported).version
+
+
+def test_it_is_served_in_another_runtime(
+    exported: Path, made: Path, parts: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+
+    def export(translator: Translator, runtime: str, place: Path, controls: dict[str, Any]) -> None:
+        asked.append(place)
+        shutil.copytree(exported.parent, place.parent)
+        shutil.copy(exported, place)
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("diptych.export.acceleration.export_model", export)  # which takes seconds, and has been tried
+    picture = noise(40, 48, 1)
+    for _ in range(2):  # made, and found
+        model = open_translator(made, "openvino")
+        assert np.abs(model(picture).array.astype(int) - after_another(parts, picture)).max() <= 1
+    assert [place.suffix for place in asked] == [".json"]
+
+
+def test_exported_files_that_do_not_belong_together_are_refused(exported: Path, tmp_path: Path) -> None:
+    def copied(name: str) -> Path:
+        return shutil.copytree(exported.parent, tmp_path / name) / exported.name
+
+    missing = copied("missing")
+    missing.with_name("old-2.xml").unlink()
+    swapped = copied("swapped")
+    shutil.copy(swapped.with_name("old-1.xml"), swapped.with_name("old-2.xml"))
+    shutil.copy(swapped.with_name("old-1.bin"), swapped.with_name("old-2.bin"))
+    astray = copied("astray")
+    astray.write_text(astray.read_text().replace('"old-1.xml"', '"../missing/old-1.xml"'))
+    other = copied("other")
+    other.write_text('{"a": 1}')
+    for file, words in {
+        missing: "old-2.xml is missing",
+        swapped: "old-2.xml is not the one that the chain was made with",
+        astray: "is not a file beside it",
+        other: "is no exported chain",
+        tmp_path / "none.json": "cannot be read",
+    }.items():
+        said = diptych("translate", file, tmp_path / "a.png", "--out", tmp_path / "b.png")
+        assert said.code == 2
+        assert words in said.err
+
+
+def test_an_export_that_fails_leaves_no_file(
+    exported: Path, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def second_fails(part: Translator, runtime: str, place: Path, controls: dict[str, Any]) -> Report:
+        if place.stem.endswith("-2"):
+            raise ModelError("no")
+        for name in (place.name, f"{place.stem}.bin", f"{place.name}.parity.json"):
+            shutil.copy(exported.parent / name, place.with_name(name))
+        return Report(place.name, "", runtime, {}, [], 1.0)
+
+    monkeypatch.setattr("diptych.export.chains.export_graph", second_fails)
+    with pytest.raises(ModelError, match="no"):
+        export_model(Translator.load(made), "openvino", tmp_path / "old.json", {})
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_a_chain_is_not_for_is_said(made: Path, parts: list[Path], tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="two models or more"):
         chain(parts[:1], tmp_path / "a")
@@ -131,7 +213,7 @@ def test_what_a_chain_is_not_for_is_said(made: Path, parts: list[Path], tmp_path
         said = diptych(*command)
         assert said.code == 2, said.out
         assert "one by one" in said.err
-    with pytest.raises(ConfigError, match="exported model by model"):
+    with pytest.raises(ConfigError, match=r"several files, and the one that names them ends in \.json"):
         export_model(model, "onnx", tmp_path / "m.onnx", {})
     large = save(tmp_path / "large.tif", noise(40, 48, 1))
     with pytest.raises(ConfigError, match="looks at the whole of a picture"):

@@ -65,9 +65,9 @@ def test_every_method_gives_the_same_in_both_runtimes(
         programs[:] = programs or [trace(*given)]
         return copy.deepcopy(programs[0])
 
-    monkeypatch.setattr("diptych.export.trace", once)
+    monkeypatch.setattr("diptych.export.writing.trace", once)
     for runtime, file in (("onnx", "m.onnx"), ("openvino", "m.xml")):
-        report = export_model(made, runtime, tmp_path / file, {})
+        (report,) = export_model(made, runtime, tmp_path / file, {})
         assert max(one.largest for one in report.sizes) <= 1e-4
         assert len({one.size for one in report.sizes}) == 2
         there = open_exported(tmp_path / file)
@@ -117,7 +117,7 @@ def test_a_wrong_export_is_said_and_leaves_nothing(tmp_path: Path, monkeypatch: 
     assert (wrong.code, "onnx and openvino" in wrong.err) == (2, True)
     named = diptych("export", folder, "--out", tmp_path / "m.pb")
     assert (named.code, ".onnx" in named.err) == (2, True)
-    monkeypatch.setattr("diptych.export.CLOSE", -1.0)
+    monkeypatch.setattr("diptych.export.writing.CLOSE", -1.0)
     with pytest.raises(ModelError, match="away from its origin"):
         export_model(Translator.load(folder), "onnx", tmp_path / "m.onnx", {})
     assert [path.name for path in tmp_path.iterdir()] == ["model"]

@@ -20,7 +20,9 @@ def export(
     model: Model,
     arguments: Annotated[list[str] | None, typer.Argument(metavar="[--CONTROL VALUE]...")] = None,
     to: Annotated[str, typer.Option(help="The runtime: onnx or openvino.")] = "onnx",
-    out: Annotated[Path | None, typer.Option(help="The file; by default named as the model, .onnx or .xml.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The file; by default named as the model, .onnx or .xml; of a chain .json.")
+    ] = None,
     domain: Annotated[str | None, typer.Option(help="To translate to, of a model that works both ways.")] = None,
 ) -> None:
     """Write a model as one graph for another runtime, and try how near it is: `diptych translate FILE ...` runs it.
@@ -28,7 +30,7 @@ def export(
     Controls are fixed at what is given here, as in --style dog.jpg; --seed stays free.
     """
     from diptych.errors import ConfigError
-    from diptych.export import FORMATS, export_model, parity_file
+    from diptych.export import FORMATS, export_model, parity_file, place_for
     from diptych.model.translator import Translator
 
     if to not in FORMATS:
@@ -36,11 +38,14 @@ def export(
     words = sort_out_controls(arguments or [])
     place = model.resolve()
     name = place.parent.name if (place.parent / "recipe.yaml").exists() else place.name
-    file = out or Path(f"{name}{FORMATS[to].suffix}")
     translator = Translator.load(model, device="cpu")
-    report = export_model(translator, to, file, {**read_arguments(translator.controls, words), "to": domain})
-    print(report.to_text())
-    print(f"written: {file}, and {parity_file(file).name} beside it")
+    file = out or place_for(translator.card, to, Path(name))
+    reports = export_model(translator, to, file, {**read_arguments(translator.controls, words), "to": domain})
+    beside = [parity_file(Path(report.file)).name for report in reports]
+    if translator.card.parts:
+        beside = [*(report.file for report in reports), *beside]
+    print("\n\n".join(report.to_text() for report in reports))
+    print(f"written: {file}, and beside it {', '.join(beside)}")
 
 
 def bench(

@@ -18,14 +18,14 @@ UNTOUCHED, TRANSFER, HALVES = "untouched", "colour transfer", "real halves"
 
 MEANING = {
     UNTOUCHED: "the source itself taken as the answer: to be beaten",
-    TRANSFER: "each source with the mean and protocol deviation per channel of the training targets (Reinhard et al. "
+    TRANSFER: "each source with the mean and standard deviation per channel of the training targets (Reinhard et al. "
     "2001, in the pictures' own channels, as RGB): to be beaten",
     HALVES: "real pictures beside other real ones: not to be beaten, but by chance",
 }
 
 
 class Colours(NamedTuple):
-    """Mean and protocol deviation of each channel: shape `(C,)`."""
+    """Mean and standard deviation of each channel: shape `(C,)`."""
 
     mean: np.ndarray
     deviation: np.ndarray

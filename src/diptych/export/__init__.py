@@ -1,111 +1,52 @@
-"""Models for other runtimes: a graph in one file, and how far it is from the model it was made of."""
+"""Models for other runtimes: a graph in one file, and how far it is from the model it was made of.
+
+A chain is a file for each of its models, and one that names them.
+"""
 
 from __future__ import annotations
 
-import copy
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from diptych.errors import ConfigError, ModelError
-from diptych.export.comparing import Difference, compare
-from diptych.export.formats import FORMATS, LARGEST, format_of
-from diptych.export.graph import trace
-from diptych.export.running import Info, one_way, open_exported
+from diptych.export.chains import CHAINED, export_chain, is_chain, open_chain, read_chain
+from diptych.export.formats import FORMATS, format_of
+from diptych.export.running import open_graph
+from diptych.export.writing import Report, export_graph, parity_file
+from diptych.model.card import Card
+from diptych.model.chain import Chain
 from diptych.model.translator import Translator
-from diptych.runtime.memory import size
-from diptych.storage.files import storing, write_text
 
-__all__ = ["FORMATS", "Report", "export_model", "format_of", "open_exported"]
-
-CLOSE = 1e-4
-"""How far an exported model may be from its origin, of values in [-1, 1]."""
+__all__ = ["FORMATS", "Report", "export_model", "open_exported", "parity_file", "place_for", "runtime_of"]
 
 
-@dataclass(frozen=True)
-class Report:
-    """How near an exported model is to its origin.
-
-    sizes: what was found at each size. time: of a picture, that of the model with torch in float32 being 1.
-    """
-
-    file: str
-    model: str
-    runtime: str
-    controls: dict[str, Any]
-    sizes: list[Difference]
-    time: float
-
-    def to_text(self) -> str:
-        head = f"{'size':>11}  {'largest':>9}  {'mean':>9}  lpips"
-        rows = [f"{one.size:>11}  {one.largest:9.1e}  {one.mean:9.1e}  {one.lpips}" for one in self.sizes]
-        return "\n".join(
-            [f"{self.file}, for {self.runtime}", head, *rows, f"time for a picture, torch 1: {self.time:.2f}"]
-        )
-
-
-def export_model(translator: Translator, runtime: str, place: Path, controls: Mapping[str, Any]) -> Report:
+def export_model(translator: Translator, runtime: str, place: Path, controls: Mapping[str, Any]) -> list[Report]:
     """Write a loaded model for another runtime, try it on pictures of two sizes, and write what was found beside it.
 
-    runtime: a name in `FORMATS`. controls: what the file will always do, but for `seed`, which stays free. Raises
-    ConfigError for other names, ModelError where the method cannot be exported or where the file would give other
-    pictures; then nothing is written.
+    runtime: a name in `FORMATS`. place: as `place_for` names it. controls: what the file will always do, but for
+    `seed`, which stays free. Gives a report for each graph. Raises ConfigError for other names, ModelError where the
+    method cannot be exported or where the file would give other pictures; then nothing is written.
     """
-    if translator.card.parts:
-        raise ConfigError("a chain is exported model by model: between them are their tasks, which no runtime has")
-    if runtime not in FORMATS:
-        raise ConfigError(f"there is no runtime {runtime!r} to export to: there are {', '.join(FORMATS)}")
-    form = FORMATS[runtime]
-    if place.suffix.lower() != form.suffix:
-        raise ConfigError(f"{place}: a file for {runtime} ends in {form.suffix}")
-    checked, known = translator.checked(controls), translator.controls
-    given = translator.of_method(checked)
-    to = translator.ends(controls.get("to"))[1].name
-    method = copy.deepcopy(translator.method).cpu()
-    method.fold_weights()
-    weight = sum(tensor.nbytes for tensor in method.state_dict().values())
-    if weight > LARGEST:
-        raise ModelError(f"the model has {size(weight)} of weights, and one file holds {size(LARGEST)}")
-    given = {name: value.cpu() if isinstance(value, torch.Tensor) else value for name, value in given.items()}
-    channels = translator.given_ends(to)[0].channels
-    program = trace(method, given, sizes_for(method.size_multiple), channels)
-    card = one_way(translator.card, to)
-    pictures = {name: tuple(value.shape) for name, value in given.items() if isinstance(value, torch.Tensor)}
-    words = {name: value for name, value in given.items() if name not in pictures}
-    fixed = {name: value for name, value in words.items() if not known[name].numbers_answers}
-    info = Info(
-        card=card.model_dump(mode="json"), version=translator.version, controls=fixed,
-        pictures=pictures,
-    )  # fmt: skip
-    with storing(place):
-        place.parent.mkdir(parents=True, exist_ok=True)
-    form.write(program, info.model_dump_json(), place)
-    try:
-        found, time = compare(translator, checked, open_exported(place), sizes_for(method.size_multiple))
-        if (worst := max(one.largest for one in found)) > CLOSE:
-            raise ModelError(f"the exported model is {worst:.1e} away from its origin, more than {CLOSE:.0e}")
-    except BaseException:
-        for suffix in (form.suffix, ".bin"):
-            place.with_suffix(suffix).unlink(missing_ok=True)
-        raise
-    shown = {**fixed, **dict.fromkeys(pictures, "a picture")}
-    packages = ", ".join(f"{name} {version(name)}" for name in form.packages)
-    report = Report(place.name, translator.version, packages, shown, found, time)
-    write_text(parity_file(place), json.dumps(asdict(report), indent=2) + "\n")
-    return report
+    if isinstance(translator, Chain):
+        return export_chain(translator, runtime, place, controls)
+    return [export_graph(translator, runtime, place, controls)]
 
 
-def parity_file(place: Path) -> Path:
-    """Where it is written how near an exported file is to its origin."""
-    return place.with_name(f"{place.name}.parity.json")
+def open_exported(path: Path, *, bf16: bool = False, snap_colours: bool = False) -> Translator:
+    """The translator in a file that `export_model` made; nothing in it is executed but its graphs.
+
+    Raises ModelError for a file that is damaged, changed or another's, ConfigError where its runtime is not installed.
+    """
+    return (open_chain if is_chain(path) else open_graph)(path, bf16=bf16, snap_colours=snap_colours)
 
 
-def sizes_for(size_multiple: int) -> list[tuple[int, int]]:
-    """Two heights and widths, no two of them alike, of which networks take multiples."""
-    unit = max(size_multiple, 32)
-    return [(3 * unit, 4 * unit), (5 * unit, 2 * unit)]
+def place_for(card: Card, runtime: str, stem: Path) -> Path:
+    """What a model's file for a runtime is called: `stem` with the ending that it has."""
+    return stem.with_name(f"{stem.name}{CHAINED if card.parts else FORMATS[runtime].suffix}")
+
+
+def runtime_of(path: Path) -> str | None:
+    """Which runtime an exported file is for; None of what is none. Raises ModelError for one that is damaged."""
+    if is_chain(path):
+        return read_chain(path).runtime
+    return next((name for name, one in FORMATS.items() if one is format_of(path)), None)

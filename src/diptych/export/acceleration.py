@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 
 from diptych.errors import ConfigError, DiptychError, ModelError
-from diptych.export import FORMATS, export_model, format_of, open_exported
+from diptych.export import export_model, open_exported, place_for, runtime_of
 from diptych.export.comparing import interleaved, scene
-from diptych.model.folder import read_version
+from diptych.model.folder import opened, version_of
 from diptych.model.translator import Translator
 from diptych.runtime.arithmetic import Convolutions, best_rate
 from diptych.runtime.speed import Speed
@@ -54,8 +54,8 @@ def open_translator(
     cache. Raises ModelError, or ConfigError for an acceleration that is not known or not of this file.
     """
     chosen = find(acceleration)
-    if form := format_of(path):
-        fits = not (chosen.speed.compile or (chosen.runtime and FORMATS[chosen.runtime] is not form))
+    if runtime := runtime_of(path):
+        fits = not chosen.speed.compile and chosen.runtime in (None, runtime)
         if not fits:
             raise ConfigError(f"{path} is exported: it runs plain or in bf16, not as {acceleration}")
         return open_exported(path, bf16=chosen.bf16, snap_colours=snap_colours)
@@ -66,7 +66,8 @@ def open_translator(
 
 def exported_copy(path: Path, runtime: str) -> Path:
     """The file for `runtime` in the user's cache, made if this version of the model has none there."""
-    place = user_cache("exported") / f"{read_version(path)}{FORMATS[runtime].suffix}"
+    _, files, card = opened(path)
+    place = place_for(card, runtime, user_cache("exported") / version_of(files))
     try:
         open_exported(place)
     except ModelError:

@@ -46,7 +46,7 @@ class Info(BaseModel):
 class Exported(Method):
     """A method without weights, whose `translate` runs a graph. `seed` is all that its user has left to say."""
 
-    def to(self, *args: Any, **kwargs: Any) -> Exported:
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Exported:
         """Nothing to move: the weights are the runtime's."""
         return self
 
@@ -93,14 +93,11 @@ def one_way(card: Card, to: str | None = None) -> Card:
     return card.model_copy(update={"directions": [(source.name, target.name)]})
 
 
-def open_exported(path: Path, *, bf16: bool = False, snap_colours: bool = False) -> Translator:
-    """The translator in a file that `export_model` made; nothing in it is executed but its graph.
-
-    Raises ModelError for a file that is damaged, changed or another's, ConfigError where its runtime is not installed.
-    """
+def open_graph(path: Path, *, bf16: bool = False, snap_colours: bool = False) -> Translator:
+    """The translator in the file of one graph. Raises as `open_exported` does."""
     form = format_of(path)
     if form is None or not path.is_file():
-        raise ModelError(f"{path} is no exported model: name a file ending in .onnx or .xml")
+        raise ModelError(f"{path} is no exported model: name a file ending in .onnx, .xml or, of a chain, .json")
     message, model = form.read(path)
     try:
         info = Info.model_validate_json(message)
