@@ -37,8 +37,8 @@ def _doubled(values: np.ndarray) -> np.ndarray:
     """Twice as high and wide, by linear interpolation."""
     for axis in (0, 1):
         size = values.shape[axis]
-        before = values.take(np.arange(size - 1).clip(0) if size == 1 else [0, *range(size - 1)], axis)
-        behind = values.take([*range(1, size), size - 1], axis)
+        before = values.take(np.arange(-1, size - 1).clip(min=0), axis)
+        behind = values.take(np.arange(1, size + 1).clip(max=size - 1), axis)
         both = np.stack([0.75 * values + 0.25 * before, 0.75 * values + 0.25 * behind], axis=axis + 1)
         values = both.reshape(*values.shape[:axis], 2 * size, *values.shape[axis + 1 :])
     return values
