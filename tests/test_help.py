@@ -10,7 +10,7 @@ from typer.main import get_command
 from diptych import __version__, cli
 
 ALONE = (
-    "train translate stylize chain evaluate export bench serve verify methods tasks options info card convert "
+    "train translate stylize chain evaluate compare export bench serve verify methods tasks options info card convert "
     "weights recommend doctor"
 )
 OF_DATA = "check split prepare download samples"

@@ -36,6 +36,7 @@ def main() -> None:
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # what MPS lacks the processor does, and torch says so
     from diptych.cli import (
         chain,
+        compare,
         data,
         doctor,
         evaluate,
@@ -63,6 +64,7 @@ def main() -> None:
         stylize,
         chain,
         evaluate,
+        compare,
         export,
         serve,
         provenance,

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from diptych.cli.options import Bf16, Compile, Device, LimitMp, Model, Snap, load
-from diptych.errors import printable, printable_lines
+from diptych.cli.progress import counting
+from diptych.errors import ConfigError, printable, printable_lines
 
 Size = Annotated[
     str | None, typer.Option(help="Bring all pictures to this size before: 256, or 320x256 (width x height).")
@@ -19,6 +20,11 @@ Reader = Annotated[
 ]
 Metrics = Annotated[
     list[str] | None, typer.Option(help="A further score of pairs, as my_lab.mymetric with --plugin; repeatable.")
+]
+
+
+Called = Annotated[
+    str, typer.Option("--named", help="Of a folder of results: what that of a source is called, as {name}_fake_B.")
 ]
 
 
@@ -43,6 +49,7 @@ def evaluate(
     limit_mp: LimitMp = 50.0,
     reader: Reader = None,
     metric: Metrics = None,
+    called: Called = "{name}",
     snap_colours: Snap = False,
     device: Device = "auto",
     bf16: Bf16 = False,
@@ -50,35 +57,33 @@ def evaluate(
 ) -> None:
     """Score a model on pictures it has never seen, with 95 % intervals, and write a report.
 
-    Pairs are compared one by one; without pairs, the outputs with the real pictures as two sets.
+    Pairs are compared one by one; without pairs, the outputs with the real pictures as two sets. In the place of MODEL
+    may be a folder of what another program made of the same sources.
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from diptych.evaluation.command import evaluate_folder
+    from diptych.evaluation.command import evaluate_folder, evaluate_results
+    from diptych.evaluation.results import Results, holds_results
     from diptych.options.recipes import named, read_recipe
-    from diptych.runtime.threads import Threads
     from diptych.training.log import records
 
     is_run = (recipe := model / "recipe.yaml").exists()
     trained_on: Any = read_recipe(recipe).get("data") if is_run else None
     if named(trained_on):  # a run's data are read as they were in its training
         snap_colours = snap_colours or bool(trained_on.get("snap_colours"))
-    translator = load(model, device, bf16, compile, snap_colours)
-    reading = load(reader, device, bf16, compile, snap_colours) if reader else None
     place = out or (model if is_run else Path(f"{model.resolve().name}-evaluation"))
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("evaluating", total=None)
-        threads = Threads()
-
-        def report(done: int) -> None:
-            progress.update(task, completed=done)
-            threads.look()
-
-        evaluation, page = evaluate_folder(
-            translator, data, a=a, b=b, split=split, to=to, samples=samples, direction=direction, kind=kind,
-            size=size, limit=limit, limit_mp=limit_mp, out=place, log=records(model), reader=reading,
-            metrics=metric or (), progress=report,
-        )  # fmt: skip
+    shared: dict[str, Any] = {
+        "a": a, "b": b, "split": split, "direction": direction, "kind": kind, "size": size, "limit": limit,
+        "limit_mp": limit_mp, "out": place, "metrics": metric or (),
+    }  # fmt: skip
+    with counting("evaluating") as report:
+        if holds_results(model):
+            if given := [name for name, one in {"to": to, "reader": reader, "samples": samples > 1}.items() if one]:
+                raise ConfigError(f"--{given[0]} is for a model, and {model} is a folder of results: leave it out")
+            evaluation, page = evaluate_results(Results(model, called), data, progress=report, **shared)
+        else:
+            translator = load(model, device, bf16, compile, snap_colours)
+            reading = load(reader, device, bf16, compile, snap_colours) if reader else None
+            evaluation, page = evaluate_folder(
+                translator, data, to=to, samples=samples, log=records(model), reader=reading, progress=report, **shared
+            )
     message = f"{printable_lines(evaluation.to_text())}\nreport: {printable(page)}"
     print(json.dumps(evaluation.to_dict(), indent=2) if as_json else message)

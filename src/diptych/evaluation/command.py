@@ -17,6 +17,7 @@ from diptych.evaluation.evaluate import USUAL, Evaluation, baseline, evaluate, j
 from diptych.evaluation.examples import Example, examples, set_examples
 from diptych.evaluation.labels import evaluate_labels, read_back
 from diptych.evaluation.report import write_report
+from diptych.evaluation.results import Results
 from diptych.evaluation.sets import ARTEFACTS, OUTPUT, REAL, FeatureStore, compared, evaluate_sets
 from diptych.images import LIMIT_MP, Picture
 from diptych.metrics.sets import find as find_sets
@@ -76,6 +77,12 @@ def open_for(
     if not opened:
         raise faults[ways[0] if maps else direction or "a2b"]
     return max(opened, key=lambda data: agreement(data, sides, pairs))
+
+
+def open_as_it_is(**options: Any) -> Data:
+    """The pictures of a folder for no certain model. options: of `open_data`; those that are None are not given."""
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    return open_data(**given, val=0, enlarge=True)
 
 
 def set_ranges(translator: Translator, turned: bool) -> dict[str, list[float]]:
@@ -142,16 +149,14 @@ def evaluate_folder(
     to = to or implied(translator, data)
     sides = translator.ends(to, of=data.names[0])
     check(data, split, sides)
-    if metrics and (data.legends[1] or not data.items(split)):
-        raise ConfigError(f"{', '.join(metrics)}: such scores compare photos in pairs, and the {split} split has none")
+    refuse_metrics(metrics, data, split)
     options: dict[str, Any] = {"controls": {"to": to} if to else {}, "answers": samples}
     evaluation = score(translator, data, split, limit=limit, progress=progress, metrics=metrics, **options)
     if reader:
         read = read_back(translator, reader, data, split, limit=limit, controls=options["controls"])
         evaluation = joined(read, evaluation)
     evaluation = replace(evaluation, precision=translator.precision)
-    if unread := [note for note in dict.fromkeys(data.notes) if note.startswith("left out")]:
-        evaluation.left_out["pictures"] = "; ".join(unread)
+    note_unread(evaluation, data)
     source, target = (side.name for side in sides)
     shown = look(translator, data, evaluation, names=(source, target), **options)
     card = translator.card
@@ -159,6 +164,52 @@ def evaluate_folder(
     facts = card.model_dump(exclude={"scores"})
     page = write_report(out, evaluation, shown, title=title, names=(source, target), card=facts, log=log or [])
     return evaluation, page
+
+
+def evaluate_results(
+    results: Results,
+    folder: str | None = None,
+    *,
+    out: Path,
+    a: str | None = None,
+    b: str | None = None,
+    split: str = "test",
+    direction: str | None = None,
+    kind: str | None = None,
+    size: int | str | None = None,
+    limit: int | None = None,
+    limit_mp: float = LIMIT_MP,
+    metrics: Sequence[str] = (),
+    progress: Callable[[int], None] | None = None,
+) -> tuple[Evaluation, Path]:
+    """Score what another program made of one split of `folder`, or of `a` and `b`, as `evaluate_folder` does a model.
+
+    Raises DataError where a source has no result, ConfigError as there.
+    """
+    data = open_as_it_is(folder=folder, a=a, b=b, direction=direction, kind=kind, limit_mp=limit_mp)
+    data.shown = None if size is None else parse_size(size)
+    refuse_empty(data, split)
+    refuse_metrics(metrics, data, split)
+    results.fit(data, [item.name for item in islice(data.items(split) or data.singles(split)[0], limit)])
+    options: dict[str, Any] = {"controls": {}, "answers": 1}
+    evaluation = score(results, data, split, limit=limit, progress=progress, metrics=metrics, **options)
+    evaluation = replace(evaluation, precision=results.precision)
+    note_unread(evaluation, data)
+    source, target = data.names[:2]
+    shown = look(results, data, evaluation, names=(source, target), **options)
+    title = f"{source} to {target}, in {results.place.resolve().name}"
+    return evaluation, write_report(out, evaluation, shown, title=title, names=(source, target))
+
+
+def refuse_metrics(metrics: Sequence[str], data: Data, split: str) -> None:
+    """Raises ConfigError for metrics of pairs where there are none."""
+    if metrics and (data.legends[1] or not data.items(split)):
+        raise ConfigError(f"{', '.join(metrics)}: such scores compare photos in pairs, and the {split} split has none")
+
+
+def note_unread(evaluation: Evaluation, data: Data) -> None:
+    if unread := [note for note in dict.fromkeys(data.notes) if note.startswith("left out")]:
+        evaluation.left_out["pictures"] = "; ".join(unread)
 
 
 def implied(translator: Translator, data: Data) -> str | None:
@@ -177,11 +228,7 @@ def implied(translator: Translator, data: Data) -> str | None:
 
 def check(data: Data, split: str, sides: Sides) -> None:
     """Raises ConfigError when the split holds nothing to evaluate on, DataError when it is not for this translator."""
-    if not all(data.singles(split)):
-        filled = [name for name in ("train", "val", "test") if all(data.singles(name))]
-        raise ConfigError(
-            f"{data.folder.place} has no {split} split; it has: {', '.join(filled)} (choose one by --split)"
-        )
+    refuse_empty(data, split)
     channels = tuple(side.channels for side in sides)
     if data.channels[:2] != channels:
         what = "pairs" if data.paired else "pictures"
@@ -190,8 +237,16 @@ def check(data: Data, split: str, sides: Sides) -> None:
         )
 
 
+def refuse_empty(data: Data, split: str) -> None:
+    if not all(data.singles(split)):
+        filled = [name for name in ("train", "val", "test") if all(data.singles(name))]
+        raise ConfigError(
+            f"{data.folder.place} has no {split} split; it has: {', '.join(filled)} (choose one by --split)"
+        )
+
+
 def score(
-    translator: Translator,
+    translator: Translator | Results,
     data: Data,
     split: str,
     *,
@@ -220,7 +275,7 @@ def score(
     return joined(*found) if len(found) == 2 else found[0]
 
 
-def evaluate_pairs(translator: Translator, data: Data, split: str, **options: Any) -> Evaluation:
+def evaluate_pairs(translator: Translator | Results, data: Data, split: str, **options: Any) -> Evaluation:
     """The scores of pairs, and whether the outputs, taken together, have marks that real pictures do not have."""
     start = time.perf_counter()
     modules = {name: find_sets(name) for name in ARTEFACTS}
@@ -251,7 +306,7 @@ def add_baselines(evaluation: Evaluation, data: Data, limit: int | None, metrics
     evaluation.baselines[TRANSFER] = evaluate(recoloured, data, split, limit=limit, metrics=metrics).metrics
 
 
-def look(translator: Translator, data: Data, evaluation: Evaluation, **options: Any) -> list[Example]:
+def look(translator: Translator | Results, data: Data, evaluation: Evaluation, **options: Any) -> list[Example]:
     """The pictures to show: pairs where there are some, else sources, outputs and, where there is one, the way back."""
     if data.items(evaluation.split):
         return examples(translator, data, evaluation, **options)

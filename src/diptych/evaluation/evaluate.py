@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from diptych.errors import DataError, ModelError, OutputError, WeightsError
+from diptych.evaluation.results import Results
 from diptych.images import Picture, to_unit
 from diptych.metrics import Metric, find, samples
 from diptych.metrics.interval import Interval, bootstrap
@@ -28,6 +29,9 @@ BEST = ("lpips_squeeze", "psnr")
 Translate = Callable[..., Picture]
 """A translator as it is needed here: a picture and controls to a picture. One with `many(pictures, batch=..., ...)`, an
 iterator in order, is asked that way."""
+
+Answering = Translate | Results
+"""A translator, or what another program made."""
 
 Controls = Mapping[str, Any]
 Named = TypeVar("Named", tuple[str, Picture], tuple[str, Picture, Picture])
@@ -140,7 +144,7 @@ def joined(first: Evaluation, second: Evaluation) -> Evaluation:
 
 
 def evaluate(
-    translator: Translate,
+    translator: Answering,
     data: Pairs,
     split: str = "test",
     *,
@@ -197,7 +201,7 @@ def baseline(data: Pairs, split: str = "test", **options: Any) -> Evaluation:
 
 
 def answered(
-    translator: Translate, named: Iterable[Named], controls: Controls | None, answers: int, batch: int
+    translator: Answering, named: Iterable[Named], controls: Controls | None, answers: int, batch: int
 ) -> Iterator[tuple[Named, list[Picture]]]:
     """Each source with its answers: one, or several by the seed."""
     known: Mapping[str, Control] = getattr(translator, "controls", {"seed": Control("seed", "seed", 0)})
@@ -211,16 +215,19 @@ def answered(
 
 
 def outputs_of(
-    translator: Translate, sources: list[Picture], controls: Controls, names: Sequence[str]
+    translator: Answering, sources: list[Picture], controls: Controls, names: Sequence[str]
 ) -> list[Picture]:
     """What the translator makes of the pictures, in order.
 
     Raises, by the picture's name, OutputError where it makes no numbers of it, and DataError where it does not take it.
     """
-    if not hasattr(translator, "many"):
+    if isinstance(translator, Results):
+        return translator.of(names)
+    many: Callable[..., Iterator[Picture]] | None = getattr(translator, "many", None)
+    if many is None:
         return [translator(source, **controls) for source in sources]
     try:
-        return list(translator.many(sources, batch=len(sources), **controls))
+        return list(many(sources, batch=len(sources), **controls))
     except OutputError as error:
         raise OutputError(error.reason, number=error.number, image=names[error.number]) from None
     except DataError as error:
@@ -284,7 +291,10 @@ def scored(interval: Interval, count: int, protocol: ScoreProtocol) -> Score:
 def _check(name: str, output: np.ndarray, target: np.ndarray) -> None:
     made, wanted = _words(output), _words(target)
     if made != wanted:
-        raise DataError(f"{name}: the output is {made}, its target {wanted}; evaluate on the data it was trained for")
+        raise DataError(
+            f"{name}: the output is {made}, its target {wanted}; evaluate on the data it was trained for, or give the "
+            f"--size to bring both to"
+        )
     refuse_no_numbers(name, output)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from diptych.evaluation.evaluate import Controls, Evaluation, Pairs, Translate, answered, outputs_of
+from diptych.evaluation.evaluate import Answering, Controls, Evaluation, Pairs, answered, outputs_of
 from diptych.evaluation.sets import Sets
 from diptych.images import Picture, from_unit, grid, to_unit
 
@@ -29,7 +29,7 @@ class Example(NamedTuple):
 
 
 def examples(
-    translator: Translate,
+    translator: Answering,
     data: Pairs,
     evaluation: Evaluation,
     *,
@@ -58,7 +58,7 @@ def examples(
 
 
 def set_examples(
-    translator: Translate,
+    translator: Answering,
     data: Sets,
     evaluation: Evaluation,
     *,

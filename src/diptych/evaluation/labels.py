@@ -17,6 +17,7 @@ import numpy as np
 from diptych.data.dataset import Data
 from diptych.errors import ConfigError
 from diptych.evaluation.evaluate import Evaluation, Row, Score, ScoreProtocol, outputs_of, scored
+from diptych.evaluation.results import Results
 from diptych.images import Picture
 from diptych.images.legend import Legend
 from diptych.metrics import confusion
@@ -27,7 +28,7 @@ REAL = "real photos"
 
 
 def evaluate_labels(
-    translator: Translator,
+    translator: Translator | Results,
     data: Data,
     split: str,
     *,

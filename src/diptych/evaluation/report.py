@@ -39,7 +39,7 @@ def write_report(
     sections = [
         _head(title, evaluation, names),
         _scores(evaluation),
-        _pictures(examples),
+        pictures(examples),
         _curves(list(log)),
         _facts(card or {}),
         _rows(evaluation),
@@ -118,7 +118,8 @@ def _cell(score: Score | None) -> Markup:
     return tag("td", number(score["value"]), tag("br"), tag("span", spread, class_="quiet"))
 
 
-def _pictures(examples: Sequence[Example]) -> Markup:
+def pictures(examples: Sequence[Example]) -> Markup:
+    """Examples, by what they are examples of."""
     groups = []
     for group, members in groupby(examples, key=lambda example: example.group):
         groups += [tag("h3", group), tag("div", *map(_example, members), class_="examples")]

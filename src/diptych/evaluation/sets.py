@@ -15,12 +15,12 @@ from torch import Tensor
 from diptych.errors import DataError, WeightsError
 from diptych.evaluation.baselines import HALVES, UNTOUCHED
 from diptych.evaluation.evaluate import (
+    Answering,
     Controls,
     Evaluation,
     Row,
     Score,
     ScoreProtocol,
-    Translate,
     answered,
     diversity,
     protocols_of,
@@ -66,7 +66,7 @@ class Sets(Protocol):
 
 
 def evaluate_sets(
-    translator: Translate,
+    translator: Answering,
     data: Sets,
     split: str = "test",
     *,

@@ -82,3 +82,14 @@ def jackknife(value: float, without: Sequence[float], *, level: float = 0.95) ->
     error = float(np.sqrt((groups - 1) * np.var(without)))
     reach = NormalDist().inv_cdf((1 + level) / 2) * error
     return Interval(value, value - reach, value + reach)
+
+
+def share(value: float, count: int, *, level: float = 0.95) -> tuple[float, float]:
+    """The interval of a share that was seen in `count` cases, by Wilson's score: also of none and of all.
+
+    Wilson: Probable Inference, the Law of Succession, and Statistical Inference, 1927.
+    """
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    middle = (value + z * z / (2 * count)) / (1 + z * z / count)
+    reach = z * float(np.sqrt(value * (1 - value) / count + z * z / (4 * count**2))) / (1 + z * z / count)
+    return max(0.0, middle - reach), min(1.0, middle + reach)
