@@ -14,6 +14,7 @@ from pictures import noise
 from scans import same
 
 from diptych import images
+from diptych.data import open_data, recognise
 from diptych.errors import DataError
 from diptych.inference.volume import translate_volume
 from diptych.provenance import verify
@@ -109,3 +110,67 @@ def test_previews_beside_an_image_make_no_stack_of_it(tmp_path: Path) -> None:
     assert not images.is_stack(tmp_path / "a.tif")
     with pytest.raises(DataError, match="is none of the 1 images"):
         images.read(tmp_path / "a.tif" / "p0001")
+
+
+# --- Training --------------------------------------------------------------------------------------------------------
+
+
+def pairs_of_stacks(root: Path, count: int, depth: int = 3) -> Path:
+    for number in range(count):
+        for side, dtype in (("bright", "uint16"), ("dye", "float32")):
+            (root / side).mkdir(parents=True, exist_ok=True)
+            ome(root / side / f"{number}.ome.tif", stack((depth,), dtype) + np.array(number, dtype), "ZYX")
+    return root
+
+
+def test_stacks_of_one_name_are_pairs_of_slices_held_out_together(tmp_path: Path) -> None:
+    data = open_data(folder=str(pairs_of_stacks(tmp_path, 4)), direction="bright2dye", size=16, val=0.25)
+    assert (len(data.train), len(data.val)) == (9, 3)
+    assert len({item.name.partition("/")[0] for item in data.val}) == 1
+    for name, source, target in data.pairs("val"):
+        number, place = int(name[0]), int(name[-1])
+        np.testing.assert_array_equal(source.array[..., 0], stack((3,))[place] + number)
+        np.testing.assert_array_equal(target.array[..., 0], stack((3,), "float32")[place] + np.float32(number))
+    batch = next(data.loader(seed=0, batch=2, cache_dir=tmp_path / "cache"))
+    assert batch["source"].shape == (2, 16, 16, 1)
+
+
+def test_depth_and_time_count_slices_and_channels_do_not(tmp_path: Path) -> None:
+    for side in ("a", "b"):
+        (tmp_path / side).mkdir()
+        ome(tmp_path / side / "0.ome.tif", stack((2, 3, 4)), "TZCYX")
+        ome(tmp_path / side / "1.ome.tif", stack((4,)), "CYX")
+    data = open_data(folder=str(tmp_path), direction="a2b", size=16, val=0)
+    assert data.channels == (4, 4)
+    assert sorted(item.name for item in data.train) == [*(f"0.ome/p000{number}" for number in range(6)), "1.ome"]
+
+
+def test_stacks_of_other_lengths_are_no_pair(tmp_path: Path) -> None:
+    root = pairs_of_stacks(tmp_path / "data", 3)
+    ome(root / "dye" / "1.ome.tif", stack((5,), "float32"), "ZYX")
+    data = open_data(folder=str(root), direction="bright2dye", size=16, val=0)
+    assert {item.name.partition("/")[0] for item in data.train} == {"0.ome", "2.ome"}
+    (note,) = [note for note in data.notes if "left out" in note]
+    assert note == ("left out: bright/1.ome.tif has 3 slices, its partner dye/1.ome.tif 5: give both the same slices")
+    alone = pairs_of_stacks(tmp_path / "alone", 1)
+    ome(alone / "dye" / "0.ome.tif", stack((2,), "float32"), "ZYX")
+    with pytest.raises(DataError, match=r"bright/0\.ome\.tif has 3 slices, its partner dye/0\.ome\.tif 2: give both"):
+        open_data(folder=str(alone), direction="bright2dye", size=16, val=0)
+
+
+def test_a_stack_without_a_partner_is_named_once(tmp_path: Path) -> None:
+    root = pairs_of_stacks(tmp_path, 3)
+    (root / "dye" / "1.ome.tif").unlink()
+    data = open_data(folder=str(root), direction="bright2dye", size=16, val=0)
+    (note,) = [note for note in data.notes if "left out" in note]
+    assert note == "left out: bright/1.ome.tif/p0000 has no partner in dye/, as 2 more slices of it"
+
+
+def test_a_stack_whose_name_lies_or_that_is_damaged_is_said_to_be_so(tmp_path: Path) -> None:
+    root = pairs_of_stacks(tmp_path, 3)
+    (root / "dye" / "1.ome.tif").write_bytes(b"II*\0" + bytes(range(200)))
+    for side in ("bright", "dye"):
+        (root / side / "4.tif").write_bytes(images.encode(noise(*SIZE, 1), "PNG"))
+    found = recognise(root, direction="bright2dye")
+    assert any(fault.path.name == "1.ome.tif" and "damaged" in fault.what for fault in found.faults)
+    assert found.headers[root / "bright" / "4.tif"].format == "PNG"

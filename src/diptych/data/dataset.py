@@ -276,6 +276,11 @@ class Data:
 
     def _training_sets(self, inputs: Inputs) -> tuple[TrainingSet, ...]:
         """What is to be learnt from: pairs, or the pictures of each side. Raises DataError where a set is empty."""
+        if inputs != PAIRS and self.read.neighbours:
+            raise ConfigError(
+                f"data.neighbours={self.read.neighbours} goes with methods that learn from pairs, and this one learns "
+                f"from each side for itself: leave it out, or choose another method"
+            )
         if inputs == PAIRS:
             sets = [self._training_pairs()]
         elif inputs == UNPAIRED:

@@ -64,6 +64,7 @@ def open_data(
     val: Annotated[float, Interval(ge=0, lt=1)] = 0.05,
     groups: str | None = None,
     axis: Axis = "k",
+    neighbours: Annotated[int, Ge(0)] = 0,
     enlarge: bool = False,
     workers: Annotated[int, Ge(0)] = 0,
     cache_gb: Annotated[float, Ge(0)] = 4.0,
@@ -102,6 +103,8 @@ def open_data(
             expression, as "patient[0-9]+". Those of a group are held out together.
         axis: of volumes (NIfTI), the one along which their slices lie: i, j or k, the order in the file, or axial,
             coronal or sagittal, by the directions that the file gives. The slices of a volume are held out together.
+        neighbours: of volumes, how many slices on either side go with each as further channels of the source, as 1 for
+            three slices; at the ends the last one is repeated. The target is the one slice.
         enlarge: accept pictures that are smaller than the crop, and enlarge them.
         workers: processes that load pictures; 0 loads them in the training process, which is enough with the cache.
         cache_gb: bound of the file that keeps decoded pictures; 0 decodes them each time.
@@ -121,13 +124,13 @@ def open_data(
     grouped = volumes.groups(found.items()) if groups is None else groups_by(groups, found.items())
     train, held_out = _splits(found, val, grouped)
     augment = Augment(parse_size(size), load, flip, resize, enlarge)
-    channels, dtypes = turn(found.channels, reverse), turn(found.dtypes, reverse)
-    channels = tuple(of.channels if of else count for count, of in zip(channels, legends, strict=True))
+    channels = _channels(found, reverse, legends, pairing, neighbours)
+    dtypes = turn(found.dtypes, reverse)
     dtypes = tuple(of.dtype if of else dtype for dtype, of in zip(dtypes, legends, strict=True))
     policies = _policies(found, reverse, ranges, legends)
     read = PairReader(
         reverse, channels, limit_mp, halved=found.kind == "side by side", legends=legends, snap=snap_colours,
-        ranges=tuple(policy.span if policy else None for policy in policies), maps=kinds_of_maps,
+        ranges=tuple(policy.span if policy else None for policy in policies), maps=kinds_of_maps, neighbours=neighbours,
     )  # fmt: skip
     data = Data(
         found, train, held_out, found.pairs("test"), names=turn(found.names, reverse), channels=channels, dtype=dtypes,
@@ -211,6 +214,31 @@ def _policies(
         for each in range(len(policies)) if alike else (role,):
             policies[each] = policy
     return tuple(policies)
+
+
+def _channels(found: Folder, reverse: bool, legends: Legends, task: Task, neighbours: int) -> tuple[int, ...]:
+    """Those of each domain, of sources with those of so many slices on either side.
+
+    Raises ConfigError where these are not to be had.
+    """
+    own = zip(turn(found.channels, reverse), legends, strict=True)
+    channels = tuple(of.channels if of else count for count, of in own)
+    if not neighbours:
+        return channels
+    option = f"data.neighbours={neighbours}"
+    if not found.paired:
+        raise ConfigError(f"{option} goes with pairs, and {found.place} holds none ({found.kind}): leave it out")
+    if task.alone:
+        raise ConfigError(f"{option} goes with given pairs, and this task makes its own of one picture: leave it out")
+    if legends[0]:
+        raise ConfigError(f"{option} goes with sources that are images, and these are label maps: leave it out")
+    sources = (item.single(int(reverse)).a for item in found.items())
+    if single := next((path for path in sources if not images.is_slice(path)), None):
+        raise ConfigError(
+            f"{option}: {single} is a single image, and has no neighbours: take volumes (NIfTI, or TIFFs of many "
+            f"pages), or leave it out"
+        )
+    return channels[0] * (2 * neighbours + 1), *channels[1:]
 
 
 def _missing_classes(legend: Legend) -> list[str]:

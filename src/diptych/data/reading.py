@@ -22,7 +22,8 @@ class PairReader:
 
     channels, legends, ranges: of source, target, and further domains. A legend says that it is a label map. Of a range
     that is set, what lies beyond is cut off, before resizing mixes it with its neighbours. halved: both are in one
-    file. snap: label maps in other colours than the classes' have the nearest class.
+    file. snap: label maps in other colours than the classes' have the nearest class. neighbours: a source is a slice of
+    a volume, with the channels of so many on either side.
     """
 
     reverse: bool
@@ -33,6 +34,7 @@ class PairReader:
     snap: bool = False
     ranges: tuple[tuple[float, float] | None, ...] = (None, None)
     maps: Mapping[str, MapKind] = field(default_factory=dict)
+    neighbours: int = 0
 
     def __call__(self, item: Item) -> tuple[Picture, ...]:
         assert item.b is not None
@@ -53,14 +55,20 @@ class PairReader:
         """a and b, each as what it is: numbers where it is a label map, else a picture with its colours."""
         source, target, *_ = (legend is not None for legend in self.legends)
         numbers = (target, source) if self.reverse else (source, target)
+        around = (0, self.neighbours) if self.reverse else (self.neighbours, 0)
         other = item.a if self.halved else item.b
         assert other is not None
-        a = self.file(item.a, numbers=numbers[0])
-        b = a if other == item.a and numbers[0] == numbers[1] else self.file(other, numbers=numbers[1])
+        a = self.file(item.a, numbers=numbers[0], neighbours=around[0])
+        same = other == item.a and numbers[0] == numbers[1] and around[0] == around[1]
+        b = a if same else self.file(other, numbers=numbers[1], neighbours=around[1])
         return (halves(a)[0], halves(b)[1]) if self.halved else (a, b)
 
-    def file(self, path: Path, *, numbers: bool) -> Picture:
-        return images.read(path, limit_mp=self.limit_mp, indices=numbers)
+    def file(self, path: Path, *, numbers: bool, neighbours: int = 0) -> Picture:
+        """An image as it is in the file, with the channels of so many slices on either side."""
+        if not neighbours:
+            return images.read(path, limit_mp=self.limit_mp, indices=numbers)
+        slices = [images.read(one, limit_mp=self.limit_mp) for one in images.around(path, neighbours)]
+        return images.joined(slices, self.channels[0] // len(slices))
 
     def as_known(self, picture: Picture, side: int, item: Item) -> Picture:
         """A picture as those of its side (0: source, 1: target): ids, or with the side's channels."""
@@ -82,7 +90,7 @@ class PairReader:
         legends = [legend and legend.classes for legend in self.legends]
         return repr(
             (images.READING, self.reverse, self.channels, self.limit_mp, self.halved, legends, self.snap, self.ranges,
-             list(self.maps))
+             list(self.maps), self.neighbours)
         )  # fmt: skip
 
 
@@ -104,7 +112,8 @@ class SingleReader:
 
     def whole(self, item: Item) -> Picture:
         """The image as it is in the file, or in its half of one."""
-        picture = self.pairs.file(item.a, numbers=self.pairs.legends[self.side] is not None)
+        numbers, neighbours = self.pairs.legends[self.side] is not None, 0 if self.side else self.pairs.neighbours
+        picture = self.pairs.file(item.a, numbers=numbers, neighbours=neighbours)
         return halves(picture)[self.side ^ self.pairs.reverse] if self.pairs.halved else picture
 
     @property

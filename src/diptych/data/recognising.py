@@ -76,6 +76,7 @@ def recognise(
     folder = _arrange(roots, found, kind, direction, headers, alone=alone)
     left_out = images.listing.counted(found.kinds)
     folder = replace(folder, headers=headers, faults=(*faults, *folder.faults), left_out=left_out)
+    folder = volumes.agreeing(folder)
     folder = directed(folder, direction, labels)
     folder = replace(folder, labels=None if labels is None else side_of(folder, labels, folder.direction))
     for kind_of_map, (place, those) in further.items():

@@ -65,6 +65,7 @@ def open_for(
             options["instances"] = translator.card.data.get("instances") if maps else None
             options["maps"] = translator.card.data.get("maps")
             options["axis"] = translator.card.data.get("axis", "k")
+            options["neighbours"] = source.neighbours
             options["texts"] = translator.card.data.get("texts", False)
             try:
                 data = open_data(translator.task, folder=folder, a=a, b=b, **options, val=0, enlarge=True)

@@ -7,11 +7,12 @@ A *picture* is an array `H W C` with C >= 1, of uint8, uint16, int16 or float32;
 from diptych.images.display import display_image
 from diptych.images.formats import FORMATS, LIMIT_MP, MEDIA_TYPES, SUFFIX_OF, SUFFIXES, VOLUMES, stem
 from diptych.images.listing import kind_of, list_pictures
+from diptych.images.neighbours import joined
 from diptych.images.nifti import is_volume
 from diptych.images.picture import Header, Picture
 from diptych.images.reading import READING, format_of, from_array, from_pillow, header, in_parts, read, read_metadata
 from diptych.images.showing import displayable, grid
-from diptych.images.slices import file_of, is_slice, is_stack, slices
+from diptych.images.slices import around, file_of, is_slice, is_stack, may_be_stack, slices
 from diptych.images.values import (
     LUMA,
     convert,
@@ -39,6 +40,7 @@ __all__ = [
     "VOLUMES",
     "Header",
     "Picture",
+    "around",
     "can_hold",
     "convert",
     "display_image",
@@ -57,10 +59,12 @@ __all__ = [
     "is_slice",
     "is_stack",
     "is_volume",
+    "joined",
     "kind_of",
     "list_pictures",
     "lost",
     "match_channels",
+    "may_be_stack",
     "measured",
     "own_range",
     "read",

@@ -19,6 +19,7 @@ import numpy as np
 
 from diptych.errors import ConfigError, DataError, need
 from diptych.images.formats import VOLUMES
+from diptych.images.neighbours import along
 from diptych.images.picture import Header
 from diptych.images.stored import Stored, dtype_note, native_dtype
 
@@ -75,6 +76,10 @@ class Volume:
         array = (self.data if of is None else of)[(*index, *np.unravel_index(time, self.data.shape[3:], order="F"))]
         (rows, down), (columns, right) = self.turn
         return (array if rows < columns else array.T)[::down, ::right]
+
+    def around(self, number: int, neighbours: int) -> list[int]:
+        """The numbers of a slice and of so many on either side, of one time."""
+        return along(number, (math.prod(self.data.shape[3:]), self.data.shape[self.axis]), 1, neighbours)
 
     def stored(self, number: int) -> Stored:
         """A slice, not decoded yet."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,6 +42,7 @@ class Picture:
     metadata: Metadata = NOTHING  # what its file says beside the pixels, and is true of a translation too
     exact: bool = False  # some of its pixels are a user's own, and stay so: its file must keep every bit
     span: Span | None = None  # what is black and white in it, where its dtype does not say it
+    neighbours: int = 0  # of a slice: of how many on either side the channels are there, around its own
     prepared: bool = False  # it is the source of a pair, as the task makes it of a user's picture
 
     @property
@@ -50,9 +51,18 @@ class Picture:
         return self.span or value_range(self.array.dtype)
 
     @property
+    def own(self) -> Picture:
+        """The picture without the channels of its neighbours."""
+        if not self.neighbours:
+            return self
+        each = self.array.shape[2] // (2 * self.neighbours + 1)
+        array = np.ascontiguousarray(self.array[..., self.neighbours * each :][..., :each])
+        return replace(self, array=array, neighbours=0)
+
+    @property
     def visible(self) -> np.ndarray:
         """The picture for eyes: in the colours of its palette, if it has one."""
-        return self.array if self.palette is None else self.palette[self.array[..., 0]]
+        return self.own.array if self.palette is None else self.palette[self.array[..., 0]]
 
     @property
     def windowed(self) -> np.ndarray:

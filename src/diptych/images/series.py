@@ -14,6 +14,7 @@ import numpy as np
 
 from diptych.errors import DataError
 from diptych.images.listing import list_pictures
+from diptych.images.neighbours import along
 from diptych.images.reading import header, read_metadata
 
 UNEVEN = 0.01
@@ -28,6 +29,10 @@ class Series(NamedTuple):
     size: tuple[int, int]  # height and width
     affine: np.ndarray
     notes: tuple[str, ...]
+
+    def around(self, path: Path, neighbours: int) -> list[Path]:
+        """A file and so many on either side of it."""
+        return [self.files[number] for number in along(self.files.index(path), (len(self.files),), 0, neighbours)]
 
 
 def find_series(folder: Path) -> Series:

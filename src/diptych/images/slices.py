@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path, PurePath
 
 from diptych.errors import DataError
@@ -16,6 +17,8 @@ from diptych.images.formats import FORMATS
 from diptych.images.stored import Stored
 
 SLICE = re.compile(r"([ijkp])(\d{4,})")
+COUNTED = 4096
+"""Files whose number of images is remembered, at most."""
 
 
 def is_slice(path: PurePath) -> bool:
@@ -35,29 +38,55 @@ def slices(path: Path, axis: str = "k") -> list[Path]:
         except DataError as error:
             raise DataError(f"{path}: {error}") from None
         return [path / f"{nifti.AXES[volume.axis]}{number:04d}" for number in range(len(volume))]
-    return [path / f"p{number:04d}" for number in range(_pages(path))]
+    return [path / f"p{number:04d}" for number in range(_count(path))]
 
 
 def is_stack(path: Path) -> bool:
-    """Whether a file is a TIFF of several images. Raises DataError where it cannot be read."""
-    return _is_tiff(path) and path.is_file() and _pages(path) > 1
+    """Whether a file is a TIFF of several images; what is wrong with one that cannot be read is said when it is."""
+    try:
+        return may_be_stack(path) and path.is_file() and _count(path) > 1
+    except DataError:
+        return False
+
+
+def may_be_stack(path: PurePath) -> bool:
+    """The same by the name alone: no other file is one."""
+    return _is_tiff(path)
 
 
 @contextmanager
 def stored(path: Path, indices: bool) -> Iterator[Stored]:
     """The image at an address, not decoded yet. Raises DataError."""
-    found = SLICE.fullmatch(path.name)
-    assert found
-    number = int(found[2])
+    letter, number = _parts(path)
     if nifti.is_volume(path.parent):
-        volume = nifti.open_volume(path.parent, found[1])
-        _check(number, len(volume), f"slices along {found[1]}")
+        volume = nifti.open_volume(path.parent, letter)
+        _check(number, len(volume), f"slices along {letter}")
         yield volume.stored(number)
         return
+    _check(number, _count(path.parent), "images")
     with path.parent.open("rb") as file:
-        stack = tiff.Stack(file)
-        _check(number, len(stack), "images")
-        yield stack.stored(number, indices)
+        yield tiff.Stack(file).stored(number, indices)
+
+
+def around(path: Path, neighbours: int) -> list[Path]:
+    """The addresses of a slice and of so many on either side of it, in order; the first and the last are repeated.
+
+    Slices of one time have neighbours of that time alone. Raises DataError.
+    """
+    letter, number = _parts(path)
+    if nifti.is_volume(path.parent):
+        numbers = nifti.open_volume(path.parent, letter).around(number, neighbours)
+    else:
+        with path.parent.open("rb") as file:
+            numbers = tiff.Stack(file).around(number, neighbours)
+    return [path.with_name(f"{letter}{one:04d}") for one in numbers]
+
+
+def _parts(path: Path) -> tuple[str, int]:
+    """The letter and the number of an address."""
+    found = SLICE.fullmatch(path.name)
+    assert found
+    return found[1], int(found[2])
 
 
 def _check(number: int, count: int, what: str) -> None:
@@ -69,10 +98,17 @@ def _is_tiff(path: PurePath) -> bool:
     return FORMATS.get(path.suffix.lower()) == "TIFF"
 
 
-def _pages(path: Path) -> int:
+def _count(path: Path) -> int:
     try:
-        with path.open("rb") as file:
-            return len(tiff.Stack(file))
+        stat = path.stat()
+        return _counted(path, stat.st_size, stat.st_mtime_ns)
     except Exception as error:  # tifffile raises what it likes
         why = str(error) or type(error).__name__
         raise DataError(f"{path}: is damaged or cut short ({why}): replace or remove it") from None
+
+
+@lru_cache(maxsize=COUNTED)
+def _counted(path: Path, size: int, changed: int) -> int:
+    """How many images a TIFF holds: to know it, all of its pages are looked at."""
+    with path.open("rb") as file:
+        return len(tiff.Stack(file))

@@ -23,6 +23,7 @@ from diptych.images.metadata import (
     Tag,
     per_unit,
 )
+from diptych.images.neighbours import along
 from diptych.images.picture import Header
 from diptych.images.stored import Stored, dtype_note, native_dtype, notes_of
 
@@ -87,6 +88,14 @@ class Stack:
     def counted(self) -> str:
         """The axes but that of channels."""
         return self.axes.replace("C", "")
+
+    def around(self, number: int, neighbours: int) -> list[int]:
+        """The numbers of an image and of so many on either side: along the depth where OME says it, else by pages."""
+        if not self.counted:
+            return along(number, (len(self),), 0, neighbours)
+        sizes = [size for place, size in enumerate(self.shape) if place != self.channel]
+        axis = self.counted.find("Z") if "Z" in self.counted else len(sizes) - 1
+        return along(number, sizes, axis, neighbours)
 
     def pages(self, number: int) -> list[Any]:
         """Those of an image."""

@@ -18,7 +18,7 @@ from diptych.images import Picture
 from diptych.images.colour import CONVERTED
 from diptych.images.metadata import Tag, add_tags, tiff_tags
 from diptych.model.card import Domain
-from diptych.model.preparing import bounded, note_outside, outside
+from diptych.model.preparing import bounded, note_outside, outside, with_neighbours
 from diptych.model.tiles import rows_of
 from diptych.model.translator import Translator
 from diptych.storage.files import storing, unfinished
@@ -114,7 +114,12 @@ def reader(image: Any, translator: Translator, side: Domain, source: Path) -> Re
     def region(top: int, bottom: int, left: int, right: int) -> Picture:
         seen = image.crop(left, top, right - left, bottom - top).numpy()
         picture = replace(shown(seen.reshape(bottom - top, right - left, image.bands)), metadata=found)
-        return translator.opened(picture, side, str(source)) if side.legend else translator.spanned(picture)
+        if side.legend:
+            return translator.opened(picture, side, str(source))
+        try:
+            return translator.spanned(with_neighbours(picture, side))
+        except DataError as error:
+            raise DataError(f"{source} {error}") from None
 
     return region
 

@@ -22,7 +22,8 @@ from diptych.model.translator import Translator
 if TYPE_CHECKING:
     from diptych.provenance import Sealer
 
-ONE_BY_ONE = "slices are translated one by one, and may differ from slice to slice: look at it from the side as well"
+ONE_BY_ONE = "slices are translated one by one{}, and may differ from slice to slice: look at it from the side as well"
+SEEING = ", each seen with {} on either side"
 
 
 def translate_volume(
@@ -46,12 +47,15 @@ def translate_volume(
     check_room(translator, source, target, controls)
     series = find_series(source) if source.is_dir() else None
     slices = series.files if series else images.slices(source, axis)
+    around = series.around if series else images.around
     side, made = translator.ends(controls.get("to"))
     notes: Counter[str] = Counter(dict.fromkeys(series.notes, len(slices)) if series else {})
 
     def opened() -> Iterator[Picture]:
         for path in slices:
-            picture = images.read(path, limit_mp=limit_mp, indices=side.legend is not None)
+            near = around(path, side.neighbours) if side.neighbours else [path]
+            read = [images.read(one, limit_mp=limit_mp, indices=side.legend is not None) for one in near]
+            picture = images.joined(read, side.slice_channels) if side.neighbours else read[0]
             yield translator.opened(picture, side, str(path))
 
     def outputs() -> Iterator[Picture]:
@@ -75,7 +79,8 @@ def translate_volume(
     except OutputError as error:
         raise OutputError(error.reason, image=str(source)) from None
     known = (note if count == len(slices) else f"{note} (of {count} slices)" for note, count in notes.items())
-    return (*known, ONE_BY_ONE, *unsealed)
+    seeing = SEEING.format(side.neighbours) if side.neighbours else ""
+    return (*known, ONE_BY_ONE.format(seeing), *unsealed)
 
 
 def check_room(translator: Translator, source: Path, target: Path, controls: Mapping[str, Any]) -> None:

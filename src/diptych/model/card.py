@@ -33,7 +33,8 @@ class Domain(BaseModel):
     """Pictures of one kind: what they are called, their channels, and the type and range of their values.
 
     unit: of the values, where they have one, as HU. chosen: the range was chosen, and what lies beyond was cut off in
-    training too. legend: of label maps what their numbers mean; their channels are one-hot.
+    training too. legend: of label maps what their numbers mean; their channels are one-hot. neighbours: its pictures
+    are slices of volumes, each with the channels of so many slices on either side, in order.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -46,6 +47,12 @@ class Domain(BaseModel):
     unit: str = ""
     chosen: bool = False
     legend: Legend | None = None
+    neighbours: int = Field(default=0, ge=0)
+
+    @property
+    def slice_channels(self) -> int:
+        """The channels of one slice."""
+        return self.channels // (2 * self.neighbours + 1)
 
     @property
     def reach(self) -> str:
@@ -225,6 +232,8 @@ def describe(domain: Domain) -> str:
     if domain.legend:
         return f"*{printable(domain.name)}* label maps ({len(domain.legend.known)} classes)"
     channels = "one channel" if domain.channels == 1 else f"{domain.channels} channels"
+    if domain.neighbours:
+        channels += f": a slice of a volume and {domain.neighbours} on either side"
     return f"*{printable(domain.name)}* pictures ({channels}, {domain.dtype}, values {domain.reach})"
 
 

@@ -106,6 +106,8 @@ def misfit(given: Domain, taken: Domain) -> str:
     """Why images of the one are none for a model of the other; "" where they are."""
     if (given.legend and given.legend.classes) != (taken.legend and taken.legend.classes):
         return "label maps of one legend go with the same legend alone"
+    if taken.neighbours:
+        return "a slice comes without its neighbours, which the next model looks at"
     if given.channels != taken.channels and {given.channels, taken.channels} != {1, 3}:
         return "the numbers of channels differ"
     same = (given.dtype, given.low, given.high) == (taken.dtype, taken.low, taken.high)

@@ -57,6 +57,18 @@ def finished(output: Tensor, side: Domain) -> Picture:
     return side.kind.picture(output)
 
 
+def with_neighbours(picture: Picture, side: Domain) -> Picture:
+    """The picture as a slice with its neighbours, of a model that takes such. Raises DataError for one without them."""
+    if not side.neighbours:
+        return picture
+    if picture.array.shape[2] != side.channels:
+        raise DataError(
+            f"is a single image, and the model takes a slice of a volume and {side.neighbours} on either side: give "
+            f"the whole volume to diptych translate, or an image with the {side.channels} channels of these slices"
+        )
+    return replace(picture, neighbours=side.neighbours)
+
+
 def within_range(picture: Picture, side: Domain, most: float = MOST_OUTSIDE) -> Picture:
     """The picture, with a note where it has values outside the range that the model knows.
 

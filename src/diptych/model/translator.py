@@ -34,6 +34,7 @@ from diptych.model.preparing import (
     name_of,
     open_picture,
     prepare,
+    with_neighbours,
     within_range,
 )
 from diptych.model.tiles import translated_in_tiles
@@ -278,7 +279,7 @@ class Translator:
 
     def finish(self, output: Picture, shown: Picture, picture: Picture, controls: Mapping[str, Any]) -> Picture:
         """What the user gets: of the task's result as much, and there, as the controls say."""
-        result = self.task.finish(output, shown, picture)
+        result = self.task.finish(output, shown, picture.own)
         if picture.prepared or not self.blend_controls:
             return result
         own = {name: value for name, value in controls.items() if name in self.blend_controls}
@@ -312,7 +313,7 @@ class Translator:
         picture = open_picture(image, indices=side.legend is not None)
         try:
             if side.legend is None:
-                return self.spanned(within_range(picture, side, self.most_outside))
+                return self.spanned(within_range(with_neighbours(picture, side), side, self.most_outside))
             ids = side.legend.read(picture, snap=self.snap_colours)
         except DataError as error:
             name = str(image) if isinstance(image, str | PathLike) else name

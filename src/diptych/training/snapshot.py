@@ -43,10 +43,11 @@ def translator(trainer: Trainer, recipe: Recipe, data: Data, scores: dict[str, A
                 "legend": legend,
                 "unit": policy.unit if policy else "",
                 "chosen": policy is not None,
+                "neighbours": 0 if side else data.read.neighbours,
             }
         )
-        for name, channels, dtype, (low, high), legend, policy in zip(
-            data.names, data.channels, data.dtype, data.range, data.legends, data.policies, strict=True
+        for side, (name, channels, dtype, (low, high), legend, policy) in enumerate(
+            zip(data.names, data.channels, data.dtype, data.range, data.legends, data.policies, strict=True)
         )
     ]
     named = dict(zip(domains(trainer.method, len(sides)), sides, strict=True))

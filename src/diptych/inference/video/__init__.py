@@ -81,7 +81,8 @@ def check_model(translator: Translator) -> None:
     """Raises ConfigError for a model whose pictures are none of a video: 8 bits, grey or red, green and blue."""
     for side in (translator.card.source, translator.card.target):
         what = "label maps" if side.legend else f"{side.channels} channels of {side.dtype}"
-        if side.legend or side.channels not in (1, 3) or side.dtype != "uint8":
+        what += ", a slice of a volume and its neighbours" if side.neighbours else ""
+        if side.legend or side.neighbours or side.channels not in (1, 3) or side.dtype != "uint8":
             raise ConfigError(
                 f"the model's {side.name} are {what}, a video's frames 3 channels of uint8: translate single pictures"
             )
