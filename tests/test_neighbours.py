@@ -100,6 +100,8 @@ def test_a_network_learns_from_the_neighbours_of_each_slice(form, count: int, tm
             np.testing.assert_array_equal(source.array, with_neighbours(scan(number), count)[place])
             np.testing.assert_array_equal(target.array[..., 0], scan(number + 10)[place])
             np.testing.assert_array_equal(source.visible[..., 0], scan(number)[place])
+    for name, source in data.pictures("train", 0):
+        np.testing.assert_array_equal(source.array, with_neighbours(scan(int(name[0])), count)[int(name[-1])])
     wanted = {
         source.tobytes(): target
         for number in range(3)
