@@ -329,7 +329,7 @@ def test_what_is_no_series_is_refused_in_a_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tags", "said"),
     [
-        ({"NumberOfFrames": 3}, "a DICOM of 3 frames, and one image is read of a file: convert it to NIfTI"),
+        ({"NumberOfFrames": 3}, "a DICOM of 3 frames, a volume: diptych translate takes it as it is"),
         ({"Rows": None}, r"a DICOM without pixels \(CT Image Storage\): leave it out"),
     ],
 )

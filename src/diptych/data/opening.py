@@ -235,8 +235,8 @@ def _channels(found: Folder, reverse: bool, legends: Legends, task: Task, neighb
     sources = (item.single(int(reverse)).a for item in found.items())
     if single := next((path for path in sources if not images.is_slice(path)), None):
         raise ConfigError(
-            f"{option}: {single} is a single image, and has no neighbours: take volumes (NIfTI, or TIFFs of many "
-            f"pages), or leave it out"
+            f"{option}: {single} is a single image, and has no neighbours: take volumes (NIfTI, TIFFs or DICOMs "
+            f"of many images), or leave it out"
         )
     return channels[0] * (2 * neighbours + 1), *channels[1:]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import uuid
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ PLACE = (
 )  # fmt: skip
 """The tags that are true of an image of the same size alone."""
 STUDY_AND_SPACE = ("StudyInstanceUID", "FrameOfReferenceUID")
+Scale = tuple[str, str]
+"""Slope and intercept, as a file has them."""
 RUN = uuid.uuid4()
 """Results of one process are one series for each series that they come from."""
 NOBODY = (
@@ -34,43 +37,64 @@ NOBODY = (
 """Tags that have to be there, and may be empty."""
 MADE_BY = f"Made by a machine-learned image translation (Diptych {__version__}): no acquired image"
 LEVELS = 65535
+ROUNDED = f"written as DICOM: values are rounded to the nearest of {LEVELS + 1}"
+ONES = ("1", "0")
 NEAR = 0.1
 """Of a step: how far numbers may lie from one and still be on it, since float32 has seven digits."""
 
 
 def encode(array: np.ndarray, metadata: Metadata) -> bytes:
     """The file of `H W C`; of an image derived from another where `metadata` has tags of a DICOM. Raises DataError."""
-    pydicom = library()
-    if array.dtype.kind == "f" and np.isnan(array).any():
-        raise DataError("DICOM has no number for NaN: write it as TIFF or NPY")
-    tags = pydicom.Dataset()
-    for name in NOBODY:
-        tags.__setattr__(name, "")
+    refuse_nan(array)
     kept = dict(metadata.dicom)
-    _describe(tags, kept, array)
-    stored = _pixels(tags, array, kept)
-    if metadata.no_data is not None and np.isfinite(metadata.no_data) and array.shape[2] == 1:
-        number = round((metadata.no_data - float(tags.RescaleIntercept)) / float(tags.RescaleSlope))
-        if np.iinfo(stored.dtype).min <= number <= np.iinfo(stored.dtype).max:
-            tags.add_new("PixelPaddingValue", "SS" if tags.PixelRepresentation else "US", number)
-    tags.add_new("PixelData", "OW" if stored.itemsize > 1 else "OB", _in_bytes(stored))
-    meta = pydicom.dataset.FileMetaDataset()
-    meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
-    tags.file_meta = meta
+    tags = described(kept, array.shape)
+    dtype, (scale,) = scaled([array], [scale_of(kept)])
+    pixels_described(tags, array.shape, dtype)
+    if array.shape[2] == 1:
+        tags.RescaleSlope, tags.RescaleIntercept = scale
+        tags.RescaleType = kept.get("RescaleType", "US")
+        pad(tags, metadata.no_data, scale, dtype)
+    tags.add_new("PixelData", "OB" if dtype == "uint8" else "OW", in_bytes(in_steps(array, scale, dtype)))
     stream = io.BytesIO()
-    with pydicom.config.disable_value_validation():  # the tags kept are as they came
-        tags.save_as(stream, enforce_file_format=True)
+    save(tags, stream)
     return stream.getvalue()
 
 
-def _describe(tags: Any, kept: dict[str, Any], array: np.ndarray) -> None:
-    """What the image is, and where it lies."""
-    same_size = (kept.pop("Rows", ""), kept.pop("Columns", "")) == tuple(map(str, array.shape[:2]))
-    flavour = kept.pop("ImageType", ())[2:3]
-    grey = array.shape[2] == 1
+def refuse_nan(array: np.ndarray) -> None:
+    if array.dtype.kind == "f" and np.isnan(array).any():
+        raise DataError("DICOM has no number for NaN: write it as TIFF or NPY")
+
+
+def save(tags: Any, file: Any) -> None:
+    """Write a DICOM to a file that is open, or to a path."""
+    pydicom = library()
+    meta = pydicom.dataset.FileMetaDataset()
+    meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    tags.file_meta = meta
+    with pydicom.config.disable_value_validation():  # the tags kept are as they came
+        tags.save_as(file, enforce_file_format=True)
+
+
+def pad(tags: Any, no_data: float | None, scale: Scale, dtype: str) -> None:
+    """Set the number of pixels that hold nothing, where there is one."""
+    if no_data is None or not np.isfinite(no_data):
+        return
+    slope, intercept = map(float, scale)
+    number = round((no_data - intercept) / slope)
+    if np.iinfo(dtype).min <= number <= np.iinfo(dtype).max:
+        tags.add_new("PixelPaddingValue", "SS" if tags.PixelRepresentation else "US", number)
+
+
+def described(kept: Mapping[str, Any], shape: tuple[int, ...]) -> Any:
+    """Tags that say what an image is, and where it lies, from those kept of the one that it is derived from."""
+    tags = library().Dataset()
+    for name in NOBODY:
+        tags.__setattr__(name, "")
+    flavour = kept.get("ImageType", ())[2:3]
+    grey = shape[2] == 1
     for name, value in kept.items():
-        if name not in RESCALED and (same_size or name not in PLACE):
-            tags.__setattr__(name, list(value) if isinstance(value, tuple) else value)
+        if name not in (*RESCALED, "Rows", "Columns", "ImageType") and (same_size(kept, shape) or name not in PLACE):
+            tags.__setattr__(name, of_kept(value))
     for name in STUDY_AND_SPACE:
         if name in kept:
             tags.__setattr__(name, _number(uuid.uuid5(uuid.NAMESPACE_OID, kept[name])))
@@ -86,54 +110,80 @@ def _describe(tags: Any, kept: dict[str, Any], array: np.ndarray) -> None:
     tags.SeriesDescription = "Translated by a model"
     tags.PatientIdentityRemoved = "YES"
     tags.DeidentificationMethod = "Diptych: only tags of place and measure are kept"
+    return tags
 
 
-def _pixels(tags: Any, array: np.ndarray, kept: dict[str, Any]) -> np.ndarray:
-    """The numbers as they are stored, whose tags are set."""
-    height, width, channels = array.shape
-    tags.Rows, tags.Columns, tags.SamplesPerPixel = height, width, channels
-    if channels == 1:
-        tags.PhotometricInterpretation = "MONOCHROME2"
-        array, slope, intercept = _steps(array[..., 0], kept)
-        tags.RescaleSlope, tags.RescaleIntercept = slope, intercept
-        tags.RescaleType = kept.get("RescaleType", "US")
-    else:
-        tags.PhotometricInterpretation, tags.PlanarConfiguration = "RGB", 0
-    bits = 8 * array.itemsize
+def same_size(kept: Mapping[str, Any], shape: tuple[int, ...]) -> bool:
+    """Whether an image is as large as the one that it is derived from."""
+    return (kept.get("Rows", ""), kept.get("Columns", "")) == tuple(map(str, shape[:2]))
+
+
+def of_kept(value: Any) -> Any:
+    """A kept value as pydicom is given it."""
+    return list(value) if isinstance(value, tuple) else value
+
+
+def pixels_described(tags: Any, shape: tuple[int, ...], dtype: str) -> None:
+    """Set what says how the stored numbers of `H W C` lie."""
+    tags.Rows, tags.Columns, tags.SamplesPerPixel = shape
+    tags.PhotometricInterpretation = "MONOCHROME2" if shape[2] == 1 else "RGB"
+    if shape[2] > 1:
+        tags.PlanarConfiguration = 0
+    bits = 8 * np.dtype(dtype).itemsize
     tags.BitsAllocated, tags.BitsStored, tags.HighBit = bits, bits, bits - 1
-    tags.PixelRepresentation = int(array.dtype.kind == "i")
-    return array
+    tags.PixelRepresentation = int(np.dtype(dtype).kind == "i")
 
 
-def _steps(array: np.ndarray, kept: dict[str, Any]) -> tuple[np.ndarray, str, str]:
-    """Whole numbers, and the slope and intercept that make measured ones of them.
+def scale_of(kept: Mapping[str, Any]) -> Scale:
+    """Slope and intercept of the image that another is derived from."""
+    return str(kept.get("RescaleSlope", "1")), str(kept.get("RescaleIntercept", "0"))
 
-    Floats lie on the steps of the image that they come from, or on ones; else 65536 steps are laid over them.
+
+def scaled(arrays: Sequence[np.ndarray], own: Sequence[Scale]) -> tuple[str, list[Scale]]:
+    """The type in which the numbers of images are stored, and of each the scale that makes measured ones of them.
+
+    Floats lie on the steps of the images that they come from, whose scales are `own`, or on ones; else 65536 steps are
+    laid over them all.
     """
-    if array.dtype.kind != "f":
-        return array, "1", "0"
-    values = array.astype(np.float64)
-    known = [(kept.get("RescaleSlope", "1"), kept.get("RescaleIntercept", "0")), ("1", "0")]
-    for slope, intercept in known:
-        steps = (values - float(intercept)) / float(slope)
-        whole = steps.round()
-        least, most = whole.min(), whole.max()
-        if np.abs(steps - whole).max() <= NEAR and least >= -32768 and most <= (32767 if least < 0 else LEVELS):
-            return whole.astype(np.int16 if least < 0 else np.uint16), slope, intercept
+    if arrays[0].dtype.kind != "f":
+        return arrays[0].dtype.name, [ONES] * len(arrays)
+    for scales in (list(own), [ONES] * len(arrays)):
+        reach = [_on_steps(array, scale) for array, scale in zip(arrays, scales, strict=True)]
+        if None not in reach:
+            least, most = min(one[0] for one in reach if one), max(one[1] for one in reach if one)
+            if least >= -32768 and most <= (32767 if least < 0 else LEVELS):
+                return "int16" if least < 0 else "uint16", scales
     from pydicom.valuerep import format_number_as_ds
 
-    low, high = float(values.min()), float(values.max())
+    low, high = min(float(array.min()) for array in arrays), max(float(array.max()) for array in arrays)
     intercept, slope = format_number_as_ds(low), format_number_as_ds((high - low) / LEVELS or 1.0)
-    return ((values - float(intercept)) / float(slope)).round().clip(0, LEVELS).astype(np.uint16), slope, intercept
+    return "uint16", [(slope, intercept)] * len(arrays)
+
+
+def _on_steps(array: np.ndarray, scale: Scale) -> tuple[float, float] | None:
+    """The least and the largest step that floats lie on; None where they lie beside them."""
+    slope, intercept = map(float, scale)
+    steps = (array.astype(np.float64) - intercept) / slope
+    whole = steps.round()
+    return (float(whole.min()), float(whole.max())) if np.abs(steps - whole).max() <= NEAR else None
+
+
+def in_steps(array: np.ndarray, scale: Scale, dtype: str) -> np.ndarray:
+    """Measured numbers as the stored ones."""
+    if array.dtype.kind != "f":
+        return array
+    slope, intercept = map(float, scale)
+    steps = ((array.astype(np.float64) - intercept) / slope).round()
+    return steps.clip(np.iinfo(dtype).min, np.iinfo(dtype).max).astype(dtype)
 
 
 def rounded(array: np.ndarray, metadata: Metadata) -> tuple[str, ...]:
     """What becomes of floats that lie on no known steps, in words."""
     if np.isnan(array).any():
         return ()
-    _, slope, _ = _steps(array, dict(metadata.dicom))
-    known = dict(metadata.dicom).get("RescaleSlope", "1"), "1"
-    return () if slope in known else (f"written as DICOM: values are rounded to the nearest of {LEVELS + 1}",)
+    own = scale_of(dict(metadata.dicom))
+    _, (scale,) = scaled([array], [own])
+    return () if scale in (own, ONES) else (ROUNDED,)
 
 
 def _number(one: uuid.UUID) -> str:
@@ -141,7 +191,7 @@ def _number(one: uuid.UUID) -> str:
     return f"2.25.{one.int}"
 
 
-def _in_bytes(array: np.ndarray) -> bytes:
+def in_bytes(array: np.ndarray) -> bytes:
     """Little-endian, and as many as are even."""
     data = array.astype(array.dtype.newbyteorder("<")).tobytes()
     return data + b"\0" * (len(data) % 2)

@@ -39,6 +39,8 @@ KEPT = (
     "LossyImageCompression", "BurnedInAnnotation",
 )  # fmt: skip
 """The tags that a result is written with: where the image lies, and what was measured; none says who it is of."""
+OFFSETS = "ExtendedOffsetTable", "ExtendedOffsetTableLengths"
+"""Where the frames of a packed file lie, and how long they are."""
 GREYS = ("MONOCHROME1", "MONOCHROME2")
 
 
@@ -60,33 +62,44 @@ class Numbers(NamedTuple):
 
 
 def probe(file: BinaryIO) -> Stored:
-    pydicom = library()
-    tags = pydicom.dcmread(file, stop_before_pixels=True)
-    syntax = str(tags.file_meta.get("TransferSyntaxUID", ""))
-    if "Rows" not in tags or (syntax != DEFLATED and not file.read(1)):
+    tags = read_tags(file)
+    if (frames := count(tags)) > 1:
+        raise DataError(f"is a DICOM of {frames} frames, a volume: diptych translate takes it as it is")
+    numbers = numbers_of(tags)
+    return stored(file, tags, numbers, dtype_of(tags, numbers))
+
+
+def read_tags(file: BinaryIO) -> Any:
+    """What a file says before its pixels. Raises DataError where it has none."""
+    tags = library().dcmread(file, stop_before_pixels=True)
+    if "Rows" not in tags or (_syntax(tags) != DEFLATED and not file.read(1)):
         kind = tags.get("SOPClassUID")
         raise DataError(f"is a DICOM without pixels ({kind.name if kind else 'of no kind'}): leave it out")
-    if (frames := int(tags.get("NumberOfFrames") or 1)) > 1:
-        raise DataError(
-            f"is a DICOM of {frames} frames, and one image is read of a file: convert it to NIfTI, which is translated "
-            f"as a volume (dcm2niix does), or to a file for each frame"
-        )
-    numbers = None if int(tags.SamplesPerPixel) > 1 else _numbers(tags)
-    dtype = _dtype(tags, numbers)
+    return tags
 
-    def decode() -> np.ndarray:
-        file.seek(0)
-        return _decoded(pydicom.dcmread(file), syntax, numbers, dtype)
 
+def count(tags: Any) -> int:
+    """How many frames there are."""
+    return max(1, int(tags.get("NumberOfFrames") or 1))
+
+
+def stored(file: BinaryIO, tags: Any, numbers: Numbers | None, dtype: str, number: int = 0) -> Stored:
+    """A frame, not decoded yet. tags: those that are true of it. dtype: of the measured numbers."""
+    deep = f"numbers of {tags.BitsAllocated} bits converted to float32"
     header = Header(
         int(tags.Columns),
         int(tags.Rows),
         1 if tags.PhotometricInterpretation in GREYS else 3,
         dtype,
         "DICOM",
-        notes=(*_notes(tags), *((f"numbers of {tags.BitsAllocated} bits converted to float32",) * _deep(tags))),
+        notes=(*_notes(tags), *((deep,) * _deep(tags))),
     )
-    return Stored(header, decode, metadata=_metadata(tags, numbers, dtype))
+    kept = _metadata(tags, numbers, dtype)
+    return Stored(header, lambda: _decoded(file, tags, numbers, dtype, number), metadata=kept)
+
+
+def _syntax(tags: Any) -> str:
+    return str(tags.file_meta.get("TransferSyntaxUID", ""))
 
 
 @cache
@@ -106,7 +119,10 @@ def _deep(tags: Any) -> bool:
     return int(tags.BitsAllocated) > 16 and "BitsStored" in tags and int(tags.BitsStored) > 24
 
 
-def _numbers(tags: Any) -> Numbers:
+def numbers_of(tags: Any) -> Numbers | None:
+    """How the stored numbers of greys, or of a palette, become measured ones."""
+    if int(tags.SamplesPerPixel) > 1:
+        return None
     bits = int(tags.get("BitsStored") or tags.BitsAllocated)
     least = -(1 << bits - 1) if tags.get("PixelRepresentation") else 0
     slope, intercept = (
@@ -118,7 +134,7 @@ def _numbers(tags: Any) -> Numbers:
     return Numbers(least, least + (1 << bits) - 1, inverted, slope, intercept)
 
 
-def _dtype(tags: Any, numbers: Numbers | None) -> str:
+def dtype_of(tags: Any, numbers: Numbers | None) -> str:
     """What holds every measured number; of signed ones int16, though a rare number may lie beyond it."""
     if tags.PhotometricInterpretation == "PALETTE COLOR":
         return "uint8" if int(tags.RedPaletteColorLookupTableDescriptor[2]) <= 8 else "uint16"
@@ -134,18 +150,19 @@ def _dtype(tags: Any, numbers: Numbers | None) -> str:
     return "uint8" if bits <= 8 else "uint16"
 
 
-def _decoded(image: Any, syntax: str, numbers: Numbers | None, dtype: str) -> np.ndarray:
+def _decoded(file: BinaryIO, tags: Any, numbers: Numbers | None, dtype: str, number: int) -> np.ndarray:
     from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 
-    stored = _unpacked(image, CODECS[syntax]) if syntax in CODECS else _plain(image)
-    if image.PhotometricInterpretation == "PALETTE COLOR":
-        return np.asarray(apply_color_lut(stored, image)[..., :3])
+    syntax = _syntax(tags)
+    stored = _unpacked(file, tags, CODECS[syntax], number) if syntax in CODECS else _plain(file, tags, number)
+    if tags.PhotometricInterpretation == "PALETTE COLOR":
+        return np.asarray(apply_color_lut(stored, tags)[..., :3])
     if numbers is None:
         return stored
-    if int(image.BitsAllocated) == 1:
+    if int(tags.BitsAllocated) == 1:
         return (stored * np.uint8(255)) ^ np.uint8(255 * numbers.inverted)
-    if "ModalityLUTSequence" in image:
-        return np.asarray(apply_modality_lut(numbers.of(stored.astype(np.int64)), image))
+    if "ModalityLUTSequence" in tags:
+        return np.asarray(apply_modality_lut(numbers.of(stored.astype(np.int64)), tags))
     if numbers.plain and not numbers.inverted:
         return stored.astype(dtype, copy=False)
     measured = numbers.of(stored.astype(np.float64 if stored.dtype.kind != "f" else stored.dtype))
@@ -155,22 +172,24 @@ def _decoded(image: Any, syntax: str, numbers: Numbers | None, dtype: str) -> np
     return np.asarray(measured.astype(dtype))
 
 
-def _plain(image: Any) -> np.ndarray:
-    """The stored numbers, by pydicom; colours as RGB."""
+def _plain(file: BinaryIO, tags: Any, number: int) -> np.ndarray:
+    """The stored numbers of a frame, by pydicom; colours as RGB."""
     from pydicom.pixels import pixel_array
 
+    file.seek(0)
+    source = file if count(tags) > 1 and _syntax(tags) != DEFLATED else library().dcmread(file)
     try:
-        return np.asarray(pixel_array(image))
+        return np.asarray(pixel_array(source, index=number))
     except (NotImplementedError, RuntimeError) as error:
-        name = image.file_meta.TransferSyntaxUID.name
+        name = tags.file_meta.TransferSyntaxUID.name
         raise DataError(
             f"is compressed in a way that is not read ({name}: {str(error).splitlines()[0]}): unpack it, as by "
             f"gdcmconv --raw"
         ) from None
 
 
-def _unpacked(image: Any, codec: str) -> np.ndarray:
-    """The stored numbers of a compressed image, by imagecodecs."""
+def _unpacked(file: BinaryIO, tags: Any, codec: str, number: int) -> np.ndarray:
+    """The stored numbers of a compressed frame, by imagecodecs."""
     import imagecodecs
     from pydicom.encaps import get_frame
 
@@ -181,12 +200,26 @@ def _unpacked(image: Any, codec: str) -> np.ndarray:
         "htj2k": imagecodecs.htj2k_decode,
     }[codec]
     options: dict[str, Any] = {}
-    if codec == "jpeg" and image.PhotometricInterpretation == "RGB":
+    if codec == "jpeg" and tags.PhotometricInterpretation == "RGB":
         options = {"colorspace": "RGB", "outcolorspace": "RGB"}  # a file without a marker for it would seem YCbCr
-    array = np.asarray(decode(get_frame(image.PixelData, 0, number_of_frames=1), **options))
-    if array.shape[:2] != (int(image.Rows), int(image.Columns)):
+    table = [tags[name].value for name in OFFSETS if name in tags]
+    packed = get_frame(
+        _pixel_data(file), number, number_of_frames=count(tags),
+        extended_offsets=(table[0], table[1]) if len(table) == 2 else None,
+    )  # fmt: skip
+    array = np.asarray(decode(packed, **options))
+    if array.shape[:2] != (int(tags.Rows), int(tags.Columns)):
         raise DataError(f"is damaged: {array.shape[1]}x{array.shape[0]} pixels, and its header says otherwise")
-    return _signed(array, int(image.BitsStored), bool(image.get("PixelRepresentation")))
+    return _signed(array, int(tags.BitsStored), bool(tags.get("PixelRepresentation")))
+
+
+def _pixel_data(file: BinaryIO) -> BinaryIO:
+    """The file from where its packed pixels begin: behind their tag, their type, if it is there, and their length."""
+    file.seek(0)
+    library().dcmread(file, stop_before_pixels=True)
+    has_type = file.read(8)[4:6].isalpha()
+    file.seek(4 * has_type, 1)
+    return file
 
 
 def _signed(array: np.ndarray, bits: int, signed: bool) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Files that hold many images: each has an address, as if its file were a folder.
 
-`head.nii.gz/k0012` is slice 12 of a NIfTI along its third axis, `cells.tif/p0003` page 3 of a TIFF.
+`head.nii.gz/k0012` is slice 12 of a NIfTI along its third axis, `cells.tif/p0003` page 3 of a TIFF, `heart.dcm/f0007`
+frame 7 of a DICOM.
 """
 
 from __future__ import annotations
@@ -12,17 +13,21 @@ from functools import lru_cache
 from pathlib import Path, PurePath
 
 from diptych.errors import DataError
-from diptych.images import nifti, tiff
+from diptych.images import dicom, frames, nifti, tiff
 from diptych.images.formats import FORMATS
 from diptych.images.stored import Stored
 
-SLICE = re.compile(r"([ijkp])(\d{4,})")
+SLICE = re.compile(r"([ijkpf])(\d{4,})")
 COUNTED = 4096
 """Files whose number of images is remembered, at most."""
 
 
 def is_slice(path: PurePath) -> bool:
-    return SLICE.fullmatch(path.name) is not None and (nifti.is_volume(path.parent) or _is_tiff(path.parent))
+    if SLICE.fullmatch(path.name) is None:
+        return False
+    if path.name[0] == "f":  # a DICOM may have any name
+        return FORMATS.get(path.parent.suffix.lower()) == "DICOM" or Path(path.parent).is_file()
+    return nifti.is_volume(path.parent) or _is_tiff(path.parent)
 
 
 def file_of(path: Path) -> Path:
@@ -38,11 +43,12 @@ def slices(path: Path, axis: str = "k") -> list[Path]:
         except DataError as error:
             raise DataError(f"{path}: {error}") from None
         return [path / f"{nifti.AXES[volume.axis]}{number:04d}" for number in range(len(volume))]
-    return [path / f"p{number:04d}" for number in range(_count(path))]
+    letter = "p" if _is_tiff(path) else "f"
+    return [path / f"{letter}{number:04d}" for number in range(_count(path))]
 
 
 def is_stack(path: Path) -> bool:
-    """Whether a file is a TIFF of several images; what is wrong with one that cannot be read is said when it is."""
+    """Whether a file is a TIFF or DICOM of several images; of one that cannot be read it is said when it is."""
     try:
         return may_be_stack(path) and path.is_file() and _count(path) > 1
     except DataError:
@@ -51,7 +57,8 @@ def is_stack(path: Path) -> bool:
 
 def may_be_stack(path: PurePath) -> bool:
     """The same by the name alone: no other file is one."""
-    return _is_tiff(path)
+    suffix = path.suffix.lower()
+    return FORMATS.get(suffix, "DICOM") in ("TIFF", "DICOM") and not nifti.is_volume(path)
 
 
 @contextmanager
@@ -65,7 +72,10 @@ def stored(path: Path, indices: bool) -> Iterator[Stored]:
         return
     _check(number, _count(path.parent), "images")
     with path.parent.open("rb") as file:
-        yield tiff.Stack(file).stored(number, indices)
+        if letter == "f":
+            yield frames.open_frames(path.parent).stored(file, number)
+        else:
+            yield tiff.Stack(file).stored(number, indices)
 
 
 def around(path: Path, neighbours: int) -> list[Path]:
@@ -76,6 +86,8 @@ def around(path: Path, neighbours: int) -> list[Path]:
     letter, number = _parts(path)
     if nifti.is_volume(path.parent):
         numbers = nifti.open_volume(path.parent, letter).around(number, neighbours)
+    elif letter == "f":
+        numbers = frames.open_frames(path.parent).around(number, neighbours)
     else:
         with path.parent.open("rb") as file:
             numbers = tiff.Stack(file).around(number, neighbours)
@@ -102,13 +114,21 @@ def _count(path: Path) -> int:
     try:
         stat = path.stat()
         return _counted(path, stat.st_size, stat.st_mtime_ns)
-    except Exception as error:  # tifffile raises what it likes
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    except Exception as error:  # tifffile and pydicom raise what they like
         why = str(error) or type(error).__name__
         raise DataError(f"{path}: is damaged or cut short ({why}): replace or remove it") from None
 
 
 @lru_cache(maxsize=COUNTED)
 def _counted(path: Path, size: int, changed: int) -> int:
-    """How many images a TIFF holds: to know it, all of its pages are looked at."""
+    """How many images a TIFF or a DICOM holds, of any other file one; of a TIFF all pages are looked at."""
     with path.open("rb") as file:
-        return len(tiff.Stack(file))
+        if _is_tiff(path):
+            return len(tiff.Stack(file))
+        start = file.read(dicom.PREAMBLE + len(dicom.MAGIC))
+        if start[dicom.PREAMBLE :] != dicom.MAGIC:
+            return 1
+        file.seek(0)
+        return dicom.count(dicom.library().dcmread(file, stop_before_pixels=True, specific_tags=["NumberOfFrames"]))

@@ -124,6 +124,8 @@ def wanted_suffix(job: Job, fits: Fits) -> tuple[str, str]:
     own = job.target.suffix
     if images.is_volume(job.target):
         return own, ""
+    if own.lower() not in images.FORMATS and images.is_stack(job.source):
+        return ".dcm", f"{own or 'no suffix'} names no format"
     format = images.FORMATS.get(own.lower())
     if format and fits(own, True):
         return own, ""

@@ -13,6 +13,8 @@ import numpy as np
 from diptych import images
 from diptych.errors import ConfigError, OutputError
 from diptych.images import Picture
+from diptych.images.frames import open_frames
+from diptych.images.frames_writing import write_frames
 from diptych.images.nifti import Volume, open_volume
 from diptych.images.nifti_writing import placed, written
 from diptych.images.series import Series, find_series
@@ -38,7 +40,8 @@ def translate_volume(
     sealer: Sealer | None = None,
     progress: Callable[[float], None] = lambda share: None,
 ) -> tuple[str, ...]:
-    """Translate a NIfTI or a folder of one DICOM series into a NIfTI, or a TIFF of many pages into one; notes on it.
+    """Translate a NIfTI or a folder of one DICOM series into a NIfTI, a TIFF of many pages or a DICOM of many frames
+    into one of its kind; notes on it.
 
     The whole of a volume is never in memory. controls: as `Translator.checked` gives them. axis: of a NIfTI, along
     which its slices lie, or their plane. Raises DataError for what cannot be read, ConfigError for a result that is no
@@ -73,6 +76,9 @@ def translate_volume(
                         raise ConfigError(f"{source}: a result of another size has no room in the voxels of a NIfTI")
                     plane(number)[:] = output.array[..., 0]
             unsealed = ["NIfTI has no room for content credentials: none are written"] if sealer else []
+        elif images.FORMATS[target.suffix.lower()] == "DICOM":
+            unsealed = [*write_frames(open_frames(source), target, outputs())]
+            unsealed += ["DICOM has no room for content credentials: none are written"] if sealer else []
         else:
             write_stack(source, target, outputs(), lambda file: seal(sealer, file, controls, source))
             unsealed = []
@@ -86,13 +92,16 @@ def translate_volume(
 def check_room(translator: Translator, source: Path, target: Path, controls: Mapping[str, Any]) -> None:
     """Raises ConfigError where a result has no room in a file of the source's kind."""
     voxels = source.is_dir() or images.is_volume(source)
-    suffixes = images.VOLUMES if voxels else (".tif", ".tiff")
+    tiff = images.FORMATS.get(source.suffix.lower()) == "TIFF"
+    suffixes = images.VOLUMES if voxels else (".tif", ".tiff") if tiff else (".dcm", ".dicom")
     if not target.name.lower().endswith(suffixes):
         raise ConfigError(f"{target}: a volume as {source} is written as {' or '.join(suffixes)}: give such a name")
     made = translator.ends(controls.get("to"))[1]
-    if voxels and made.legend is None and made.channels != 1:
-        what = f"a result of {made.channels} channels"
-        raise ConfigError(f"{source}: {what} has no room in the voxels of a NIfTI: take another model")
+    channels, dtype = (1, made.legend.dtype) if made.legend else (made.channels, made.dtype)
+    room = channels == 1 if voxels else images.can_hold(target.suffix, dtype, channels)
+    if not room:
+        what, where = f"a result of {channels} channels", "the voxels of a NIfTI" if voxels else "a DICOM"
+        raise ConfigError(f"{source}: {what} has no room in {where}: take another model")
 
 
 @contextmanager
