@@ -134,6 +134,7 @@ def test_a_result_lies_frame_by_frame_where_its_source_does_and_names_nobody(tmp
     assert shared.PlaneOrientationSequence[0].ImageOrientationPatient == PLACE["ImageOrientationPatient"]
     assert [one.PlanePositionSequence[0].ImagePositionPatient[2] for one in frames] == [0, 2.5, 5, 7.5, 10]
     assert "ImagePositionPatient" not in after
+    assert "PixelMeasuresSequence" not in frames[0]
     assert images.read(tmp_path / "b.dcm" / "f0000").metadata.dpi is not None
 
 

@@ -39,8 +39,6 @@ KEPT = (
     "LossyImageCompression", "BurnedInAnnotation",
 )  # fmt: skip
 """The tags that a result is written with: where the image lies, and what was measured; none says who it is of."""
-OFFSETS = "ExtendedOffsetTable", "ExtendedOffsetTableLengths"
-"""Where the frames of a packed file lie, and how long they are."""
 GREYS = ("MONOCHROME1", "MONOCHROME2")
 
 
@@ -202,11 +200,7 @@ def _unpacked(file: BinaryIO, tags: Any, codec: str, number: int) -> np.ndarray:
     options: dict[str, Any] = {}
     if codec == "jpeg" and tags.PhotometricInterpretation == "RGB":
         options = {"colorspace": "RGB", "outcolorspace": "RGB"}  # a file without a marker for it would seem YCbCr
-    table = [tags[name].value for name in OFFSETS if name in tags]
-    packed = get_frame(
-        _pixel_data(file), number, number_of_frames=count(tags),
-        extended_offsets=(table[0], table[1]) if len(table) == 2 else None,
-    )  # fmt: skip
+    packed = get_frame(_pixel_data(file), number, number_of_frames=count(tags))
     array = np.asarray(decode(packed, **options))
     if array.shape[:2] != (int(tags.Rows), int(tags.Columns)):
         raise DataError(f"is damaged: {array.shape[1]}x{array.shape[0]} pixels, and its header says otherwise")
