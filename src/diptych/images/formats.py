@@ -17,6 +17,7 @@ FORMATS = {
     ".gif": "GIF",
     ".avif": "AVIF",
     ".npy": "NPY",
+    ".npz": "NPZ",
     ".dcm": "DICOM",
     ".dicom": "DICOM",
 }
@@ -27,7 +28,7 @@ SUFFIX_OF = {format: suffix for suffix, format in reversed(FORMATS.items())}
 """For each format the suffix of its files."""
 MEDIA_TYPES = {
     **{name: f"image/{name.lower()}" for name in ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")},
-    "NPY": "application/octet-stream",
+    **dict.fromkeys(("NPY", "NPZ"), "application/octet-stream"),
     "DICOM": "application/dicom",
 }
 

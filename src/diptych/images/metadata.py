@@ -42,7 +42,7 @@ class Metadata:
     """dpi: pixels per inch, across and down. tags: of a GeoTIFF. no_data: the number of pixels that hold nothing.
 
     window: the values that are black and white to the eye, as a DICOM says it; it changes none, and is not true of a
-    translation. dicom: tags of a DICOM that are kept, by their keywords.
+    translation. dicom: tags of a DICOM that are kept, by their keywords. array_name: of the array of an `.npz`.
     """
 
     dpi: tuple[float, float] | None = None
@@ -50,6 +50,7 @@ class Metadata:
     no_data: float | None = None
     window: tuple[float, float] | None = None
     dicom: tuple[tuple[str, str | tuple[str, ...]], ...] = ()
+    array_name: str = ""
 
     def turned(self, orientation: int) -> Metadata:
         """That of the pixels turned by EXIF's orientation, 1..8: coordinates are true of what is not turned alone."""

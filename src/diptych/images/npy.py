@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 import numpy as np
 
@@ -19,9 +19,7 @@ SMALLEST = 10
 
 
 def probe(file: BinaryIO) -> Stored:
-    version = np.lib.format.read_magic(file)
-    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read_header(file)
+    shape, dtype = shape_and_type(file)
     expected = math.prod(shape) * dtype.itemsize
 
     def decode() -> np.ndarray:
@@ -31,6 +29,14 @@ def probe(file: BinaryIO) -> Stored:
         return np.load(io.BytesIO(data), allow_pickle=False)
 
     return stored(shape, dtype, decode)
+
+
+def shape_and_type(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+    """What an array's header says."""
+    version = np.lib.format.read_magic(file)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read_header(file)
+    return shape, dtype
 
 
 def stored(shape: tuple[int, ...], dtype: np.dtype, decode: Decode) -> Stored:

@@ -20,7 +20,7 @@ class Header(NamedTuple):
     height: int
     channels: int  # of colour, alpha not counted
     dtype: str  # uint8, uint16, int16 or float32
-    format: str  # Pillow's name, or NPY
+    format: str  # Pillow's name, NPY, NPZ, DICOM or NIFTI
     alpha: bool = False
     orientation: int = 1  # EXIF's 1..8, already applied to width and height
     notes: tuple[str, ...] = ()  # what reading will do to the picture, in words

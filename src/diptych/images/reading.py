@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from diptych.errors import DataError, DiptychError
-from diptych.images import avif, bmp, colour, dicom, jpeg, nifti, npy, pillow, png, slices, tiff
+from diptych.images import avif, bmp, colour, dicom, jpeg, nifti, npy, npz, pillow, png, slices, tiff
 from diptych.images.formats import FORMATS, LIMIT_MP
 from diptych.images.metadata import Metadata, per_inch
 from diptych.images.picture import Header, Picture
@@ -155,6 +155,8 @@ def _probe(file: BinaryIO, indices: bool = False) -> Stored:
             return bmp.probe(file, indices)
         case "NPY":
             return npy.probe(file)
+        case "NPZ":
+            return npz.probe(file)
         case "DICOM":
             return dicom.probe(file)
         case _:
@@ -177,6 +179,8 @@ def _sniff(start: bytes) -> str:
     }.items():
         if start.startswith(magic):
             return format
+    if npz.begins(start):
+        return "NPZ"
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return "WEBP"
     if start[4:12] in (b"ftypavif", b"ftypavis") and importlib.util.find_spec("PIL.AvifImagePlugin"):

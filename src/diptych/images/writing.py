@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from diptych.errors import DataError
-from diptych.images import derived
+from diptych.images import derived, npz
 from diptych.images.formats import FORMATS, SUFFIX_OF, SUFFIXES
 from diptych.images.metadata import NOTHING, Metadata, tiff_tags, with_resolution
 from diptych.images.picture import Picture
@@ -30,6 +30,7 @@ _HOLDS: tuple[tuple[str, tuple[str, ...], Sequence[int], bool], ...] = (  # form
     ("GIF", _EIGHT, _COLOURS, True),
     ("TIFF", _ALL, _ANY, True),
     ("NPY", _ALL, _ANY, False),
+    ("NPZ", _ALL, _ANY, False),
     ("DICOM", _ALL, (1,), False),
     ("DICOM", _EIGHT, (3,), False),
 )
@@ -91,7 +92,7 @@ def encode(
     metadata: Metadata = NOTHING,
     quality: int = 95,
 ) -> bytes:
-    """The bytes of a file of that format (PNG, JPEG, WEBP, AVIF, BMP, GIF, TIFF, NPY, DICOM); quality is 1..100.
+    """The bytes of a file of that format (PNG, JPEG, WEBP, AVIF, BMP, GIF, TIFF, NPY, NPZ, DICOM); quality is 1..100.
 
     palette: colours `N 3` for the numbers of a single channel, which a PNG of 8 bits carries; others leave them out.
     metadata: PNG, JPEG, BMP and TIFF have room for a resolution, TIFF and DICOM for coordinates; others leave them out.
@@ -114,6 +115,8 @@ def _encoded(
         return _encode_palette(array, palette)
     if format == "DICOM":
         return derived.encode(array, metadata)
+    if format == "NPZ":
+        return npz.encode(array, metadata)
     if format == "NPY":
         stream = io.BytesIO()
         np.save(stream, array, allow_pickle=False)

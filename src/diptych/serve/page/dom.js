@@ -66,4 +66,4 @@ export function tabs(label, panels, changed) {
 }
 
 // What a file field accepts.
-export const PICTURES = "image/*,.tif,.tiff,.npy,.dcm";
+export const PICTURES = "image/*,.tif,.tiff,.npy,.npz,.dcm";
