@@ -39,9 +39,7 @@ def probe(file: BinaryIO) -> Stored:
 
     def decode() -> np.ndarray:
         with zipfile.ZipFile(file) as archive, archive.open(names[0]) as member:
-            array = np.lib.format.read_array(member, allow_pickle=False)
-            member.read(1)  # at the end, the checksum is compared
-            return np.asarray(array)
+            return np.asarray(np.lib.format.read_array(member, allow_pickle=False))
 
     found = npy.stored(shape, dtype, decode)
     header = found.header._replace(format="NPZ")
