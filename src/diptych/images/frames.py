@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from diptych.images import dicom
-from diptych.images.neighbours import along
 from diptych.images.stored import Stored
 
 SHARED, PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
@@ -50,10 +49,6 @@ class Frames:
         """Of the measured numbers of all frames; where those of one need another than those of the next, float32."""
         found = {dicom.dtype_of(tags, dicom.numbers_of(tags)) for tags in self.each}
         return found.pop() if len(found) == 1 else "float32"
-
-    def around(self, number: int, neighbours: int) -> list[int]:
-        """The numbers of a frame and of so many on either side."""
-        return along(number, (len(self),), 0, neighbours)
 
     def stored(self, file: BinaryIO, number: int) -> Stored:
         """A frame, not decoded yet."""

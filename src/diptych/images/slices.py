@@ -6,6 +6,7 @@ frame 7 of a DICOM.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from pathlib import Path, PurePath
 from diptych.errors import DataError
 from diptych.images import dicom, frames, nifti, tiff
 from diptych.images.formats import FORMATS
+from diptych.images.neighbours import along
 from diptych.images.stored import Stored
 
 SLICE = re.compile(r"([ijkpf])(\d{4,})")
@@ -86,11 +88,8 @@ def around(path: Path, neighbours: int) -> list[Path]:
     letter, number = _parts(path)
     if nifti.is_volume(path.parent):
         numbers = nifti.open_volume(path.parent, letter).around(number, neighbours)
-    elif letter == "f":
-        numbers = frames.open_frames(path.parent).around(number, neighbours)
     else:
-        with path.parent.open("rb") as file:
-            numbers = tiff.Stack(file).around(number, neighbours)
+        numbers = along(number, *_sizes(path.parent), neighbours)
     return [path.with_name(f"{letter}{one:04d}") for one in numbers]
 
 
@@ -111,6 +110,11 @@ def _is_tiff(path: PurePath) -> bool:
 
 
 def _count(path: Path) -> int:
+    return math.prod(_sizes(path)[0])
+
+
+def _sizes(path: Path) -> tuple[tuple[int, ...], int]:
+    """How many images a TIFF or a DICOM holds along each axis, and along which they are neighbours; else one image."""
     try:
         stat = path.stat()
         return _counted(path, stat.st_size, stat.st_mtime_ns)
@@ -122,13 +126,14 @@ def _count(path: Path) -> int:
 
 
 @lru_cache(maxsize=COUNTED)
-def _counted(path: Path, size: int, changed: int) -> int:
-    """How many images a TIFF or a DICOM holds, of any other file one; of a TIFF all pages are looked at."""
+def _counted(path: Path, size: int, changed: int) -> tuple[tuple[int, ...], int]:
+    """`_sizes`, which takes long of a TIFF: all of its pages are looked at."""
     with path.open("rb") as file:
         if _is_tiff(path):
-            return len(tiff.Stack(file))
+            return tiff.Stack(file).sizes
         start = file.read(dicom.PREAMBLE + len(dicom.MAGIC))
         if start[dicom.PREAMBLE :] != dicom.MAGIC:
-            return 1
+            return (1,), 0
         file.seek(0)
-        return dicom.count(dicom.library().dcmread(file, stop_before_pixels=True, specific_tags=["NumberOfFrames"]))
+        tags = dicom.library().dcmread(file, stop_before_pixels=True, specific_tags=["NumberOfFrames"])
+        return (dicom.count(tags),), 0

@@ -23,7 +23,6 @@ from diptych.images.metadata import (
     Tag,
     per_unit,
 )
-from diptych.images.neighbours import along
 from diptych.images.picture import Header
 from diptych.images.stored import Stored, dtype_note, native_dtype, notes_of
 
@@ -89,13 +88,13 @@ class Stack:
         """The axes but that of channels."""
         return self.axes.replace("C", "")
 
-    def around(self, number: int, neighbours: int) -> list[int]:
-        """The numbers of an image and of so many on either side: along the depth where OME says it, else by pages."""
+    @property
+    def sizes(self) -> tuple[tuple[int, ...], int]:
+        """How many images there are along each axis, and along which neighbours lie: the depth where OME says it."""
         if not self.counted:
-            return along(number, (len(self),), 0, neighbours)
-        sizes = [size for place, size in enumerate(self.shape) if place != self.channel]
-        axis = self.counted.find("Z") if "Z" in self.counted else len(sizes) - 1
-        return along(number, sizes, axis, neighbours)
+            return (len(self),), 0
+        sizes = tuple(size for place, size in enumerate(self.shape) if place != self.channel)
+        return sizes, self.counted.index("Z") if "Z" in self.counted else len(sizes) - 1
 
     def pages(self, number: int) -> list[Any]:
         """Those of an image."""
