@@ -12,7 +12,7 @@ import torch
 
 from diptych import metrics
 from diptych.errors import ConfigError, DataError, WeightsError
-from diptych.metrics import correlation, features_resnet_nsfw, l1, lpips_squeeze, psnr, ssim
+from diptych.metrics import correlation, features_resnet_nsfw, l1, lpips_squeeze, ms_ssim, psnr, ssim
 from diptych.metrics.interval import bootstrap
 from diptych.nn.perceptual import LPIPS, SqueezeNet
 from diptych.nn.thin_resnet import ThinResNet
@@ -62,6 +62,10 @@ def facades(count: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
     return [(picture[..., 256:], picture[..., :256]) for picture in pictures]
 
 
+SIDES = {"ms_ssim": (176, 183)}
+"""Of the pictures that a metric needs to be larger than a few pixels."""
+
+
 @pytest.mark.parametrize("name", metrics.names())
 def test_every_metric_states_its_protocol_in_one_sentence_and_which_way_is_better(name):
     metric = metrics.find(name)
@@ -74,8 +78,9 @@ def test_every_metric_states_its_protocol_in_one_sentence_and_which_way_is_bette
 @pytest.mark.parametrize("name", metrics.names())
 def test_every_metric_gives_one_number_per_picture_and_gets_worse_with_noise(name, untrained):
     metric = metrics.find(name)
-    target = noise(2, 3, 32, 40)
-    slight, strong = target + 0.1 * noise(2, 3, 32, 40, seed=1), target + 0.8 * noise(2, 3, 32, 40, seed=1)
+    shape = (2, 3, *SIDES.get(name, (32, 40)))
+    target = noise(*shape)
+    slight, strong = target + 0.1 * noise(*shape, seed=1), target + 0.8 * noise(*shape, seed=1)
     good, bad = metric.measure(slight, target), metric.measure(strong, target)
     assert good.shape == bad.shape == (2,)
     assert bool((good > bad).all() if metric.BETTER == "higher" else (good < bad).all())
@@ -84,7 +89,8 @@ def test_every_metric_gives_one_number_per_picture_and_gets_worse_with_noise(nam
 @pytest.mark.parametrize("name", metrics.names())
 def test_a_picture_scores_the_same_alone_and_in_a_batch(name, untrained):
     measure = metrics.find(name).measure
-    output, target = noise(3, 3, 33, 41), noise(3, 3, 33, 41, seed=1)
+    shape = (3, 3, *SIDES.get(name, (33, 41)))
+    output, target = noise(*shape), noise(*shape, seed=1)
     alone = torch.cat([measure(output[k : k + 1], target[k : k + 1]) for k in range(3)])
     torch.testing.assert_close(measure(output, target), alone)
 
@@ -130,7 +136,18 @@ def test_psnr_and_ssim_agree_with_torchmetrics(shape):
     torch.testing.assert_close(psnr.measure(output, target), decibels.reshape(-1))
 
 
-@pytest.mark.parametrize(("metric", "smallest"), [(ssim, 11), (lpips_squeeze, 17)])
+@pytest.mark.parametrize("shape", [(2, 3, 180, 201), (1, 1, 176, 176)])
+def test_ms_ssim_agrees_with_torchmetrics(shape):
+    from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
+
+    target = noise(*shape)
+    output = (target + 0.4 * noise(*shape, seed=1)).clamp(-1, 1)
+    expected = multiscale_structural_similarity_index_measure(output, target, data_range=2.0, reduction="none")
+    torch.testing.assert_close(ms_ssim.measure(output, target), expected.reshape(-1), atol=1e-5, rtol=0)
+    assert ms_ssim.measure(-target, target).tolist() == [0] * len(target), "never below it"
+
+
+@pytest.mark.parametrize(("metric", "smallest"), [(ssim, 11), (lpips_squeeze, 17), (ms_ssim, 176)])
 def test_a_picture_too_small_for_a_metric_is_refused_in_words(metric, smallest, untrained):
     assert metric.measure(noise(1, 3, smallest, smallest), noise(1, 3, smallest, smallest)).shape == (1,)
     with pytest.raises(DataError, match=f"{smallest} pixels.* 30 x {smallest - 1} is smaller"):

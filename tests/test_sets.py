@@ -12,7 +12,7 @@ import torch
 
 from diptych import metrics
 from diptych.errors import ConfigError, DataError, WeightsError
-from diptych.evaluation.sets import ARTEFACTS
+from diptych.evaluation.sets import ARTEFACTS, MANIFOLD
 from diptych.metrics import lpips_squeeze, psnr, samples, sets, squeezenet
 from diptych.metrics.interval import jackknife
 from diptych.metrics.sets import fd_squeezenet, halves, kd_squeezenet
@@ -22,8 +22,9 @@ SHARED = Path(__file__).parents[2] / "shared"
 WEIGHTS = Path(os.environ.get("DIPTYCH_WEIGHTS") or SHARED / "weights")
 HORSES = Path(os.environ.get("DIPTYCH_DATA") or SHARED / "data") / "horse2zebra-128"
 
-DISTANCES = sorted(set(sets.names()) - set(ARTEFACTS))
+OF_FEATURES = sorted(set(sets.names()) - set(ARTEFACTS))
 """The metrics of features of any kind; what tells of artefacts has features of its own."""
+DISTANCES = sorted(set(OF_FEATURES) - set(MANIFOLD))
 
 
 def cloud(count: int, dims: int = 6, shift: float = 0.0, scale: float = 1.0, seed: int = 0) -> np.ndarray:
@@ -75,13 +76,13 @@ def test_the_distance_is_symmetric_and_grows_with_a_shift_and_with_a_change_of_s
     assert wider == sorted(wider)
 
 
-@pytest.mark.parametrize("name", DISTANCES)
+@pytest.mark.parametrize("name", OF_FEATURES)
 def test_the_order_of_the_pictures_does_not_matter_to_the_distance(name):
     a, b = cloud(30), cloud(40, shift=1, seed=1)
     assert sets.find(name).distance(a[::-1], b) == pytest.approx(sets.find(name).distance(a, b))
 
 
-@pytest.mark.parametrize("name", DISTANCES)
+@pytest.mark.parametrize("name", OF_FEATURES)
 def test_the_interval_holds_the_value_is_the_same_for_the_same_seed_and_shrinks_with_more_pictures(name):
     compare = sets.find(name).compare
     a, b = cloud(200), cloud(200, shift=0.7, seed=1)
@@ -93,7 +94,7 @@ def test_the_interval_holds_the_value_is_the_same_for_the_same_seed_and_shrinks_
     assert many.high - many.low < few.high - few.low
 
 
-@pytest.mark.parametrize("name", DISTANCES)
+@pytest.mark.parametrize("name", OF_FEATURES)
 def test_the_interval_covers_the_distance_about_as_often_as_it_says(name):
     """Of the mean over many data sets of this size, which for a biased metric is not the distance of endless ones."""
     compare, rng = sets.find(name).compare, np.random.default_rng(0)
@@ -118,14 +119,14 @@ def test_halves_of_one_set_are_as_far_apart_as_two_such_sets_and_nearer_than_ano
     assert chance.high < metric.compare(cloud(40, shift=2, seed=1), real, size=30).low
 
 
-@pytest.mark.parametrize("name", DISTANCES)
+@pytest.mark.parametrize("name", OF_FEATURES)
 def test_one_picture_is_no_set(name):
     for a, b in ((cloud(1), cloud(5)), (cloud(5), cloud(1))):
         with pytest.raises(DataError, match="needs two pictures"):
             sets.find(name).distance(a, b)
 
 
-@pytest.mark.parametrize("name", DISTANCES)
+@pytest.mark.parametrize("name", OF_FEATURES)
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_a_handful_of_pictures_gives_finite_numbers(name, count):
     metric = sets.find(name)
@@ -236,6 +237,48 @@ def test_bootstrap_samples_of_the_kernel_distance_are_about_the_value_and_not_ab
     a, b = cloud(20, dims=30), cloud(20, dims=30, shift=0.3, seed=1)
     value, low, high = kd_squeezenet.compare(a, b, size=0)
     assert value - low == pytest.approx(high - value, rel=0.35)
+
+
+# --- Neighbours ------------------------------------------------------------------------------------------------------
+
+
+def by_definition(name: str, a: np.ndarray, b: np.ndarray) -> float:
+    """Of outputs a and real pictures b, one after the other, as the papers write it."""
+
+    def ball(own: np.ndarray, at: int, k: int) -> float:
+        return sorted(np.linalg.norm(own[at] - other) for n, other in enumerate(own) if n != at)[k - 1]
+
+    def inside(x: np.ndarray, own: np.ndarray, k: int) -> list[bool]:
+        return [bool(np.linalg.norm(x - own[at]) <= ball(own, at, k)) for at in range(len(own))]
+
+    if name == "precision_squeezenet":
+        return float(np.mean([any(inside(x, b, 3)) for x in a]))
+    if name == "recall_squeezenet":
+        return float(np.mean([any(inside(y, a, 3)) for y in b]))
+    if name == "density_squeezenet":
+        return sum(sum(inside(x, b, 5)) for x in a) / (5 * len(a))
+    return float(np.mean([any(np.linalg.norm(x - b[at]) <= ball(b, at, 5) for x in a) for at in range(len(b))]))
+
+
+@pytest.mark.parametrize("name", MANIFOLD)
+@pytest.mark.parametrize(("shift", "scale"), [(0.0, 1.0), (0.8, 0.6), (0.3, 1.8)])
+def test_shares_of_neighbours_are_those_of_their_definitions(name, shift, scale):
+    a, b = cloud(25, shift=shift, scale=scale), cloud(31, seed=1)
+    assert sets.find(name).distance(a, b) == pytest.approx(by_definition(name, a, b))
+
+
+def test_what_is_missing_and_what_is_foreign_are_told_apart():
+    real = np.concatenate([cloud(60), cloud(60, shift=30, seed=1)])
+    half = cloud(120, seed=2)  # one kind of two, well made
+    astray = np.concatenate([real[::2] + 0.01, cloud(60, shift=-40, seed=3)])  # both kinds, and as much of a third
+    found = {
+        one: {name: sets.find(name).distance(made, real) for name in MANIFOLD}
+        for one, made in (("half", half), ("astray", astray))
+    }
+    for like_real, complete in (("precision", "recall"), ("density", "coverage")):
+        half, astray = ([of[f"{name}_squeezenet"] for name in (like_real, complete)] for of in found.values())
+        assert half[0] > half[1] + 0.25
+        assert astray[1] > astray[0] + 0.25
 
 
 # --- Features --------------------------------------------------------------------------------------------------------

@@ -36,7 +36,10 @@ from diptych.metrics.sets import SetMetric
 ARTEFACTS = ("grid", "frame")
 """What tells of marks that networks leave: outputs and real pictures as two sets, whether there are pairs or not."""
 
-SETS = ("fd_squeezenet", "kd_squeezenet", "fd_resnet_nsfw", "kd_resnet_nsfw", *ARTEFACTS)
+MANIFOLD = ("precision_squeezenet", "recall_squeezenet", "density_squeezenet", "coverage_squeezenet")
+"""How like real pictures outputs are, and how many kinds of real ones there are among them."""
+
+SETS = ("fd_squeezenet", "kd_squeezenet", *MANIFOLD, "fd_resnet_nsfw", "kd_resnet_nsfw", *ARTEFACTS)
 """What two sets of pictures are compared by."""
 
 INVERTED, IDLE = "light and dark are exchanged", "nearly nothing was changed"

@@ -30,7 +30,8 @@ class Metric(Protocol):
 def names() -> list[str]:
     """The built-in metrics, by name."""
     return plugins.names(
-        __file__, besides={"confusion", "frechet", "interval", "kernel", "resnet_nsfw", "samples", "squeezenet"}
+        __file__,
+        besides={"confusion", "frechet", "interval", "kernel", "manifold", "resnet_nsfw", "samples", "squeezenet"},
     )
 
 

@@ -29,13 +29,17 @@ def measure(output: Tensor, target: Tensor) -> Tensor:
     height, width = output.shape[-2:]
     if min(height, width) < WINDOW:
         raise DataError(f"ssim looks through a window of {WINDOW} pixels; a picture of {width} x {height} is smaller")
-    x, y = output, target
+    brightness, contrast = agreement(output, target)
+    return (brightness * contrast).mean(dim=(1, 2, 3))
+
+
+def agreement(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """How far pictures agree about every pixel in brightness, and in contrast and pattern: shape kept."""
     mean_x, mean_y = blur(x), blur(y)
     var_x, var_y = (blur(x * x) - mean_x**2).clamp(min=0), (blur(y * y) - mean_y**2).clamp(min=0)
     cov = blur(x * y) - mean_x * mean_y
     c1, c2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2
-    similarity = (2 * mean_x * mean_y + c1) * (2 * cov + c2) / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))
-    return similarity.mean(dim=(1, 2, 3))
+    return (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1), (2 * cov + c2) / (var_x + var_y + c2)
 
 
 def blur(x: Tensor) -> Tensor:
