@@ -16,11 +16,13 @@ import argparse
 import shlex
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageFilter
 from timing import machine
+from torch import Tensor
 
 from diptych import images, metrics, tasks
 from diptych.data.opening import open_data, parse_size
@@ -35,9 +37,9 @@ Baseline = Callable[[Picture], np.ndarray]
 
 
 def untouched(source: Picture) -> np.ndarray:
-    """The source in three channels, without what says where a hole is."""
+    """The source without what says where a hole is."""
     array = source.array
-    return array[..., :3] if array.shape[2] > 2 else np.repeat(array[..., :1], 3, axis=2)
+    return array[..., :3] if array.shape[2] > 2 else array[..., :1]
 
 
 def biharmonic(source: Picture) -> np.ndarray:
@@ -51,11 +53,12 @@ def non_local_means(sigma: float) -> Baseline:
     from skimage.restoration import denoise_nl_means
 
     def clean(source: Picture) -> np.ndarray:
-        values, share = source.array / 255.0, sigma / 255
+        (low, high), share = source.limits, sigma / 255
+        values = (source.array.astype(float) - low) / (high - low)
         found = denoise_nl_means(
             values, patch_size=5, patch_distance=6, h=0.8 * share, sigma=share, fast_mode=True, channel_axis=-1
         )
-        return (found * 255).clip(0, 255).round().astype(np.uint8)
+        return (found * (high - low) + low).clip(low, high).round().astype(source.array.dtype)
 
     return clean
 
@@ -68,18 +71,24 @@ def median(source: Picture) -> np.ndarray:
     return np.asarray(Image.fromarray(source.array).filter(ImageFilter.MedianFilter(3)))
 
 
-def baselines(task: str, options: dict[str, float]) -> dict[str, Baseline]:
-    """What a task's model is set beside, by name."""
+def baselines(task: str, options: dict[str, float], dtype: str) -> dict[str, Baseline]:
+    """What a task's model is set beside, by name; Pillow's filters are for 8 bits."""
     source = {"enlarge": "bicubic", "extend": "mirrored border", "fill": "smooth guess", "colorize": "grey"}
     found: dict[str, Baseline] = {source.get(task, "source as it is"): untouched}
     if task == "fill":
         found["biharmonic"] = biharmonic
     if task == "denoise":
         found["non-local means"] = non_local_means((options["least"] + options["most"]) / 2)
+    if task == "denoise" and dtype == "uint8":
         found["Pillow's median"] = median
-    if task in ("denoise", "dejpeg"):
+    if task in ("denoise", "dejpeg") and dtype == "uint8":
         found["Pillow's smoothing"] = smoothed
     return found
+
+
+def seen(array: np.ndarray, span: tuple[float, float]) -> Tensor:
+    """As the metrics take it: in three channels, `1 3 H W` in [-1, 1], of values in the range `span`."""
+    return images.to_unit(images.match_channels(array, 3), *span)[None]
 
 
 def colourfulness(array: np.ndarray) -> float:
@@ -124,23 +133,24 @@ def main() -> None:
     data = open_data(task, folder=asked.data, kind="photos", val=0, size=16, enlarge=True)
     data.shown = parse_size(asked.size) if asked.size else None
     split = "test" if data.test else "train"
-    beside, ours = baselines(translator.card.task, vars(task)), translator.card.task
+    beside, ours = baselines(translator.card.task, vars(task), data.dtype[1]), translator.card.task
+    as_seen = partial(seen, span=data.range[1])
     measures = {name: metrics.find(name).measure for name in SCORES}
     rows: dict[str, dict[str, list[float]]] = {ours: {}, **{name: {} for name in beside}}
     for count, (name, source, target) in enumerate(data.pairs(split)):
         if count == asked.count:
             break
-        real = images.to_unit(images.match_channels(target.array, 3), 0, 255)[None]
+        real = as_seen(target.array)
         made = {ours: translator(source).array, **{key: method(source) for key, method in beside.items()}}
         for key, array in made.items():
             for score, measure in measures.items():
-                value = float(measure(images.to_unit(array, 0, 255)[None], real))
+                value = float(measure(as_seen(array), real))
                 rows[key].setdefault(score, []).append(value)
             if translator.card.task == "colorize":
                 rows[key].setdefault("colourfulness", []).append(colourfulness(array))
         if asked.out:
-            strip = np.concatenate([untouched(source), *made.values(), images.match_channels(target.array, 3)], axis=1)
-            Picture(strip).save(asked.out / f"{Path(name).stem}.png")
+            shown = [images.from_unit(as_seen(one)[0], "uint8", 0, 255) for one in (*made.values(), target.array)]
+            Picture(np.concatenate(shown, axis=1)).save(asked.out / f"{name.replace('/', '-')}.png")
         print(f"{count + 1} {name}", end="\r", file=sys.stderr, flush=True)
     print(machine())
     print(f"{translator.card.task} {vars(task) or ''}, {len(rows[ours]['psnr'])} photos of {Path(asked.data).name}\n")

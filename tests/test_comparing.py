@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -96,6 +97,13 @@ def test_a_models_results_score_as_the_model_does(pairs: Path, tmp_path: Path) -
     ]
     assert scores[0]["metrics"] == scores[1]["metrics"]
     assert scores[0]["pictures"] == scores[1]["pictures"]
+    said = diptych("evaluate", made, "--data", pairs, "--out", tmp_path / "out", "--csv", tmp_path / "scores.csv")
+    assert said.code == 0, said.err
+    with (tmp_path / "scores.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [{"name": row.pop("picture"), **{name: float(value) for name, value in row.items()}} for row in rows] == (
+        scores[0]["pictures"]
+    )
     found = compared(made, tmp_path / "results", "--data", pairs, "--out", tmp_path / "out", "--limit", 5)
     assert len(found["pictures"]) == 5
     assert found["metrics"]["psnr"]["value"] == 0

@@ -42,6 +42,7 @@ def evaluate(
     samples: Annotated[int, typer.Option(min=1, help="Answers to each picture, with the seeds 0, 1 ...")] = 1,
     direction: Annotated[str | None, typer.Option(help="As in training; by default the model's own.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
+    csv: Annotated[Path | None, typer.Option(help="File for the scores of every picture, for spreadsheets.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for report.html and the picture grid.")] = None,
     kind: Annotated[str | None, typer.Option(help="How the folder is laid out, if not recognised rightly.")] = None,
     size: Size = None,
@@ -63,6 +64,7 @@ def evaluate(
     from diptych.evaluation.command import evaluate_folder, evaluate_results
     from diptych.evaluation.results import Results, holds_results
     from diptych.options.recipes import named, read_recipe
+    from diptych.storage.files import write_text
     from diptych.training.log import records
 
     is_run = (recipe := model / "recipe.yaml").exists()
@@ -85,5 +87,7 @@ def evaluate(
             evaluation, page = evaluate_folder(
                 translator, data, to=to, samples=samples, log=records(model), reader=reading, progress=report, **shared
             )
+    if csv:
+        write_text(csv, evaluation.to_csv())
     message = f"{printable_lines(evaluation.to_text())}\nreport: {printable(page)}"
     print(json.dumps(evaluation.to_dict(), indent=2) if as_json else message)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -111,6 +113,15 @@ class Evaluation:
             lines += [_line(f"  {of}", scores[name]) for of, scores in self.baselines.items() if name in scores]
         lines += [f"{name} left out: {why}" for name, why in self.left_out.items()]
         return "\n".join([*lines, *(f"{note} (of {count} pictures)" for note, count in self.notes.items())])
+
+    def to_csv(self) -> str:
+        """A line for each picture, for spreadsheets: its name, and its scores under their names."""
+        table = io.StringIO()
+        names = list(dict.fromkeys(name for row in self.rows for name in row.scores))
+        lines = csv.writer(table, lineterminator="\n")
+        lines.writerow(["picture", *names])
+        lines.writerows([row.name, *(row.scores.get(name, "") for name in names)] for row in self.rows)
+        return table.getvalue()
 
     def ranked(self) -> list[Row]:
         """The pictures from best to worst by their first metric; in their own order where they have none."""
