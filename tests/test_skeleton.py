@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "nn": "errors",
     "methods": "nn options errors",
     "images": "storage errors",
-    "kinds": "images options errors",
+    "kinds": "images options storage errors",
     "tasks": "images options errors",
     "metrics": "nn options storage errors",
     "runtime": "methods storage errors",

@@ -25,6 +25,7 @@ from diptych.data.augment import Augment
 from diptych.data.folders import Item
 from diptych.errors import DataError
 from diptych.images import Picture
+from diptych.storage import shards
 from diptych.storage.files import UNFINISHED
 from diptych.storage.prefetch import ahead
 
@@ -117,8 +118,7 @@ def fingerprint(items: Sequence[Item], augment: Augment, kind: str, limit_gb: fl
     sha = hashlib.sha256(repr((kind, limit_gb, {**asdict(augment), "flip": None})).encode())
     for item in items:
         for path in item.files:
-            stat = images.file_of(path).stat()
-            sha.update(repr((item.name, path.name, stat.st_size, stat.st_mtime_ns)).encode())
+            sha.update(repr((item.name, path.name, *shards.stamp(images.file_of(path)))).encode())
     return sha.hexdigest()[:24]
 
 

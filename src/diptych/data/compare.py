@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from statistics import median_low
 
 from diptych import images
 from diptych.data.folders import Folder, Groups
+from diptych.storage import shards
 from diptych.storage.prefetch import ahead
 
 NAMED = 5  # groups of copies in one sentence
@@ -32,7 +32,7 @@ def notes(folder: Folder) -> list[str]:
 def copies(paths: Sequence[Path]) -> list[list[Path]]:
     """Groups of files with the same bytes. Only of files of equal size and equal beginning are all bytes read."""
     groups = [list(paths)]
-    for look in (lambda path: path.stat().st_size, _beginning, _whole):
+    for look in (lambda path: shards.stamp(path)[0], _beginning, shards.digest):
         groups = [alike for group in groups for alike in grouped(group, look) if len(alike) > 1]
     return groups
 
@@ -119,13 +119,8 @@ def same_but_for_case(folder: Folder) -> list[str]:
 
 
 def _beginning(path: Path) -> bytes:
-    with path.open("rb") as file:
+    with shards.opened(path) as file:
         return file.read(BEGINNING)
-
-
-def _whole(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _pictures(groups: Sequence[object]) -> str:

@@ -13,7 +13,8 @@ from diptych.data.finding import LEGEND
 from diptych.data.folders import Folder, Item
 from diptych.errors import ConfigError
 from diptych.kinds import text
-from diptych.storage.files import atomic_folder, storing
+from diptych.storage import shards
+from diptych.storage.files import atomic_folder, storing, write_bytes
 
 
 @contextmanager
@@ -35,7 +36,7 @@ def belonging(item: Item) -> list[Path]:
     """The files of an item, and the texts beside them; of a slice the whole volume."""
     files = [images.file_of(path) for path in item.files]
     texts = (path.with_suffix(text.SUFFIX) for path in files)
-    return list(dict.fromkeys([*files, *(path for path in texts if path.is_file())]))
+    return list(dict.fromkeys([*files, *(path for path in texts if path.is_file() or shards.find(path))]))
 
 
 def legends(folder: Folder) -> dict[Path, Path]:
@@ -45,12 +46,18 @@ def legends(folder: Folder) -> dict[Path, Path]:
 
 
 def copy(places: Mapping[Path, Path], new: Path, *, link: bool) -> None:
-    """Copy files, or give them one more name, to their places in the folder `new`."""
+    """Copy files, or give them one more name, to their places in the folder `new`; those of archives are unpacked."""
     for source, place in places.items():
         target = new / place
         with storing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
-            os.link(source.resolve(), target) if link else shutil.copyfile(source, target)
+            if not source.is_file():
+                with shards.opened(source) as content:
+                    write_bytes(target, content.read())
+            elif link:
+                os.link(source.resolve(), target)
+            else:
+                shutil.copyfile(source, target)
 
 
 def in_place(folder: Folder, items: Iterable[Item]) -> dict[Path, Path]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from diptych import images
 from diptych.errors import DataError
 from diptych.images import Header, listing
+from diptych.storage import shards
 from diptych.storage.prefetch import ahead
 
 LEGEND = "legend.yaml"
@@ -124,7 +125,7 @@ def _look(root: Path, place: Callable[[Parts, bool], Parts]) -> Found:
         raise DataError(f"{root} {what}: give a folder of pictures")
     files: dict[Parts, list[Path]] = defaultdict(list)
     wrong: dict[Path, tuple[Parts, str]] = {}
-    entries = sorted(listing.walk(root), key=lambda entry: entry.path.parts)  # much faster than by the paths
+    entries = sorted(_entries(root), key=lambda entry: entry.path.parts)  # much faster than by the paths
     entries = [entry for entry in entries if entry.path.name not in (LEGEND, MANIFEST)]
     depth = _depth(root, entries)
     joined = all(
@@ -150,6 +151,14 @@ def _look(root: Path, place: Callable[[Parts, bool], Parts]) -> Found:
     by_name = {place: sorted(paths, key=lambda path: path.parts) for place, paths in kept.items()}
     lettered = any(LETTERED.fullmatch(path.parts[depth]) for path in names)
     return Found(by_name, names, _summed_up(wrong), kinds, lettered)
+
+
+def _entries(root: Path) -> Iterable[listing.Entry]:
+    """What lies in a folder, or in its archives."""
+    packed = shards.listed(root)
+    if packed is None:
+        return listing.walk(root)
+    return (listing.Entry(path, listing.kind_of(path.name)) for path in packed)
 
 
 def _depth(root: Path, entries: Sequence[listing.Entry]) -> int:

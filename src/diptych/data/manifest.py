@@ -11,7 +11,7 @@ from diptych import images
 from diptych.data.finding import MANIFEST
 from diptych.data.folders import Folder
 from diptych.errors import DataError
-from diptych.storage.fetching import sha256
+from diptych.storage import shards
 from diptych.storage.files import write_text
 from diptych.storage.prefetch import ahead
 
@@ -26,14 +26,14 @@ def lines(
     source, licence: of all of them; by default what the folder's own manifest says of each.
     """
     known, splits, sides = read_all(folder), split_of(folder), domain_of(folder)
-    digests = ahead(sha256, places)
+    digests = ahead(shards.digest, places)
     for (path, place), digest in zip(places.items(), digests, strict=True):
         before = known.get(folder.relative(path).as_posix(), {})
         yield {
             "path": place.as_posix(),
             "split": splits.get(path),
             "domain": sides.get(path),
-            "bytes": path.stat().st_size,
+            "bytes": shards.stamp(path)[0],
             "sha256": digest,
             "source": before.get("source") if source is None else source,
             "licence": before.get("licence") if licence is None else licence,

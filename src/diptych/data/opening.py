@@ -26,6 +26,7 @@ from diptych.data.reading import PairReader, SingleReader
 from diptych.data.recognising import recognise
 from diptych.errors import ConfigError, DataError
 from diptych.images.legend import Legend
+from diptych.storage import shards
 from diptych.storage.fetching import sha256
 from diptych.storage.prefetch import ahead
 from diptych.tasks import Task
@@ -351,7 +352,7 @@ def _fingerprint(found: Folder, style_sha256: str) -> str:
     sha = hashlib.sha256()
     paths = {images.file_of(path) for item in found.items() for path in item.files}
     for name, path in sorted((_in_one_form(found.relative(path)), path) for path in paths):
-        sha.update(f"{name.as_posix()} {path.stat().st_size}\n".encode(errors="surrogateescape"))
+        sha.update(f"{name.as_posix()} {shards.stamp(path)[0]}\n".encode(errors="surrogateescape"))
     for item in found.items():
         sha.update(item.text.encode())
     sha.update(style_sha256.encode())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from diptych import images
-from diptych.data.copying import new_folder
+from diptych.data.copying import copy, new_folder
 from diptych.data.dataset import Data
 from diptych.data.finding import LEGEND
 from diptych.data.folders import Item
@@ -19,7 +18,8 @@ from diptych.data.reading import SingleReader
 from diptych.errors import DataError
 from diptych.images import Picture
 from diptych.kinds import text
-from diptych.storage.files import storing, write_text
+from diptych.storage import shards
+from diptych.storage.files import write_text
 from diptych.storage.prefetch import ahead
 
 
@@ -31,12 +31,14 @@ class Work(NamedTuple):
     places: tuple[Path, ...]
 
 
-def prepare(data: Data, out: Path, *, progress: Callable[[int, int], None] | None = None) -> tuple[int, list[str]]:
+def prepare(
+    data: Data, out: Path, *, shard: int | None = None, progress: Callable[[int, int], None] | None = None
+) -> tuple[int, list[str]]:
     """Write all pictures of opened data to the new folder `out`; gives their number, and what could not be decoded.
 
     They are as training takes them, before the crop: PNG, or TIFF where that cannot hold them; label maps as numbers,
-    with their legend. Raises ConfigError for an `out` that cannot be a new folder, DataError where nothing can be
-    decoded.
+    with their legend. shard: in archives of about so many bytes, instead of a file for each. Raises ConfigError for an
+    `out` that cannot be a new folder, DataError where nothing can be decoded.
     """
     work, faults, count = list(_work(data)), [], 0
     with new_folder(out, data.folder) as new:
@@ -62,6 +64,10 @@ def prepare(data: Data, out: Path, *, progress: Callable[[int, int], None] | Non
             raise DataError(f"{data.folder.place}: none of its pictures can be decoded: {faults[0]}")
         for legend in filter(None, data.legends):
             write_text(new / LEGEND, write_legend(legend))
+        if shard:
+            shards.pack(
+                new, sorted(path for path in new.rglob("*") if path.is_file() and path.name != LEGEND), largest=shard
+            )
     return count, faults
 
 
@@ -97,8 +103,6 @@ def _copy_text(one: Work, new: Path) -> None:
     """The text beside a picture, to beside what becomes of it."""
     for path in one.item.files:
         source = path.with_suffix(text.SUFFIX)
-        if source.is_file():
-            target = new / one.places[0].with_name(one.places[0].name + text.SUFFIX)
-            with storing(target):
-                shutil.copyfile(source, target)
+        if source.is_file() or shards.find(source):
+            copy({source: one.places[0].with_name(one.places[0].name + text.SUFFIX)}, new, link=False)
             return

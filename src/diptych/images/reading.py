@@ -20,6 +20,7 @@ from diptych.images.formats import FORMATS, LIMIT_MP
 from diptych.images.metadata import Metadata, per_inch
 from diptych.images.picture import Header, Picture
 from diptych.images.stored import Stored, native
+from diptych.storage import shards
 from diptych.storage.files import irregular
 
 Source = Path | str | bytes
@@ -121,8 +122,8 @@ def _opened(source: Source, indices: bool = False) -> Iterator[Stored]:
             raise DataError(f"is a volume: diptych translate takes it as it is; its first slice is {path}/k0000")
         if path and (kind := irregular(path)):
             raise DataError(f"is {kind}: name a file")
-        with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
-            yield _probe(cast(BinaryIO, file), indices)
+        with shards.opened(path) if path else io.BytesIO(cast(bytes, source)) as file:
+            yield _probe(file, indices)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diptych.errors import DataError
+from diptych.storage import shards
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,8 +24,9 @@ def read(image: Path) -> str | None:
     """The text of an image's file, or None where it has none. Raises DataError for one that is no text."""
     path = image.with_suffix(SUFFIX)
     try:
-        return checked(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
+        with shards.opened(path) as file:
+            return checked(file.read().decode("utf-8-sig"))
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None

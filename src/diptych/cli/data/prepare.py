@@ -27,6 +27,9 @@ def prepare(
     labels: Annotated[str | None, typer.Option(help="The side whose pictures are label maps, by its name.")] = None,
     legend: Annotated[str | None, typer.Option(help="What they mean; by default legend.yaml in the folder.")] = None,
     maps: Maps = None,
+    shards: Annotated[
+        bool, typer.Option("--shards", help="Few large archives instead of a file for each picture: for slow disks.")
+    ] = False,
 ) -> None:
     """Bring a folder to the size of training once: smaller files, which every further training reads faster."""
     from diptych import tasks
@@ -34,6 +37,7 @@ def prepare(
     from diptych.data.preparing import prepare as write
     from diptych.data.recognising import recognise
     from diptych.options.schema import check
+    from diptych.storage.shards import LARGEST
 
     given: dict[str, Any] = {
         "folder": folder, "a": a, "b": b, "size": size, "load": load, "resize": resize, "enlarge": enlarge,
@@ -42,7 +46,7 @@ def prepare(
     options = check({"data": open_data}, {"data": {name: value for name, value in given.items() if value is not None}})
     alone = recognise(folder, a=a, b=b, kind=kind, direction=direction, maps=given["maps"]).kind == "photos"
     data = open_data(tasks.make("itself") if alone else None, **options["data"])
-    count, faults = write(data, out)
+    count, faults = write(data, out, shard=LARGEST if shards else None)
     for fault in faults:
         print(printable(f"left out: {fault}"))
     print(printable(f"{count} pictures in {out}; train on it with the same data.size, data.load and data.resize"))

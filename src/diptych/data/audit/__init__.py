@@ -18,6 +18,7 @@ from diptych.data.folders import Folder, groups_by
 from diptych.data.labels import Survey, survey
 from diptych.data.recognising import recognise
 from diptych.errors import DataError
+from diptych.storage import shards
 
 __all__ = ["Audit", "Examination", "check", "examine"]
 P = ParamSpec("P")
@@ -60,6 +61,8 @@ def examine(
         root, a=a, b=b, kind=kind, direction=direction, labels=labels, maps=maps, texts=texts, limit_mp=limit_mp,
         complete=False,
     )  # fmt: skip
+    for place in folder.roots.values():
+        shards.verify(place)
     folder.reverses(folder.direction)  # refuses an unknown one, as training does
     grouped = None if groups is None else groups_by(groups, folder.items())
     sight = see(folder, limit_mp, progress)
