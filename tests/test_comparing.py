@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import diptych
-from models import model
+from models import model, with_ends
 from pictures import noise, save, side_by_side, two_folders
 
-from diptych import images
+from diptych import Translator, images
 from diptych.metrics.interval import share
 
 COUNT = 12
@@ -34,6 +34,15 @@ def results(place: Path, pairs: Path, error: float, *, seed: int = 0, named: str
         wrong = array + rng.normal(0, error, array.shape) + rng.normal(0, error / 4)
         save(place / f"{named.replace('{name}', name)}.png", wrong.clip(0, 255).round().astype(np.uint8))
     return place
+
+
+def named(place: Path, source: str, target: str) -> Path:
+    """A model with other names of its domains."""
+    made = Translator.load(place)
+    ends = {"source": made.card.source.model_copy(update={"name": source})}
+    ends["target"] = made.card.target.model_copy(update={"name": target})
+    made.card = with_ends(made.card, **ends)
+    return made.save(place)
 
 
 def compared(*arguments: object) -> dict:
@@ -107,6 +116,25 @@ def test_a_models_results_score_as_the_model_does(pairs: Path, tmp_path: Path) -
     found = compared(made, tmp_path / "results", "--data", pairs, "--out", tmp_path / "out", "--limit", 5)
     assert len(found["pictures"]) == 5
     assert found["metrics"]["psnr"]["value"] == 0
+
+
+def test_few_pictures_tell_nothing_surely(pairs: Path, tmp_path: Path) -> None:
+    sides = [results(tmp_path / str(error), pairs, error) for error in (2, 40)]
+    few, enough = (compared(*sides, "--data", pairs, "--out", tmp_path, "--limit", count) for count in (5, 6))
+    assert (few["metrics"]["psnr"]["surely"], enough["metrics"]["psnr"]["surely"]) == ("", "2")
+    said = diptych("compare", *sides, "--data", pairs, "--out", tmp_path, "--limit", 1)
+    assert "neither is surely better, of 1 pictures; 2 is ahead on 100 % of the pictures" in said.out
+
+
+def test_models_of_two_targets_are_not_compared(tmp_path: Path) -> None:
+    data = two_folders(tmp_path / "data", count=3, side=32, split="test", channels=(3, 3))
+    one, other = (
+        named(model(tmp_path / f"{target} maker"), source, target)
+        for source, target in (("label", "photo"), ("photo", "label"))
+    )
+    said = diptych("compare", one, other, "--data", data, "--out", tmp_path)
+    assert said.code == 2
+    assert "photo maker makes photo and label maker makes label: compare two that make the same" in said.err
 
 
 def test_results_are_found_by_their_sources_names(pairs: Path, tmp_path: Path) -> None:

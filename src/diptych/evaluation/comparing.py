@@ -25,6 +25,8 @@ from diptych.images import LIMIT_MP
 from diptych.metrics.interval import bootstrap, share
 from diptych.model.translator import Translator
 
+ENOUGH = 6
+"""Images that it takes to say that one model is surely better: of fewer, all may be for it by chance (one of 32)."""
 SHOWN = 12
 """Images in the report, those first on which the two differ most."""
 
@@ -42,7 +44,7 @@ class Difference:
 
     first, second: their means. value, low, high: the mean of first minus second, with its 95 % interval. wins: the
     share of images on which the first is better, equal ones counting half, with its interval. surely: the name of the
-    one that is better, where the interval of the difference holds no zero, else "".
+    one that is better, where the interval of the difference holds no zero and there are enough images, else "".
     """
 
     first: float
@@ -115,7 +117,8 @@ def said(one: Difference, names: tuple[str, str]) -> str:
     """Which is better and on how many images, in words."""
     wins, low, high = (100 * part for part in one.wins)
     ahead = f"{names[0]} is ahead on {wins:.0f} % of the pictures ({low:.0f} to {high:.0f})"
-    return f"{one.surely} is better; {ahead}" if one.surely else f"neither is surely better; {ahead}"
+    few = f", of {one.count} pictures" if one.count < ENOUGH else ""
+    return f"{one.surely} is better; {ahead}" if one.surely else f"neither is surely better{few}; {ahead}"
 
 
 def compare_folder(
@@ -140,9 +143,9 @@ def compare_folder(
     pairs, DataError where images do not fit a model or a source has no result.
     """
     start, done = time.perf_counter(), count(1)
-    names = first.name, second.name
+    sides, names = (first, second), (first.name, second.name)
     options: dict[str, Any] = {"a": a, "b": b, "direction": direction, "kind": kind, "limit_mp": limit_mp}
-    opened = [opened_for(side.made_by, folder, **options) for side in (first, second)]
+    opened = [opened_for(side.made_by, folder, **options) for side in sides]
     for data in opened:
         data.shown = None if size is None else parse_size(size)
         refuse_empty(data, split)
@@ -152,17 +155,20 @@ def compare_folder(
             )
         if data.legends[1]:
             raise ConfigError("the targets are label maps: evaluate each model, and set their scores side by side")
-    for side, data in zip((first, second), opened, strict=True):
+    if opened[0].names[1] != opened[1].names[1]:
+        made = " and ".join(f"{side.name} makes {data.names[1]}" for side, data in zip(sides, opened, strict=True))
+        raise ConfigError(f"{made}: compare two that make the same, or say by --direction what is made")
+    for side, data in zip(sides, opened, strict=True):
         if isinstance(side.made_by, Results):
             side.made_by.fit(data, [item.name for item in islice(data.items(split), limit)])
     wanted = tuple(dict.fromkeys((*USUAL, *metrics)))
     tell = (lambda _: progress(next(done))) if progress else None
     found = [
         evaluate(side.made_by, data, split, limit=limit, metrics=wanted, progress=tell)
-        for side, data in zip((first, second), opened, strict=True)
+        for side, data in zip(sides, opened, strict=True)
     ]
     comparison = compared(names, (found[0], found[1]), split, time.perf_counter() - start)
-    return comparison, pictures(comparison, (first, second), (opened[0], opened[1]))
+    return comparison, pictures(comparison, sides, (opened[0], opened[1]))
 
 
 def opened_for(made_by: Translator | Results, folder: str | None, **options: Any) -> Data:
@@ -199,11 +205,12 @@ def difference(
     value, low, high = bootstrap(one - other, seed=seed)
     sign = 1 if score["better"] == "higher" else -1
     ahead = float(np.mean(np.sign(sign * (one - other)) + 1) / 2)
-    first_wins, second_wins = (low > 0, high < 0) if sign > 0 else (high < 0, low > 0)
+    apart = len(rows) >= ENOUGH and not low <= 0 <= high
+    better = names[0] if sign * value > 0 else names[1]
     return Difference(
         first=float(one.mean()), second=float(other.mean()), value=value, low=low, high=high,
         wins=(ahead, *share(ahead, len(rows))), count=len(rows), better=score["better"],
-        surely=names[0] if first_wins else names[1] if second_wins else "", protocol=score["protocol"],
+        surely=better if apart else "", protocol=score["protocol"],
     )  # fmt: skip
 
 
