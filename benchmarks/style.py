@@ -4,11 +4,11 @@
                                [--model MODEL --art FILE] [--out FOLDER] [--json FILE]
 
 Each photo is painted after a made-up painting in strokes, a mosaic and one of glass, by `diptych.stylize`; or by a
-model of faststyle, whose painting is --art. Both distances are SqueezeNet's (`diptych weights fetch squeezenet`).
-Style: squared distances of its Gram matrices to the painting's, as shares of these, added up over seven layers;
-printed is the picture's distance divided by the photo's own. Content: squared distance of the features of five layers
-to the photo's, divided by that of the next photo. Aims: at most a third for style, below one for content. Seconds are
-those that passed, and those of all processors; on a busy machine the latter tell more.
+model of faststyle, whose painting is --art, or one of adain, for any --art. Both distances are SqueezeNet's (`diptych
+weights fetch squeezenet`). Style: squared distances of its Gram matrices to the painting's, as shares of these, added
+up over seven layers; printed is the picture's distance divided by the photo's own. Content: squared distance of the
+features of five layers to the photo's, divided by that of the next photo. Aims: at most a third for style, below one
+for content. Seconds are those that passed, and those of all processors; on a busy machine the latter tell more.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--network", default="efficientnet_lite0")
     parser.add_argument("--model", type=Path)
-    parser.add_argument("--art", type=Path)
+    parser.add_argument("--art", type=Path, action="append", help="a painting; may be given again")
     parser.add_argument("--out", type=Path, help="folder for pictures to look at: photo, painting, result")
     parser.add_argument("--json", type=Path, help="file for the scores, as diptych models pack --scores takes them")
     given = parser.parse_args()
@@ -77,9 +77,9 @@ def scored(values: np.ndarray) -> dict[str, float | int]:
 
 def paintings(given: argparse.Namespace) -> Iterator[tuple[str, np.ndarray]]:
     """Names and pictures."""
-    if given.art:
-        yield given.art.stem, images.read(given.art).array
-    else:
+    for path in given.art or ():
+        yield path.stem, images.read(path).array
+    if not given.art:
         for seed, label in enumerate(("strokes", "mosaic", "glass")):
             yield label, painting(seed, given.size)
 

@@ -147,7 +147,7 @@ def main() -> None:
                 value = float(measure(as_seen(array), real))
                 rows[key].setdefault(score, []).append(value)
             if translator.card.task == "colorize":
-                rows[key].setdefault("colourfulness", []).append(colourfulness(array))
+                rows[key].setdefault("colourfulness", []).append(colourfulness(images.match_channels(array, 3)))
         if asked.out:
             shown = [images.from_unit(as_seen(one)[0], "uint8", 0, 255) for one in (*made.values(), target.array)]
             Picture(np.concatenate(shown, axis=1)).save(asked.out / f"{name.replace('/', '-')}.png")
