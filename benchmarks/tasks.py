@@ -1,6 +1,6 @@
 """How much better a task's model is than what needs no training, on photos that it never saw: paired differences.
 
-    python benchmarks/tasks.py RUN --data PHOTOS [--size 384x256] [--count 40] [-- least=25 most=25]
+    python benchmarks/tasks.py RUN --data PHOTOS [--size 384x256] [--count 40] [--strength 1] [-- least=25 most=25]
 
 RUN is a trained model of a task, or a ready model's name; PHOTOS are whole photos, of which the task makes its sources
 itself; words after -- are options of the task, as the strength of the noise. Beside the model stands what one would use
@@ -31,6 +31,7 @@ from diptych.images import Picture
 from diptych.metrics.interval import bootstrap
 from diptych.model.translator import Translator
 from diptych.options.recipes import parse
+from diptych.tasks.keeping import mixed
 
 SCORES = ("lpips_squeeze", "features_resnet_nsfw", "psnr", "ssim")
 Baseline = Callable[[Picture], np.ndarray]
@@ -125,6 +126,7 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--size", help="that photos are brought to before")
     parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--strength", type=float, default=1.0, help="as in diptych translate")
     parser.add_argument("--out", type=Path, help="folder for the pictures: source, results, photo")
     asked = parser.parse_args(shlex.split(words))
     translator = Translator.load(asked.model)
@@ -141,7 +143,11 @@ def main() -> None:
         if count == asked.count:
             break
         real = as_seen(target.array)
-        made = {ours: translator(source).array, **{key: method(source) for key, method in beside.items()}}
+        result = translator(source).array
+        if asked.strength < 1:
+            given = images.match_channels(untouched(source), result.shape[2])
+            result = mixed(given, result, np.float32(asked.strength))
+        made = {ours: result, **{key: method(source) for key, method in beside.items()}}
         for key, array in made.items():
             for score, measure in measures.items():
                 value = float(measure(as_seen(array), real))

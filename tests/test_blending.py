@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from odd.same import Same
 from pictures import noise, save
+from test_photo_tasks import translator as of_task
 
 from diptych import images
 from diptych.errors import ConfigError, DataError
@@ -113,6 +114,21 @@ def test_strength_goes_from_the_picture_to_its_translation(translator: Translato
     assert np.array_equal(none, picture)
     assert np.array_equal(all_, translator(picture).array)
     assert np.abs(half - (none + all_) / 2).max() <= 0.5
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_colours_may_be_fainter_and_only_there(channels: int) -> None:
+    made = of_task("colorize")
+    picture = noise(HEIGHT, WIDTH, channels)
+    grey = picture if channels == 3 else np.repeat(picture, 3, axis=2)
+    none, half, all_ = (made(picture, strength=share).array.astype(int) for share in (0.0, 0.5, 1.0))
+    assert np.array_equal(none, grey)
+    assert np.abs(half - (grey.astype(int) + all_) / 2).max() <= 1
+    where = np.zeros((HEIGHT, WIDTH, 1), np.uint8)
+    where[8:20, 10:30] = 255
+    there = made(picture, where=where, feather=0).array
+    assert np.array_equal(there[where[..., 0] == 0], grey[where[..., 0] == 0])
+    assert np.array_equal(there[8:20, 10:30], all_[8:20, 10:30])
 
 
 def test_tiles_are_blended_as_the_whole_is(translator: Translator) -> None:
