@@ -59,7 +59,8 @@ def non_local_means(sigma: float) -> Baseline:
         found = denoise_nl_means(
             values, patch_size=5, patch_distance=6, h=0.8 * share, sigma=share, fast_mode=True, channel_axis=-1
         )
-        return (found * (high - low) + low).clip(low, high).round().astype(source.array.dtype)
+        values = (found.reshape(source.array.shape) * (high - low) + low).clip(low, high)
+        return values.round().astype(source.array.dtype)
 
     return clean
 
