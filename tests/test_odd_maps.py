@@ -141,7 +141,7 @@ def test_masks_of_another_size_are_said_and_a_method_without_masks_refuses_them(
 
 def test_info_says_what_a_control_takes(run: Path) -> None:
     said = diptych("info", run, "--plugin", "odd.masked")
-    assert "--mask  a picture file, its mask, or a folder of such: where: white is inside, black outside" in said.out
+    assert "--mask  a picture file, its mask, or a folder of such: what is meant, in white" in said.out
 
 
 def test_of_two_values_the_larger_is_inside_and_of_more_what_is_bright() -> None:

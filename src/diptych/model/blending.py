@@ -27,7 +27,7 @@ def can_blend(card: Card) -> bool:
 def blend(
     both: tuple[Picture, Picture],
     *,
-    where: Annotated[Mask, "only there, in white; all else stays as it is"] = None,
+    where: Annotated[Mask, "what is to change, in white; all else stays as it is"] = None,
     feather: Annotated[int, Interval(ge=0, le=1000), "pixels inside the edge of where, over which it begins"] = 8,
     strength: Annotated[Strength, "from the picture as it is, 0, to its translation, 1"] = 1.0,
 ) -> Picture:

@@ -31,8 +31,8 @@ def controls_for(method: Method, card: Card) -> dict[str, Control]:
 def joined(method: Method, card: Card) -> dict[str, tuple[int, Control]]:
     """The controls of a chain by name: of which part each is, and what it is there.
 
-    Of a name that several have, the later ones have the number of their part behind it. Maps lie on the pixels of the
-    first part's picture; the others work in their usual direction, and on whole pictures.
+    Of a name that several have, the later ones have the number of their part behind it. Maps and frames lie on
+    the pixels of the first part's picture; the others work in their usual direction, and on whole pictures.
     """
     assert isinstance(method, Chained)
     found: dict[str, tuple[int, Control]] = {}
@@ -40,7 +40,8 @@ def joined(method: Method, card: Card) -> dict[str, tuple[int, Control]]:
         for one in describe_controls(part, about):
             if one.kind == "domain" or one.name in blending(about) or (number and one.kind == "map"):
                 continue
-            found[one.name if one.name not in found else f"{one.name}_{number + 1}"] = number, one
+            own = replace(one, frame="") if number else one
+            found[one.name if one.name not in found else f"{one.name}_{number + 1}"] = number, own
     return found
 
 

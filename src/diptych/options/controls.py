@@ -23,6 +23,8 @@ from diptych.options.recipes import parse, warn_of
 Kind = Literal[
     "domain", "picture", "map", "prompt", "seed", "strength", "choice", "integer", "number", "switch", "text"
 ]
+Frame = Literal["", "left", "right", "top", "bottom", "aspect"]
+"""What a control says of a frame around a picture: pixels that are added beyond an edge, or the shape of the whole."""
 WORDS: tuple[Kind, ...] = ("domain", "picture", "map", "prompt", "choice", "text")
 """The kinds whose value a command line gives as it is: a file's name, or words."""
 
@@ -30,11 +32,14 @@ WORDS: tuple[Kind, ...] = ("domain", "picture", "map", "prompt", "choice", "text
 @dataclass(frozen=True)
 class Of:
     """In an annotation: of which kind a control is, where its type alone does not say it; map: of which kind a map is,
-    by its name in `diptych.kinds`; was: its former name."""
+    by its name in `diptych.kinds`; frame: what it says of a frame around the picture; was: its former name; aside: few
+    come for it."""
 
     kind: Kind
     map: str = ""
     was: str = ""
+    frame: Frame = ""
+    aside: bool = False
 
 
 To = Annotated[Literal["a", "b"], Of("domain"), "the domain to translate to"]
@@ -52,7 +57,7 @@ Style = Annotated[Tensor | None, Of("picture"), "a picture to take the style of"
 Instances = Annotated[Tensor | None, Of("map", "instances"), "which thing each pixel of the label map belongs to"]
 """Which thing each pixel of the input belongs to, int64 `B 1 H W`, ids below 65536."""
 
-Mask = Annotated[Tensor | None, Of("map", "mask"), "where: white is inside, black outside"]
+Mask = Annotated[Tensor | None, Of("map", "mask"), "what is meant, in white"]
 """Where something is meant, float `B 1 H W`: 1 inside, 0 outside. A task is given it as a picture, `H W 1`."""
 
 Prompt = Annotated[Tensor | None, Of("prompt"), "what it should be like, in words"]
@@ -69,7 +74,7 @@ class Control:
     kind: what a user is shown for it; a picture is an example, a map lies on the pixels of the picture, is of the kind
     `map` in `diptych.kinds`, and has its name. choices: of a choice, the words to choose from. low, high: bounds of a
     number, where there are any. optional: whether it may be left empty. help: what it does. was: its former name.
-    aside: every model may have it, and few come for it.
+    frame: what it says of a frame around the picture, which is dragged on the page. aside: few come for it.
     """
 
     name: str
@@ -82,6 +87,7 @@ class Control:
     help: str = ""
     map: str = ""
     was: str = ""
+    frame: Frame = ""
     aside: bool = False
 
     @property
@@ -176,7 +182,8 @@ def control(name: str, annotation: Any, default: Any) -> Control:
                  for keys in (("ge", "gt"), ("le", "lt")))  # fmt: skip
     if of := next((one for one in message[::-1] if isinstance(one, Of)), None):
         high = 2**63 - 1 if of.kind == "seed" else high
-        return Control(name, of.kind, default, low=low, high=high, optional=optional, help=help, map=of.map, was=of.was)
+        said = {name: value for name, value in vars(of).items() if name != "kind"}
+        return Control(name, of.kind, default, low=low, high=high, optional=optional, help=help, **said)
     if get_origin(inner) is Literal:
         return Control(name, "choice", default, tuple(map(str, get_args(inner))), optional=optional, help=help)
     kinds: dict[Any, Kind] = {bool: "switch", int: "integer", float: "number", str: "text"}

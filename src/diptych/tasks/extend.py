@@ -16,6 +16,7 @@ from numpy.random import Generator
 from diptych import images
 from diptych.errors import ConfigError
 from diptych.images import Picture
+from diptych.options.controls import Of
 from diptych.tasks.keeping import like, masked, pasted, with_mask
 from diptych.tasks.pairs import OF_PHOTOS, Pairs
 from diptych.tasks.task import Sample, Sections
@@ -74,11 +75,13 @@ class Extend(Pairs):
         self,
         image: Picture,
         *,
-        left: Annotated[Pixels, "pixels to add on the left"] = 0,
-        right: Annotated[Pixels, "pixels to add on the right"] = 0,
-        top: Annotated[Pixels, "pixels to add above"] = 0,
-        bottom: Annotated[Pixels, "pixels to add below"] = 0,
-        aspect: Annotated[str, "or the shape to bring it to, on both sides alike, as 16:9"] = "",
+        left: Annotated[Pixels, Of("integer", frame="left"), "pixels to add on the left"] = 0,
+        right: Annotated[Pixels, Of("integer", frame="right"), "pixels to add on the right"] = 0,
+        top: Annotated[Pixels, Of("integer", frame="top"), "pixels to add above"] = 0,
+        bottom: Annotated[Pixels, Of("integer", frame="bottom"), "pixels to add below"] = 0,
+        aspect: Annotated[
+            str, Of("text", frame="aspect"), "or the shape to bring it to, on both sides alike, as 16:9"
+        ] = "",
     ) -> Picture:
         return extended(image, asked(image, left, right, top, bottom, aspect))
 

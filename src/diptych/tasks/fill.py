@@ -20,7 +20,7 @@ from diptych.errors import ConfigError, DataError
 from diptych.images import Picture
 from diptych.images.filling import smooth_guess
 from diptych.images.lines import field
-from diptych.options.controls import Mask
+from diptych.options.controls import Mask, Of
 from diptych.tasks.keeping import like, masked, pasted, with_mask
 from diptych.tasks.pairs import OF_PHOTOS, Pairs
 from diptych.tasks.task import Sample, Sections
@@ -52,7 +52,9 @@ class Fill(Pairs):
         image: Picture,
         *,
         mask: Annotated[Mask, "what is to be filled, in white; else it is what is transparent"] = None,
-        box: Annotated[str, "or a box that is: x,y,width,height in pixels, from the upper left corner"] = "",
+        box: Annotated[
+            str, Of("text", aside=True), "or a box that is: x,y,width,height in pixels, from the upper left corner"
+        ] = "",
     ) -> Picture:
         if mask is not None and box:
             raise ConfigError("mask and box both say what is to be filled: give one of them")

@@ -45,6 +45,7 @@ def model(name: str, served: Served, *, answers_differ: bool = True) -> dict[str
         "version": current.version,
         "previous_version": served.previous.version if served.previous else None,
         "method": card.method,
+        "task": card.task,
         "turns": card.turns(),
         "domains": [domain.name for domain in card.domains],
         "directions": card.directions,
@@ -58,10 +59,18 @@ def model(name: str, served: Served, *, answers_differ: bool = True) -> dict[str
         "excluded_use": card.excluded_use,
         "limits": card.limits,
         "examples": [f"/v1/models/{name}/examples/{path.name}" for path in examples(current.folder)],
-        "controls": [
-            schema_of(one) | {"name": one.name, "kind": one.widget, "aside": one.aside} for one in current.controls
-        ],
+        "controls": [described(one) for one in current.controls],
     }
+
+
+def described(control: Control) -> dict[str, Any]:
+    """A control, for who wants to show it.
+
+    map: of a picture that lies on the pixels of the one to be translated, what it is: a mask is painted over it. frame:
+    which part of a frame around that picture it says. aside: few come for it.
+    """
+    shown = {"name": control.name, "kind": control.widget, "aside": control.aside}
+    return schema_of(control) | shown | {"map": control.map or None, "frame": control.frame or None}
 
 
 def domain(side: Domain) -> dict[str, Any]:

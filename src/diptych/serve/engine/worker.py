@@ -378,5 +378,5 @@ def translated(translator: Translator, pictures: list[Picture], controls: Mappin
 
 
 def untranslated(error: Exception) -> Fault:
-    blame = "model" if isinstance(error, OutputError) else "picture"
+    blame = "model" if isinstance(error, OutputError) else "control" if isinstance(error, ConfigError) else "picture"
     return Fault(blame, f"the picture could not be translated: {error}")
