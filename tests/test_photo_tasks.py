@@ -170,6 +170,13 @@ def test_what_is_not_asked_for_stays_bit_by_bit_from_file_to_file(
         assert np.array_equal(after[:40, 9:], before)
 
 
+def test_a_hole_may_leave_little_of_a_picture() -> None:
+    array, hole = noise(48, 64, 3), np.full((48, 64, 1), 255, np.uint8)
+    hole[22:26, 20:44] = 0
+    made = translator("fill")(array, mask=hole).array
+    assert np.array_equal(made[22:26, 20:44], array[22:26, 20:44])
+
+
 @pytest.mark.parametrize("where", ["mask", "alpha"])
 def test_a_hole_is_a_mask_or_what_is_transparent(where: str) -> None:
     array, hole = noise(40, 48, 3), np.zeros((40, 48, 1), np.uint8)

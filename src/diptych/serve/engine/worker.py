@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -150,15 +150,27 @@ class Models:
                 break
             translator, sealer = self[name]
             source, _ = translator.ends()
-            black = np.zeros((WARM, WARM, 1 if source.legend else source.channels), source.dtype)
-            for _ in range(3):
-                start = time.perf_counter()
-                (outcome,) = translated(translator, [Picture(black)], translator.checked({"to": None}))
-                if not isinstance(outcome, Fault):
-                    pace[name] = min(pace.get(name, inf), time.perf_counter() - start)
-            spread[name] = apart(translator, example_of(self.plan.models[name], source) or Picture(black))
+            black = Picture(np.zeros((WARM, WARM, 1 if source.legend else source.channels), source.dtype))
+            trial, given = as_task_makes_it(translator, black), translator.checked({"to": None})
+            with suppress(ConfigError):  # of a chain, a part that has to be told more
+                for _ in range(3):
+                    start = time.perf_counter()
+                    (outcome,) = translated(translator, [trial], given)
+                    if not isinstance(outcome, Fault):
+                        pace[name] = min(pace.get(name, inf), time.perf_counter() - start)
+            spread[name] = apart(translator, example_of(self.plan.models[name], source) or black)
             images.read(sealer.encode(SMALL, "PNG") if sealer else images.encode(SMALL.array, "PNG"))
         return {"pace": pace, "spread": spread}
+
+
+def as_task_makes_it(translator: Translator, picture: Picture) -> Picture:
+    """A picture to try a model on, or what its task makes of one in training where a user has to say more."""
+    try:
+        translator.given(picture, translator.checked({"to": None}))
+    except ConfigError:
+        prepared, _ = translator.task.pair({"source": picture, "target": picture}, np.random.default_rng(0))
+        return replace(prepared, prepared=True)
+    return picture
 
 
 def example_of(folder: Path, source: Domain) -> Picture | None:
@@ -378,5 +390,5 @@ def translated(translator: Translator, pictures: list[Picture], controls: Mappin
 
 
 def untranslated(error: Exception) -> Fault:
-    blame = "model" if isinstance(error, OutputError) else "control" if isinstance(error, ConfigError) else "picture"
+    blame = "model" if isinstance(error, OutputError) else "picture"
     return Fault(blame, f"the picture could not be translated: {error}")
