@@ -78,7 +78,8 @@ def drawn(page: Any, server: Server, work: Callable[[], Any]) -> np.ndarray:
 
 def stroke(page: Any, shift: float = 0, *, length: float = 40) -> None:
     """A line through the middle of the canvas, or below it."""
-    box = page.locator(".sheet canvas").bounding_box()
+    page.locator(".sheet > canvas").scroll_into_view_if_needed()
+    box = page.locator(".sheet > canvas").bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2 + shift
     page.mouse.move(x - length / 2, y)
     page.mouse.down()

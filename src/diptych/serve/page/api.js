@@ -24,9 +24,11 @@ async function ask(path, options = {}) {
 const json = async (path, options) => (await ask(path, options)).json();
 const at = (model, rest) => `/v1/models/${encodeURIComponent(model)}/${rest}`;
 
-function form(fields) {
+// fields: words, files, files that are still being made, and lists of these.
+async function form(fields) {
   const made = new FormData();
-  for (const [name, value] of Object.entries(fields)) {
+  for (const [name, given] of Object.entries(fields)) {
+    const value = await given;
     if (value === null || value === undefined || value === "") continue;
     for (const one of Array.isArray(value) ? value : [value]) {
       if (one instanceof Blob) made.append(name, one, one.name ?? "picture.png");
@@ -46,7 +48,7 @@ export const change = (name, what) => json(at(name, what), { method: "POST" });
 
 // What becomes of a picture: its file, called as it should be saved, its id in the history, and notes.
 export async function translate(model, image, fields, signal) {
-  const answer = await ask(at(model, "translate"), { method: "POST", body: form({ image, ...fields }), signal });
+  const answer = await ask(at(model, "translate"), { method: "POST", body: await form({ image, ...fields }), signal });
   const name = /filename\*=UTF-8''([^;]+)/.exec(answer.headers.get("Content-Disposition") ?? "");
   return {
     file: named(await answer.blob(), name ? decodeURIComponent(name[1]) : "result.png"),
@@ -58,15 +60,15 @@ export async function translate(model, image, fields, signal) {
 
 // A picture as every browser shows it, or its values; and what it is.
 export async function view(image, fields, signal) {
-  const answer = await ask("/v1/view", { method: "POST", body: form({ image, ...fields }), signal });
+  const answer = await ask("/v1/view", { method: "POST", body: await form({ image, ...fields }), signal });
   return { blob: await answer.blob(), facts: JSON.parse(answer.headers.get("X-Picture")) };
 }
 
 export const history = (model, limit) => json(`/v1/history?model=${encodeURIComponent(model)}&limit=${limit}`);
 export const past = (id) => json(`/v1/history/${id}`);
 export const forget = (id) => json(`/v1/history/${id}`, { method: "DELETE" });
-export const feedback = (fields) => json("/v1/feedback", { method: "POST", body: form(fields) });
+export const feedback = async (fields) => json("/v1/feedback", { method: "POST", body: await form(fields) });
 
-export const addJob = (fields, signal) => json("/v1/jobs", { method: "POST", body: form(fields), signal });
+export const addJob = async (fields, signal) => json("/v1/jobs", { method: "POST", body: await form(fields), signal });
 export const job = (id) => json(`/v1/jobs/${id}`);
 export const cancelJob = (id) => json(`/v1/jobs/${id}/cancel`, { method: "POST" });

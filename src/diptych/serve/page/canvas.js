@@ -1,38 +1,38 @@
-// Where one draws: a paint for each class, or a pen; by mouse, finger, pen or keyboard. What is drawn is in sheet.js.
+// Where one draws: a paint for each class, a pen, or a mask over a picture; by mouse, finger, pen or keyboard. What is
+// drawn is in sheet.js.
 
 import { button, icon, make, newId } from "./dom.js";
 import { Sheet } from "./sheet.js";
 
 const TOOLS = {
   brush: { title: "Brush", key: "b", sign: "M4 20c3 0 5-1 5-4 0-2-3-2-4 0-.4 1 0 3-1 4M10 14 20 4" },
+  eraser: { title: "Eraser", key: "e", sign: "m4 15 9-9 7 7-7 7H8zM9 10l7 7", paint: 0 },
   line: { title: "Line", key: "l", sign: "M5 19 19 5" },
   rectangle: { title: "Rectangle", key: "r", sign: "M4 6h16v12H4z" },
   fill: { title: "Fill", key: "f", sign: "m5 12 7-7 7 7-7 7zM20 16c1.5 2 1.5 3 0 3s-1.500-1 0-3" },
 };
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-const HELP =
-  "Drawing. Arrow keys move the pen, with Shift they draw. Space uses the tool: a line or a rectangle begins and ends " +
-  "with it. B, L, R and F choose the tool, Control and Z undoes.";
+const FREE = ["brush", "eraser"]; // tools that follow the hand
+const SEEN = 1536; // pixels of the longer side that are shown at most: of a large picture some are left out
+const help = (what, tools) =>
+  `${what}. Arrow keys move the pen, with Shift they draw. Space uses the tool: a line or a rectangle begins and ends ` +
+  `with it. ${tools.map((tool) => TOOLS[tool].key.toUpperCase()).join(", ")} choose the tool, Control and Z undoes.`;
 
 export class Canvas {
-  // paints: [{name, colour, rgb}], of which `paper` is what is there first. changed: called after each change.
-  constructor(paints, { paint, changed }) {
-    Object.assign(this, { paints, changed, tool: "brush", paint, hand: null, corner: null });
+  // paints: [{name, colour, rgb}], or without names where there is nothing to choose, and with a fourth value where they
+  // are transparent; paint: the one to begin with. what: is drawn. changed: called after each change.
+  constructor(paints, { what = "Drawing", tools = ["brush", "line", "rectangle", "fill"], paint, changed }) {
+    Object.assign(this, { paints, choices: tools, changed, tool: "brush", paint, hand: null, corner: null });
     this.spot = { x: 0, y: 0 };
     this.sheet = new Sheet(1, 1, new Uint16Array(1));
-    this.canvas = make("canvas", { tabindex: 0, role: "img", "aria-label": HELP });
+    this.canvas = make("canvas", { tabindex: 0, role: "img", "aria-label": help(what, tools) });
     this.pen = make("div", { class: "pen", hidden: true });
     this.page = make("div", { class: "sheet" }, this.canvas, this.pen);
-    this.table = Uint32Array.from(paints, ({ rgb: [red, green, blue] }) => (255 << 24) | (blue << 16) | (green << 8) | red);
+    this.table = Uint32Array.from(paints, ({ rgb: [red, green, blue, alpha = 255] }) => (alpha << 24) | (blue << 16) | (green << 8) | red);
     this.size = make("input", { type: "range", min: 1, max: 64, value: 20, "aria-label": "Size of the brush" });
     this.undoing = this.action("Undo", "M9 7 4 12l5 5M4 12h11a5 5 0 0 1 0 10", () => this.sheet.undo());
     this.redoing = this.action("Redo", "m15 7 5 5-5 5M20 12H9a5 5 0 0 0 0 10", () => this.sheet.redo());
-    const again = button("Reset", () => this.restart(), { class: "plain", title: "Back to the drawing it began with" });
-    const clear = button("Clear", () => this.clear(), { class: "plain", title: "Only the colour of the first corner" });
-    this.beginnings = make("div", { class: "beginnings" }, again, clear);
     this.tools = make("div", { class: "tools" }, this.toolbox(), this.size, this.undoing, this.redoing);
-    this.palette = this.paintbox();
-    this.element = make("div", { class: "drawing" }, this.tools, this.page, this.palette);
     this.listen();
   }
 
@@ -40,7 +40,8 @@ export class Canvas {
 
   toolbox() {
     const group = newId("tool");
-    const tools = Object.entries(TOOLS).map(([name, { title, key, sign }]) => {
+    const tools = this.choices.map((name) => {
+      const { title, key, sign } = TOOLS[name];
       const radio = make("input", {
         type: "radio", name: group, value: name, checked: name === this.tool, change: () => this.choose(name),
       });
@@ -83,19 +84,29 @@ export class Canvas {
   }
 
   show() {
-    const { width, height, numbers } = this.sheet;
+    const { numbers, ...sheet } = this.sheet;
+    const { width, height } = this.canvas;
     const image = this.ink.createImageData(width, height);
     const pixels = new Uint32Array(image.data.buffer);
-    for (let at = 0; at < pixels.length; at++) pixels[at] = this.table[numbers[at]];
+    const columns = Uint32Array.from({ length: width }, (_, x) => ((x + 0.5) * sheet.width) / width);
+    for (let y = 0, at = 0; y < height; y++) {
+      const row = Math.floor(((y + 0.5) * sheet.height) / height) * sheet.width;
+      for (let x = 0; x < width; x++, at++) pixels[at] = this.table[numbers[row + columns[x]]];
+    }
     this.ink.putImageData(image, 0, 0);
     this.undoing.disabled = !this.sheet.past.length;
     this.redoing.disabled = !this.sheet.future.length;
   }
 
-  showPen() {
-    this.pen.hidden = document.activeElement !== this.canvas || !this.canvas.matches(":focus-visible");
-    this.pen.style.setProperty("left", `${(100 * (this.spot.x + 0.5)) / this.sheet.width}%`);
-    this.pen.style.setProperty("top", `${(100 * (this.spot.y + 0.5)) / this.sheet.height}%`);
+  // Where the pen is, and how broad: by keyboard, or where the mouse is.
+  showPen(mouse = null) {
+    const { x, y } = mouse ?? this.spot;
+    const { width, height } = this.sheet;
+    this.pen.hidden = !mouse && !this.canvas.matches(":focus-visible");
+    const broad = this.tool === "rectangle" || this.tool === "fill" ? 0 : this.width();
+    for (const [name, share] of Object.entries({ left: (x + 0.5) / width, top: (y + 0.5) / height, "--broad": broad / width })) {
+      this.pen.style.setProperty(name, `${100 * share}%`);
+    }
   }
 
   // What it does
@@ -103,8 +114,10 @@ export class Canvas {
   // Another drawing: {width, height, numbers}.
   load({ width, height, numbers }) {
     this.sheet.begin(width, height, numbers.slice());
-    Object.assign(this.canvas, { width, height });
-    this.ink = this.canvas.getContext("2d", { alpha: false });
+    const share = Math.min(1, SEEN / Math.max(width, height));
+    const [wide, high] = [width, height].map((side) => Math.max(1, Math.round(share * side)));
+    Object.assign(this.canvas, { width: wide, height: high });
+    this.ink = this.canvas.getContext("2d");
     this.page.style.setProperty("--ratio", width / height);
     this.size.max = Math.max(2, Math.round(Math.min(width, height) / 3));
     this.size.value = Math.max(1, Math.round(Math.min(width, height) / 14));
@@ -123,9 +136,14 @@ export class Canvas {
     this.finish();
   }
 
-  clear() {
-    const background = this.sheet.at({ x: 0, y: 0 });
+  // background: what is there then; else what is in the first corner.
+  clear(background = this.sheet.at({ x: 0, y: 0 })) {
     this.stroke(() => this.sheet.numbers.fill(background));
+  }
+
+  // Of two paints, each where the other was.
+  invert() {
+    this.stroke(() => this.sheet.numbers.forEach((number, at, numbers) => (numbers[at] = 1 - number)));
   }
 
   restart() {
@@ -136,10 +154,15 @@ export class Canvas {
     return Number(this.size.value);
   }
 
+  // What the tool leaves behind.
+  trace() {
+    return TOOLS[this.tool].paint ?? this.paint;
+  }
+
   // A shape from one place to another, over what was there before.
   shape(from, to) {
-    if (this.tool === "rectangle") this.sheet.rectangle(this.sheet.within(from), this.sheet.within(to), this.paint);
-    else this.sheet.line(from, to, this.width(), this.paint);
+    if (this.tool === "rectangle") this.sheet.rectangle(this.sheet.within(from), this.sheet.within(to), this.trace());
+    else this.sheet.line(from, to, this.width(), this.trace());
   }
 
   listen() {
@@ -148,7 +171,7 @@ export class Canvas {
     canvas.addEventListener("pointermove", (event) => this.move(event));
     for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, (event) => this.up(event));
     canvas.addEventListener("keydown", (event) => this.key(event));
-    for (const change of ["focus", "blur", "pointerup"]) canvas.addEventListener(change, () => this.showPen());
+    for (const change of ["focus", "blur", "pointerup", "pointerleave"]) canvas.addEventListener(change, () => this.showPen());
   }
 
   // By mouse, finger or pen
@@ -165,7 +188,7 @@ export class Canvas {
   down(event) {
     if (event.button !== 0 || this.hand !== null) return;
     const here = this.sheet.within(this.place(event));
-    if (event.altKey) {
+    if (event.altKey && this.swatches) {
       this.pick(this.sheet.at(here));
       return;
     }
@@ -178,14 +201,15 @@ export class Canvas {
   }
 
   move(event) {
+    if (event.pointerType === "mouse") this.showPen(this.place(event));
     if (event.pointerId !== this.hand || this.tool === "fill") return;
     const all = event.getCoalescedEvents?.() ?? [];
     for (const moved of all.length ? all : [event]) {
       const next = this.place(moved);
-      if (this.tool === "brush") this.shape(this.last, next);
+      if (FREE.includes(this.tool)) this.shape(this.last, next);
       this.last = next;
     }
-    if (this.tool !== "brush") {
+    if (!FREE.includes(this.tool)) {
       this.sheet.numbers.set(this.sheet.past.at(-1));
       this.shape(this.start, this.last);
     }
@@ -204,7 +228,7 @@ export class Canvas {
   key(event) {
     if (this.hand !== null) return;
     const key = event.key.toLowerCase();
-    const tool = Object.keys(TOOLS).find((name) => TOOLS[name].key === key);
+    const tool = this.choices.find((name) => TOOLS[name].key === key);
     if (event.ctrlKey || event.metaKey) {
       const back = key === "z" && !event.shiftKey;
       const forth = key === "y" || (key === "z" && event.shiftKey);
@@ -223,7 +247,7 @@ export class Canvas {
   use() {
     const { spot, sheet } = this;
     if (this.tool === "fill") this.stroke(() => sheet.fill(spot, this.paint));
-    else if (this.tool === "brush") this.stroke(() => this.shape(spot, spot));
+    else if (FREE.includes(this.tool)) this.stroke(() => this.shape(spot, spot));
     else if (this.corner) {
       this.stroke(() => this.shape(this.corner, spot));
       this.corner = null;
@@ -234,7 +258,7 @@ export class Canvas {
     const far = Math.max(Math.max(this.sheet.width, this.sheet.height) >> 5, 1);
     const [right, down] = MOVES[event.key];
     const next = this.sheet.within({ x: this.spot.x + right * far, y: this.spot.y + down * far });
-    if (event.shiftKey) this.stroke(() => this.sheet.line(this.spot, next, this.width(), this.paint));
+    if (event.shiftKey) this.stroke(() => this.sheet.line(this.spot, next, this.width(), this.trace()));
     this.spot = next;
   }
 }

@@ -24,9 +24,13 @@ export class Compare {
     this.slider.setAttribute("aria-valuetext", `${100 - this.slider.value} % of the picture after`);
   }
 
-  // before, after: as `shown` gives them. names: of the two domains. exact: each pixel of the one before is to be seen.
-  show(before, after, names, exact) {
+  // before, after: as `shown` gives them. names: of the two. exact: each pixel of the one before is to be seen. place:
+  // where in the one after it lies, as shares of that; else it takes all of it.
+  show(before, after, names, { exact, place }) {
     this.stage.classList.toggle("exact", exact);
+    this.before.classList.toggle("within", Boolean(place));
+    const { left, top, width: wide, height: high } = place ?? { left: 0, top: 0, width: 1, height: 1 };
+    for (const [name, share] of Object.entries({ left, top, wide, high })) this.stage.style.setProperty(`--${name}`, `${100 * share}%`);
     this.before.replaceChildren(before.element);
     this.after.replaceChildren(after.element);
     const [width, height] = after.size;

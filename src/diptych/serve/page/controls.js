@@ -1,16 +1,26 @@
-// A model's controls as its card describes them: what is shown for each follows from its kind, never from its name.
+// A model's controls as its card describes them: what is shown for each follows from its kind, never from its name. Masks
+// and frames are layers, which lie upon the picture.
 
 import { button, make, newId, PICTURES } from "./dom.js";
+import { Frame } from "./frame.js";
+import { Mask } from "./mask.js";
 
 const plain = (help) => `${help[0].toUpperCase()}${help.slice(1)}`.replaceAll("`", "");
 const words = (name) => (name[0].toUpperCase() + name.slice(1)).replaceAll("_", " ");
 export const anySeed = () => Math.floor(Math.random() * 2 ** 31);
 
 export class Controls {
-  // controls: those of GET /v1/models/NAME. changed: called when one of them has another value.
-  constructor(controls, changed) {
-    this.fields = new Map(controls.map((control) => [control.name, field(control, changed)]));
-    this.element = make("div", { class: "controls" }, ...[...this.fields.values()].map(({ row }) => row));
+  // controls: those of GET /v1/models/NAME. changed: called when one of them has another value; opened: when a layer is
+  // begun or left off.
+  constructor(controls, { changed, opened }) {
+    this.fields = new Map(controls.map((control) => [control.name, field(control, changed, opened)]));
+    const all = [...this.fields.values()];
+    const framing = all.filter(({ control }) => control.frame);
+    const frame = framing.length ? new Frame(Object.fromEntries(framing.map((one) => [one.control.frame, one])), changed) : null;
+    for (const one of framing) one.layer = frame;
+    this.layers = [...new Set(all.map(({ layer }) => layer).filter(Boolean))];
+    this.besides = all.filter(({ layer, control }) => !layer || control.aside);
+    this.element = make("div", { class: "controls" }, ...this.besides.map(({ row }) => row));
   }
 
   // What a form for the model has: only what is not empty.
@@ -19,24 +29,37 @@ export class Controls {
     return Object.fromEntries(given.filter(([, value]) => value !== "" && value !== null));
   }
 
+  // All but layers.
   set(values) {
-    for (const [name, { write }] of this.fields) write(values[name]);
+    for (const [name, { write, layer }] of this.fields) layer || write(values[name]);
+  }
+
+  // Layers, upon a picture that is there.
+  async lay(values) {
+    for (const [name, { write, layer }] of this.fields) if (layer) await write(values[name]);
   }
 
   // Whether one of them, other than the seed, is not as it is by default.
   get changed() {
-    return [...this.fields].some(([, { control, read }]) => {
-      const value = read();
-      return control.kind !== "seed" && value !== "" && value !== null && value !== String(control.default ?? "");
-    });
+    return [...this.fields.values()].some(isChanged);
+  }
+
+  // Whether one of those that are no layers to come for is.
+  get changedBesides() {
+    return this.besides.some(isChanged);
   }
 }
 
-function field(control, changed) {
+function isChanged({ control, read }) {
+  const value = read();
+  return control.kind !== "seed" && value !== "" && value !== null && value !== String(control.default ?? "");
+}
+
+function field(control, changed, opened) {
   const id = newId("control");
   const help = control.description ? make("p", { class: "quiet", id: `${id}-help` }, plain(control.description)) : null;
   const shared = { id, name: control.name, "aria-describedby": help && help.id };
-  const made = (KINDS[control.kind] ?? text)(control, shared, changed);
+  const made = control.map === "mask" ? mask(control, shared, { changed, opened }) : (KINDS[control.kind] ?? text)(control, shared, changed);
   const label = make("label", { for: id }, words(control.name));
   const row = make("div", { class: `control ${control.kind}` }, label, made.element, help);
   return { ...made, control, row };
@@ -110,6 +133,11 @@ function picture(control, shared, changed) {
     changed();
   }
   return { element: make("div", { class: "together" }, input, shownAs, none), read: () => file, write: put };
+}
+
+function mask(control, shared, on) {
+  const layer = new Mask(control, shared, on);
+  return { element: layer.element, layer, read: () => layer.read(), write: (file) => layer.write(file) };
 }
 
 const KINDS = { seed, strength, choice, switch: toggle, integer: number, number, picture, text };

@@ -65,5 +65,8 @@ export function tabs(label, panels, changed) {
   return { list, show };
 }
 
+// Whether the value of a control is a file, or one that is still being made, and no words.
+export const isFile = (value) => typeof value === "object";
+
 // What a file field accepts.
 export const PICTURES = "image/*,.tif,.tiff,.npy,.npz,.dcm";

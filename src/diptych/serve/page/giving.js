@@ -13,9 +13,12 @@ export class Giving {
     this.empty = make("p", { class: "invitation" }, make("b", {}, "Drop a picture here"), " or paste one");
     const choose = make("label", { for: id, class: "button" }, "Choose a picture");
     this.camera = button("Camera", () => takePhoto(given), { class: "plain", hidden: !navigator.mediaDevices });
-    this.row = make("div", { class: "row" }, this.input, choose, this.camera);
+    this.hint = make("p", { class: "hint", role: "status" });
+    this.below = make("div", { class: "upon" });
+    this.beside = make("div", { class: "together" });
+    this.row = make("div", { class: "row" }, this.input, choose, this.camera, this.beside);
     this.element = make("div", { class: "giving", dragover: (event) => event.preventDefault(), drop: (event) => this.drop(event) },
-      make("div", { class: "place" }, this.empty, this.seen), this.row);
+      make("div", { class: "place" }, this.empty, this.seen), this.hint, this.below, this.row);
   }
 
   drop(event) {
@@ -30,11 +33,19 @@ export class Giving {
     else if (all.length) this.given(all[0]);
   }
 
-  // picture: as `shown` gives it.
-  show(picture) {
+  // picture: as `shown` gives it; layer: what is painted or dragged upon it, if anything.
+  show(picture, layer) {
     this.held?.free();
     this.held = picture;
-    this.seen.replaceChildren(picture.element);
     this.empty.hidden = true;
+    this.lay(layer);
+  }
+
+  lay(layer) {
+    this.beside.replaceChildren(...(layer?.beside ?? []));
+    if (!this.held) return;
+    layer?.inside.replaceChildren(this.held.element);
+    this.seen.replaceChildren(layer?.over ?? this.held.element);
+    this.below.replaceChildren(...(layer?.below ?? []));
   }
 }

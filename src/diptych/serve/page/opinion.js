@@ -1,7 +1,7 @@
 // What one thinks of a result: kept on the server for later trainings, and nothing else.
 
 import { feedback } from "./api.js";
-import { button, icon, make, newId, PICTURES } from "./dom.js";
+import { button, icon, isFile, make, newId, PICTURES } from "./dom.js";
 
 const UP = "M7 11v9H4v-9zM7 11l4-8c2 0 3 1 2.500 3L13 9h6c1 0 2 1 1.500 2.500l-2 7c-.3 1-1 1.500-2 1.500H7";
 const DOWN = "M17 13V4h3v9zM17 13l-4 8c-2 0-3-1-2.500-3L11 15H5c-1 0-2-1-1.500-2.500l2-7C5.800 4.500 6.500 4 7.500 4H17";
@@ -47,7 +47,7 @@ export class Opinion {
   async send(event) {
     event.preventDefault();
     const { controls, ...rest } = this.about();
-    const words = Object.fromEntries(Object.entries(controls).filter(([, value]) => !(value instanceof Blob)));
+    const words = Object.fromEntries(Object.entries(controls).filter(([, value]) => !isFile(value)));
     try {
       const fields = { ...rest, controls: JSON.stringify(words), comment: this.comment.value, corrected: this.better.files[0] };
       await feedback({ ...fields, rating: String(this.rating) });

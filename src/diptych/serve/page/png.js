@@ -51,6 +51,9 @@ export function labelMap({ width, height, numbers }, classes) {
   return encoded(width, height, Uint8Array.from(numbers, (number) => classes[number].id), 1, palette);
 }
 
+// A mask, white where the drawing is 1 and black where it is 0.
+export const mask = ({ width, height, numbers }) => encoded(width, height, numbers.map((number) => 255 * number), 1);
+
 export function coloured({ width, height, numbers }, paints) {
   const samples = new Uint8Array(3 * numbers.length);
   numbers.forEach((number, at) => samples.set(paints[number].rgb, 3 * at));

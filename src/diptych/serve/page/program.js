@@ -1,10 +1,10 @@
 // The present settings as commands to copy.
 
-import { button, make } from "./dom.js";
+import { button, isFile, make } from "./dom.js";
 
 const quoted = (word) => (/^[\w.:/=@-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);
-const plain = (values) => Object.entries(values).filter(([, value]) => !(value instanceof Blob));
-const files = (values) => Object.entries(values).filter(([, value]) => value instanceof Blob).map(([name]) => name);
+const plain = (values) => Object.entries(values).filter(([, value]) => !isFile(value));
+const files = (values) => Object.entries(values).filter(([, value]) => isFile(value)).map(([name]) => name);
 
 export function curl(origin, model, values, token) {
   const shown = token ? ['-H "Authorization: Bearer $DIPTYCH_TOKEN"'] : [];

@@ -1,4 +1,6 @@
-// Picture files as drawings: each pixel takes the paint whose colour is nearest.
+// Picture files as drawings: each pixel takes the paint whose colour is nearest; and as masks.
+
+import { shown } from "./showing.js";
 
 export const rgbOf = (colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
 
@@ -35,4 +37,23 @@ function nearest(rgb, paints) {
     if (square < best) [best, number, distance] = [square, candidate, Math.max(...apart)];
   });
   return { number, distance };
+}
+
+// The mask in a file for a picture of that size, 1 inside and 0 outside, as the server reads it: of two values the larger
+// one is inside, of more what is brighter than half of white. Throws an Error in words where it has another size.
+export async function maskOf(file, { width, height }) {
+  const { element, size, free } = await shown(file, "", "");
+  if (size[0] !== width || size[1] !== height) {
+    free();
+    throw new Error(`This mask has ${size.join(" × ")} pixels, the picture ${width} × ${height}: they need the same size.`);
+  }
+  const ink = new OffscreenCanvas(width, height).getContext("2d");
+  ink.imageSmoothingEnabled = false;
+  ink.drawImage(element, 0, 0, width, height);
+  free();
+  const pixels = new Uint32Array(ink.getImageData(0, 0, width, height).data.buffer);
+  const values = new Set();
+  for (let at = 0; at < pixels.length && values.size < 3; at++) values.add(pixels[at] & 255);
+  const border = values.size > 2 ? 127 : values.size === 2 ? Math.min(...values) : 0;
+  return Uint8Array.from(pixels, (pixel) => Number((pixel & 255) > border));
 }

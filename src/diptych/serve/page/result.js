@@ -4,6 +4,7 @@ import { Compare } from "./compare.js";
 import { button, make } from "./dom.js";
 import { Opinion } from "./opinion.js";
 import { shown } from "./showing.js";
+import { names } from "./words.js";
 
 const ALIKE = 1.5; // of 255, in the mean: answers nearer than this cannot be told apart
 
@@ -34,13 +35,14 @@ export class Result {
     ];
   }
 
-  // image: what was translated; results: of `translate`, each with its seed; controls: as they were sent; sides: the domains.
-  async show(image, results, { controls, sides }) {
-    const names = sides.map(({ name }) => name);
-    const before = await shown(image.seen, `Before: ${image.file.name}`, `Before (${names[0]})`);
-    const views = await Promise.all(results.map(({ file }) => shown(file, `After: ${file.name}`, `After (${names[1]})`)));
+  // image: what was translated; results: of `translate`, each with its seed; controls: as they were sent; sides: the domains;
+  // place: where in a larger result the image lies, as shares of it.
+  async show(image, results, { controls, sides, place = null }) {
+    const titles = names(this.model, sides);
+    const before = await shown(image.seen, `Before: ${image.file.name}`, `Before (${titles[0]})`);
+    const views = await Promise.all(results.map(({ file }) => shown(file, `After: ${file.name}`, `After (${titles[1]})`)));
     const old = [this.before, ...this.results.map(({ view }) => view)].filter(Boolean);
-    Object.assign(this, { image, controls, names, before, exact: Boolean(sides[0].classes) });
+    Object.assign(this, { image, controls, titles, before, place, exact: Boolean(sides[0].classes) });
     this.results = results.map((result, number) => ({ ...result, view: views[number] }));
     this.notes.textContent = [...new Set(results.map(({ notes }) => notes).filter(Boolean))].join("; ");
     if (results.length > 1 && alike(views)) this.notes.textContent = "With these settings the answers can hardly be told apart.";
@@ -66,7 +68,7 @@ export class Result {
   choose(result) {
     this.chosen = result;
     for (const one of this.results) one.button?.setAttribute("aria-pressed", one === result);
-    this.compare.show(this.before, result.view, this.names, this.exact);
+    this.compare.show(this.before, result.view, this.titles, { exact: this.exact, place: this.place });
     const panels = [this.before.levels, result.view.levels].filter(Boolean).map(({ panel }) => panel);
     this.levels.replaceChildren(...panels);
     URL.revokeObjectURL(this.save.href);

@@ -1,6 +1,7 @@
 // A drawing as numbers of paints, one for each pixel: every pixel has exactly one, so that a label map stays one.
 
 const KEPT = 60; // steps that can be undone
+const ROOM = 256e6; // bytes that they may take: of a large picture there are fewer
 
 export class Sheet {
   constructor(width, height, numbers) {
@@ -14,7 +15,7 @@ export class Sheet {
 
   remember() {
     this.past.push(this.numbers.slice());
-    if (this.past.length > KEPT) this.past.shift();
+    if (this.past.length > Math.min(KEPT, Math.max(3, ROOM / this.numbers.byteLength))) this.past.shift();
     this.future = [];
   }
 

@@ -13,6 +13,12 @@ async function isDeep(file) {
   return file.type === "image/png" && start[24] === 16;
 }
 
+// The pixels of a picture file as models are given them: browsers go by what files say of resolution as well.
+export async function sizeOf(file) {
+  const { facts } = await view(file, { side: 16, as: "jpeg" });
+  return { width: facts.width, height: facts.height };
+}
+
 // An element that shows a picture file, `levels` of one whose values need a window, and what to do when it goes.
 export async function shown(file, alt, title, signal) {
   if (!(await isDeep(file))) {

@@ -7,22 +7,27 @@ import { Giving } from "./giving.js";
 import { coloured, labelMap } from "./png.js";
 import { drawingOf, rgbOf } from "./reading.js";
 import { scene } from "./scene.js";
-import { shown } from "./showing.js";
+import { shown, sizeOf } from "./showing.js";
+import { becomes } from "./words.js";
 
 const SIDE = 256; // pixels of a new drawing
 const PEN = [["Black", "#000000"], ["White", "#ffffff"]];
 
 export class Source {
-  // model: as /v1/models has it; side: its domain that goes in. on: {drawn, chosen, many, warn, clear}, which are told
-  // what happens: another stroke, another picture, several pictures, something that may be wrong, and that it is not.
-  constructor(model, side, examples, on) {
-    Object.assign(this, { model, side, on, mode: side.classes ? "draw" : "give", image: null });
+  // model: as /v1/models has it; side: its domain that goes in; layers: what there is to be painted or dragged upon a
+  // picture that is given. on: {drawn, chosen, many, warn, clear, arranged}, which are told what happens: another
+  // stroke, another picture, several pictures, something that may be wrong, that it is not, another layer.
+  constructor(model, side, examples, layers, on) {
+    Object.assign(this, { model, side, layers, on, mode: side.classes ? "draw" : "give", image: null });
     this.to = side === model.source ? null : model.source.name;
     this.giving = new Giving({ given: async (file) => (await this.give(file)) && on.chosen(), many: on.many });
     this.element = make("section", { class: "wing source", "aria-label": `Source: ${side.name}` });
     if (side.drawn_with) this.addDrawing();
+    this.measure = make("p", { class: "quiet measure", role: "status" });
+    this.giving.row.append(this.measure);
     this.element.append(this.giving.element);
     if (examples.length) this.element.append(this.shelf(examples));
+    this.giving.lay(this.layer);
   }
 
   addDrawing() {
@@ -31,19 +36,63 @@ export class Source {
     this.onto = button("Draw on it", () => this.redraw(this.image.seen), { class: "plain", hidden: true });
     this.giving.row.append(this.onto);
     this.canvas = new Canvas(this.paints, { paint: this.side.classes ? Math.min(1, paints.length - 1) : 0, changed: () => this.on.drawn() });
+    const again = button("Reset", () => this.canvas.restart(), { class: "plain", title: "Back to the drawing it began with" });
+    const clear = button("Clear", () => this.canvas.clear(), { class: "plain", title: "Only the colour of the first corner" });
+    this.beginnings = make("div", { class: "beginnings" }, again, clear);
+    const drawing = make("div", { class: "drawing" }, this.canvas.tools, this.canvas.page, this.canvas.paintbox());
     const panels = {
-      draw: { title: "Draw", element: this.canvas.element },
+      draw: { title: "Draw", element: drawing },
       give: { title: "Give a picture", element: this.giving.element },
     };
     this.tabs = tabs("Where the picture comes from", panels, (mode) => this.show(mode));
-    this.element.append(make("div", { class: "row" }, this.tabs.list, make("span", { class: "push" }), this.canvas.beginnings), this.canvas.element);
+    this.element.append(make("div", { class: "row" }, this.tabs.list, make("span", { class: "push" }), this.beginnings), drawing);
     this.show(this.mode);
   }
 
   show(mode) {
+    if (this.mode !== mode) this.leave();
     this.mode = mode;
     this.tabs?.show(mode);
-    if (this.canvas) this.canvas.beginnings.hidden = mode !== "draw";
+    if (this.canvas) this.beginnings.hidden = mode !== "draw";
+    if (mode === "give") this.arrange().catch((error) => this.on.warn(error.message));
+  }
+
+  // Upon the picture
+
+  // What is painted or dragged upon a picture, if anything: what few come for once they have begun it.
+  get layer() {
+    const open = this.layers.filter((layer) => layer.open);
+    return open.find(({ control }) => control?.aside) ?? open[0] ?? null;
+  }
+
+  // What is still to be done upon the picture; null where nothing is.
+  get wanting() {
+    return this.mode === "give" ? this.layer?.wanting ?? null : null;
+  }
+
+  leave() {
+    for (const layer of this.layers) layer.leave();
+  }
+
+  // The layer that is open lies upon the picture, and knows its size.
+  async arrange() {
+    const { layer, image } = this;
+    if (image && (layer || this.model.scale > 1)) {
+      image.size ??= await sizeOf(image.file);
+      if (this.image !== image) return;
+      if (layer && !layer.size) await layer.put(image.size);
+    }
+    this.giving.lay(layer);
+    this.on.arranged();
+  }
+
+  // wanting: what is still to be done upon the picture.
+  tell(wanting) {
+    const { layer, image } = this;
+    this.giving.hint.textContent = (image && wanting) ?? "";
+    const whole = image?.size && layer?.size && layer.whole;
+    const said = whole || (image?.size && this.model.scale > 1);
+    this.measure.textContent = said ? becomes(image.size, whole || image.size, this.model.scale) : "";
   }
 
   // Examples
@@ -95,12 +144,15 @@ export class Source {
   // Show a picture; whether it is worth translating as it is.
   async give(file) {
     this.on.clear();
+    if (this.image) this.leave();
+    this.image = null;
     this.show("give");
-    this.image = { file, seen: file };
+    const image = (this.image = { file, seen: file });
     const usable = !this.side.classes || (await this.check(file));
     if (this.onto) this.onto.hidden = !usable;
     try {
-      this.giving.show(await shown(this.image.seen, file.name, "Before"));
+      this.giving.show(await shown(image.seen, file.name, "Before"));
+      await this.arrange();
     } catch (error) {
       this.on.warn(error.message);
       return false;

@@ -9,7 +9,7 @@ import { Past } from "./past.js";
 import { Program } from "./program.js";
 import { Result } from "./result.js";
 import { Source } from "./source.js";
-import { lead } from "./words.js";
+import { lead, names } from "./words.js";
 
 const MOST = 8; // answers to one picture
 const DICE = "M5 5h14v14H5zM9 9h.01M15 15h.01M9 15h.01M15 9h.01M12 12h.01";
@@ -19,7 +19,7 @@ export class Workplace {
   // model: as /v1/models describes it.
   constructor(model) {
     Object.assign(this, { model, running: null, following: false, again: false, strokes: [] });
-    this.controls = new Controls(model.controls, () => this.settingsChanged());
+    this.controls = new Controls(model.controls, { changed: () => this.settingsChanged(), opened: () => this.opened() });
     this.seeded = model.controls.some(({ kind }) => kind === "seed");
     this.title = make("h1");
     this.lead = make("p", { class: "lead" });
@@ -48,11 +48,11 @@ export class Workplace {
     this.several = make("label", { for: id, class: "several" }, "Answers", this.samples);
     this.dice = button("", () => this.roll(), { class: "plain", id: "dice", title: "Another answer: translate with another seed", "aria-label": "Another answer" });
     this.dice.append(icon(DICE), make("span", {}, "Another"));
-    const own = this.model.controls.filter(({ aside }) => !aside);
+    const own = this.model.controls.filter(({ aside, map, frame }) => !aside && map !== "mask" && !frame);
     const said = own.some(({ kind }) => ["choice", "text", "picture"].includes(kind)); // what one came for
     const open = said || own.length > 2;
     const settings = make("details", { class: "settings", open }, make("summary", {}, "Settings"), this.controls.element);
-    settings.hidden = !this.model.controls.length;
+    settings.hidden = !this.controls.besides.length;
     const row = make("div", { class: "row" }, this.start, this.several, this.dice);
     return make("div", { class: "action" }, row, this.said, settings);
   }
@@ -70,12 +70,14 @@ export class Workplace {
   addSource() {
     const [side] = this.sides();
     const examples = side === this.model.source ? this.model.examples : [];
-    this.source = new Source(this.model, side, examples, {
+    this.source?.leave();
+    this.source = new Source(this.model, side, examples, this.controls.layers, {
       drawn: () => this.follow(),
       chosen: () => this.begin(),
       many: (files) => this.batch.start(files),
       warn: (...words) => this.warn(...words),
       clear: () => this.say(""),
+      arranged: () => this.source.tell(this.wanting),
     });
     this.source.element.append(this.action);
     this.diptych.replaceChildren(this.source.element, this.result.element);
@@ -85,9 +87,10 @@ export class Workplace {
 
   showNames() {
     const [source, target] = this.sides();
+    const [before, after] = names(this.model, [source, target]);
     const arrow = make("span", { class: "arrow", "aria-label": "to", role: "img" }, "→");
-    this.title.replaceChildren(make("span", { class: "of-source" }, source.name), arrow, make("span", { class: "of-result" }, target.name));
-    this.lead.textContent = lead(source, target);
+    this.title.replaceChildren(make("span", { class: "of-source" }, before), arrow, make("span", { class: "of-result" }, after));
+    this.lead.textContent = lead(this.model, source, target);
   }
 
   settingsChanged() {
@@ -95,6 +98,22 @@ export class Workplace {
     const differ = this.seeded && (this.model.answers_differ || this.controls.changed);
     this.several.hidden = this.dice.hidden = !differ;
     this.program.show(this.model.name, this.controls.values());
+    this.source?.tell(this.wanting);
+  }
+
+  async opened() {
+    try {
+      await this.source.arrange();
+      if (this.source.layer?.control?.aside && !this.source.layer.size) this.say("It is painted over a picture that is given: give one.");
+      this.source.element.scrollIntoView({ block: "nearest" });
+    } catch (error) {
+      this.say(error.message, true);
+    }
+  }
+
+  // What is to be done upon the picture before there is anything to translate; null where nothing is.
+  get wanting() {
+    return this.controls.changedBesides ? null : this.source.wanting;
   }
 
   say(words, wrong = false) {
@@ -125,10 +144,10 @@ export class Workplace {
     this.running?.abort();
   }
 
-  // Translate another picture, which takes no other one's place.
-  begin() {
+  // Translate another picture, which takes no other one's place, once nothing is to be done upon it.
+  async begin() {
     this.strokes = [];
-    return this.run();
+    if (!this.wanting) await this.run();
   }
 
   // Translate what there is. live: it is a stroke, whose result takes the place of the one before.
@@ -141,13 +160,15 @@ export class Workplace {
       const image = await this.source.picture();
       if (!image) throw new Error("There is no picture yet: give one, or choose an example.");
       const controls = this.controls.values();
+      const place = this.source.layer?.place;
       const results = await Promise.all(this.each(controls).map((one, number) => this.ask(image, one, keep, number, run.signal)));
-      await this.result.show(image, results, { controls, sides: this.sides() });
+      await this.result.show(image, results, { controls, sides: this.sides(), place });
       this.strokes = live ? results.map(({ id }) => id) : [];
       if (!this.said.classList.contains("wrong") || !live) this.say("");
       if (!live && keep) this.reveal();
     } catch (error) {
       if (error.name === "AbortError") this.say(this.running === run ? "Stopped." : "");
+      else if (error.code === "bad_control" && this.wanting) this.say(this.wanting);
       else this.say(error.message, true);
     } finally {
       clearInterval(waiting);
@@ -226,9 +247,10 @@ export class Workplace {
     this.settingsChanged();
     this.strokes = [];
     await this.source.recall(source);
+    await this.controls.lay({ ...one.controls, ...Object.fromEntries(files) });
     const image = await this.source.picture();
     const answer = { file: result, id: one.id, version: one.version, notes: "" };
-    await this.result.show({ ...image, file: source }, [answer], { controls: this.controls.values(), sides: this.sides() });
+    await this.result.show({ ...image, file: source }, [answer], { controls: this.controls.values(), sides: this.sides(), place: this.source.layer?.place });
     this.say("");
   }
 
