@@ -18,7 +18,7 @@ from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
-from browser import CHROMIUM, FLAGS, opened, settled  # noqa: E402
+from browser import CHROMIUM, FLAGS, opened, settled, stroke  # noqa: E402
 from serving import serving  # noqa: E402
 
 SIZES = ((320, 640), (360, 740), (1280, 720), (1920, 1080))
@@ -38,11 +38,17 @@ def faults(page: Page, axe: str) -> list[str]:
 
 
 def used(page: Page) -> None:
-    """Translate an example, several times where answers differ, and open all that can be opened."""
+    """Translate an example, several times where answers differ, upon which is done what has to be, and open all that
+    can be opened."""
     answers = page.get_by_role("spinbutton", name="Answers")
     if answers.is_visible():
         answers.fill("3")
     page.locator(".examples button").first.click()
+    page.wait_for_selector(".given img, .sheet")
+    page.wait_for_timeout(500)
+    if page.locator(".hint:not(:empty)").count():
+        page.get_by_role("button", name="16:9").click() if page.locator(".frame").count() else stroke(page)
+        page.click("#translate")
     settled(page)
     page.evaluate("() => document.querySelectorAll('details').forEach((one) => (one.open = true))")
     page.wait_for_timeout(300)
