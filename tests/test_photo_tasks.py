@@ -21,6 +21,7 @@ from diptych.export import export_model, open_exported
 from diptych.images import Picture
 from diptych.images.lines import STYLES, drawn
 from diptych.methods import find
+from diptych.model import folder as model_folder
 from diptych.model.card import Domain
 from diptych.model.controls import Form
 from diptych.model.translator import Translator
@@ -98,6 +99,10 @@ def test_a_folder_of_photos_is_trained_used_and_scored_by_the_tasks_name_alone(n
         *(word for option, value in CONTROLS.get(name, {}).items() for word in (f"--{option}", value)),
     )  # fmt: skip
     assert said.code == 0, said.err
+    example, *_ = model_folder.examples(next((tmp_path / "run").rglob("example-1.*")).parent)
+    size = (20, 24) if name == "enlarge" else (40, 48)
+    assert images.read(example).array.shape[:2] == size, "an example is such a picture as users have"
+    assert made(example, **CONTROLS.get(name, {})).array.shape[2] == 3
 
 
 @pytest.mark.parametrize(("format", "channels", "dtype"), FORMATS)

@@ -104,9 +104,20 @@ def examples(data: Data) -> list[Picture]:
     """A few pictures of the source, held out where there are such."""
     split = "val" if data.val else "train"
     if data.items(split):
-        return [source for _, source, _ in islice(data.pairs(split), len(EXAMPLES))]
+        pairs = islice(data.pairs(split), len(EXAMPLES))
+        return [as_users_have_it(data, source, target) for _, source, target in pairs]
     split = "test" if data.singles("test")[0] else "train"
     return [picture for _, picture in islice(data.pictures(split, 0), len(EXAMPLES))]
+
+
+def as_users_have_it(data: Data, source: Picture, target: Picture) -> Picture:
+    """A user's picture for a pair: the task makes its source larger, or adds channels of its own to a whole picture."""
+    if data.given_channels[0] > data.channels[0]:
+        return target
+    if data.task.scale == 1:
+        return source
+    height, width = (-(-side // data.task.scale) for side in source.array.shape[:2])
+    return replace(source, array=images.resize(source.array, height, width))
 
 
 def rows(translator: Translator, data: Data, source: str, to: str) -> Iterator[Row]:
