@@ -44,8 +44,7 @@ def used(page: Page) -> None:
     if answers.is_visible():
         answers.fill("3")
     page.locator(".examples button").first.click()
-    page.wait_for_selector(".given img, .sheet")
-    page.wait_for_timeout(500)
+    page.wait_for_selector(".hint:not(:empty), .stage :is(img, canvas)")
     if page.locator(".hint:not(:empty)").count():
         page.get_by_role("button", name="16:9").click() if page.locator(".frame").count() else stroke(page)
         page.click("#translate")

@@ -15,8 +15,8 @@ const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowD
 const FREE = ["brush", "eraser"]; // tools that follow the hand
 const SEEN = 1536; // pixels of the longer side that are shown at most: of a large picture some are left out
 const help = (what, tools) =>
-  `${what}. Arrow keys move the pen, with Shift they draw. Space uses the tool: a line or a rectangle begins and ends ` +
-  `with it. ${tools.map((tool) => TOOLS[tool].key.toUpperCase()).join(", ")} choose the tool, Control and Z undoes.`;
+  `${what}. Arrow keys move the pen, with Shift they draw. Space uses the tool: a rectangle, for one, begins and ends with ` +
+  `it. ${tools.map((tool) => TOOLS[tool].key.toUpperCase()).join(", ")} choose the tool, Control and Z undoes.`;
 
 export class Canvas {
   // paints: [{name, colour, rgb}], or without names where there is nothing to choose, and with a fourth value where they
@@ -143,7 +143,10 @@ export class Canvas {
 
   // Of two paints, each where the other was.
   invert() {
-    this.stroke(() => this.sheet.numbers.forEach((number, at, numbers) => (numbers[at] = 1 - number)));
+    this.stroke(() => {
+      const { numbers } = this.sheet;
+      for (let at = 0; at < numbers.length; at++) numbers[at] = 1 - numbers[at];
+    });
   }
 
   restart() {

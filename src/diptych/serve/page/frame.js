@@ -19,7 +19,7 @@ const MOST = 4; // how many times the picture's longer side a handle goes at mos
 const rounded = (value) => (value % 1 === 0.5 ? 2 * Math.round(value / 2) : Math.round(value));
 
 // What brings a picture to a shape like 16:9, on both sides alike; null where the words are no shape.
-export function toShape({ width, height }, words) {
+function toShape({ width, height }, words) {
   const found = /^\s*(\d{1,5}(?:\.\d{1,4})?)\s*[:/x]\s*(\d{1,5}(?:\.\d{1,4})?)\s*$/.exec(words);
   const [across, down] = found ? found.slice(1).map(Number) : [0, 0];
   if (!across || !down) return null;

@@ -59,8 +59,9 @@ export class Sheet {
 
   line(from, to, size, paint) {
     const steps = Math.max(Math.abs(to.x - from.x), Math.abs(to.y - from.y), 1);
-    for (let step = 0; step <= steps; step++) {
-      const along = (a, b) => Math.round(a + ((b - a) * step) / steps);
+    const stride = Math.max(1, size >> 4); // large dots so far apart differ by less than a pixel from all of them
+    for (let step = 0; step < steps + stride; step += stride) {
+      const along = (a, b) => Math.round(a + ((b - a) * Math.min(step, steps)) / steps);
       this.dot({ x: along(from.x, to.x), y: along(from.y, to.y) }, size, paint);
     }
   }

@@ -76,7 +76,8 @@ export class Source {
 
   // The layer that is open lies upon the picture, and knows its size.
   async arrange() {
-    const { layer, image } = this;
+    const { layer } = this;
+    const image = this.mode === "give" ? this.image : null;
     if (image && (layer || this.model.scale > 1)) {
       image.size ??= await sizeOf(image.file);
       if (this.image !== image) return;

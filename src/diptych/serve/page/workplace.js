@@ -105,7 +105,7 @@ export class Workplace {
     try {
       await this.source.arrange();
       if (this.source.layer?.control?.aside && !this.source.layer.size) this.say("It is painted over a picture that is given: give one.");
-      this.source.element.scrollIntoView({ block: "nearest" });
+      this.source.giving.element.scrollIntoView({ block: "nearest" });
     } catch (error) {
       this.say(error.message, true);
     }
