@@ -39,7 +39,7 @@ def main() -> None:
         for row, array in enumerate(column):
             small = Image.fromarray(array).resize((SHOWN, SHOWN), Image.Resampling.LANCZOS)
             sheet.paste(small, (place * (SHOWN + GAP), row * (SHOWN + GAP)))
-    sheet.save(asked.out, quality=80)
+    sheet.save(asked.out, quality=66)
 
 
 def square(array: np.ndarray) -> np.ndarray:
