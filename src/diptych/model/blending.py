@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Interval
 
-from diptych import images, tasks
+from diptych import tasks
 from diptych.errors import DataError
 from diptych.images import Picture
 from diptych.model.card import Card
@@ -35,8 +35,6 @@ def blend(
     image, result = both
     if where is None and strength == 1:
         return result
-    if (image.array.shape[2], result.array.shape[2]) == (1, 3):  # a grey picture that has colours now
-        image = replace(image, array=images.match_channels(image.array, 3))
     result = like(result, image)
     if where is None:
         return replace(result, array=mixed(image.array, result.array, np.float32(strength)))

@@ -282,6 +282,9 @@ class Translator:
         result = self.task.finish(output, shown, picture.own)
         if picture.prepared or not self.blend_controls:
             return result
+        to = controls.get("to")
+        if self.given_ends(to)[0].channels < self.ends(to)[0].channels:  # a grey picture has colours then
+            picture = replace(picture, array=images.match_channels(picture.array, result.array.shape[2]))
         own = {name: value for name, value in controls.items() if name in self.blend_controls}
         return blend((picture, result), **{**own, **{name: one for name, one in picture.maps.items() if name in own}})
 
