@@ -110,11 +110,11 @@ def table(rows: dict[str, dict[str, list[float]]], ours: str) -> list[str]:
                 continue
             better = score == "colourfulness" or metrics.find(score).BETTER == "higher"
             middle, low, high = bootstrap(values - np.array(other[score]))
-            surely = low > 0 if better else high < 0
+            surely = "" if low <= 0 <= high else "better" if (low > 0) == better else "worse"
             cells = [score, number(float(values.mean())), name, number(float(np.mean(other[score])))]
             cells += [
                 f"{number(middle)} ({number(low)} to {number(high)})",
-                "better" if surely else "not surely better",
+                surely or "not surely either",
             ]
             lines.append(f"| {' | '.join(cells)} |")
     return lines
