@@ -11,6 +11,7 @@ import pytest
 from commands import diptych
 from models import model, with_ends
 from pictures import noise, save, side_by_side, two_folders
+from test_photo_tasks import translator as of_task
 
 from diptych import Translator, images
 from diptych.metrics.interval import share
@@ -135,6 +136,13 @@ def test_models_of_two_targets_are_not_compared(tmp_path: Path) -> None:
     said = diptych("compare", one, other, "--data", data, "--out", tmp_path)
     assert said.code == 2
     assert "photo maker makes photo and label maker makes label: compare two that make the same" in said.err
+
+
+def test_models_that_are_given_other_sources_are_not_compared(pairs: Path, tmp_path: Path) -> None:
+    one, other = (of_task(task).save(tmp_path / task) for task in ("denoise", "dejpeg"))
+    said = diptych("compare", one, other, "--data", pairs, "--out", tmp_path)
+    assert said.code == 2
+    assert "their tasks are dejpeg and denoise: compare two models that are given the same" in said.err
 
 
 def test_results_are_found_by_their_sources_names(pairs: Path, tmp_path: Path) -> None:

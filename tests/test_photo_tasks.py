@@ -204,6 +204,16 @@ def test_what_is_half_transparent_elsewhere_stays_so() -> None:
     assert (made.alpha[alpha == 0] == 255).all()
 
 
+def test_a_picture_that_a_box_lies_beside_stops_no_folder(tmp_path: Path) -> None:
+    model = translator("fill").save(tmp_path / "m")
+    for name, side in (("a", 40), ("b", 8), ("c", 40)):
+        save(tmp_path / "in" / f"{name}.png", noise(side, side, 3))
+    said = diptych("translate", model, tmp_path / "in", "--box", "10,10,9,9", "--out", tmp_path / "out")
+    assert said.code == 1
+    assert "b.png" in said.err
+    assert sorted(path.stem for path in (tmp_path / "out").iterdir()) == ["a", "c"]
+
+
 @pytest.mark.parametrize(
     ("controls", "message"),
     [

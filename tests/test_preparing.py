@@ -87,3 +87,11 @@ def test_bad_options_are_refused_and_nothing_is_written(tmp_path: Path) -> None:
         assert diptych("data", "prepare", root, "--out", tmp_path / "out", *options).code == 2
     assert diptych("data", "prepare", root, "--out", root / "in", "--size", 16).code == 2
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_what_is_left_out_is_said(tmp_path: Path) -> None:
+    root = two_folders(tmp_path / "data", 4, side=40)
+    save(root / "train" / "label" / "alone.png", noise(40, 40, 1))
+    said = diptych("data", "prepare", root, "--out", tmp_path / "out", "--size", 16)
+    assert said.code == 0
+    assert "alone.png" in said.out

@@ -103,6 +103,23 @@ def test_the_command_translates_a_stack_and_signs_it(tmp_path: Path) -> None:
     assert verify(result).state == "intact"
 
 
+def test_a_signed_stack_has_the_slices_that_it_was_made_of(tmp_path: Path) -> None:
+    same("uint16", 0, 4095).save(tmp_path / "model")
+    array = stack((4,))
+    tifffile.imwrite(tmp_path / "a.tif", array, photometric="minisblack")
+    for source, out in (("a.tif", "b.tif"), ("b.tif", "c.tif")):
+        said = diptych(
+            "translate", tmp_path / "model", tmp_path / source, "--plugin", "odd.same", "--out", tmp_path / out
+        )
+        assert said.code == 0, said.err
+        places = images.slices(tmp_path / out)
+        assert len(places) == 4, "what holds the credentials is no slice"
+        assert all(
+            np.array_equal(images.read(place).array[..., 0], one) for place, one in zip(places, array, strict=True)
+        )
+        assert "first of 4 frames" in images.read(tmp_path / out).notes
+
+
 def test_previews_beside_an_image_make_no_stack_of_it(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
         writer.write(noise(), photometric="rgb", metadata=None)

@@ -158,6 +158,9 @@ def compare_folder(
     if opened[0].names[1] != opened[1].names[1]:
         made = " and ".join(f"{side.name} makes {data.names[1]}" for side, data in zip(sides, opened, strict=True))
         raise ConfigError(f"{made}: compare two that make the same, or say by --direction what is made")
+    tasks = {side.made_by.card.task for side in sides if isinstance(side.made_by, Translator)}
+    if len(tasks) > 1:
+        raise ConfigError(f"their tasks are {' and '.join(sorted(tasks))}: compare two models that are given the same")
     for side, data in zip(sides, opened, strict=True):
         if isinstance(side.made_by, Results):
             side.made_by.fit(data, [item.name for item in islice(data.items(split), limit)])

@@ -6,6 +6,7 @@ import logging
 import math
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -45,7 +46,7 @@ def probe(file: BinaryIO, indices: bool) -> Stored:
         page = stack.tiff.pages.first
         what = f"{page.photometric.name}, {page.samplesperpixel} samples of {page.bitspersample} bits"
         raise DataError(f"is a TIFF of a kind that is not read ({what}): convert it to grey or RGB") from None
-    frames = len(stack.tiff.pages) // stack.planes
+    frames = len(stack.found) // stack.planes
     if frames < 2 or any(note.startswith("first of") for note in stored.header.notes):
         return stored
     notes = (*notes_of("", frames, 1), *stored.header.notes)
@@ -74,9 +75,14 @@ class Stack:
         """How many images there are, where all pages are alike; else one, which others are previews of."""
         if self.axes:
             return math.prod(self.shape) // self.planes
-        first, *others = self.tiff.pages
+        first, *others = self.found
         alike = all(page.shape == first.shape and page.dtype == first.dtype for page in others)
-        return len(self.tiff.pages) if alike else 1
+        return len(self.found) if alike else 1
+
+    @cached_property
+    def found(self) -> list[Any]:
+        """All pages that hold an image: the credentials of a result of many pages are one more, without any."""
+        return [page for page in self.tiff.pages if page.size]
 
     @property
     def planes(self) -> int:

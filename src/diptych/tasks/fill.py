@@ -95,7 +95,7 @@ def in_box(image: Picture, box: str) -> np.ndarray:
     hole = np.zeros((*image.array.shape[:2], 1), bool)
     hole[top : top + height, left : left + width] = True
     if not hole.any():
-        raise ConfigError(f"box = {box}: the picture, {hole.shape[1]}x{hole.shape[0]}, has nothing there")
+        raise DataError(f"box = {box}: the picture, {hole.shape[1]}x{hole.shape[0]}, has nothing there")
     return hole
 
 

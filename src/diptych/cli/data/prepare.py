@@ -46,6 +46,8 @@ def prepare(
     options = check({"data": open_data}, {"data": {name: value for name, value in given.items() if value is not None}})
     alone = recognise(folder, a=a, b=b, kind=kind, direction=direction, maps=given["maps"]).kind == "photos"
     data = open_data(tasks.make("itself") if alone else None, **options["data"])
+    for note in data.notes:
+        print(printable(note))
     count, faults = write(data, out, shard=LARGEST if shards else None)
     for fault in faults:
         print(printable(f"left out: {fault}"))
