@@ -61,7 +61,7 @@ show() { # NAME: a preview of the examples, in place of one of the photographs t
 place = Path(sys.argv[1])
 model = Translator.load(place, device="cpu")
 shown = [images.read(path).array for path in sorted(place.glob("example-*"))]
-images.write(place / "preview.png", images.grid([[one, model(one).array] for one in shown]))' "src/diptych/model/ready/$1"
+images.write(place / "preview.png", images.reduced(images.grid([[one, model(one).array] for one in shown]), 640))' "src/diptych/model/ready/$1"
 }
 
 small() { # PICTURE OUT: half as high and wide
