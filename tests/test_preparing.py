@@ -95,3 +95,14 @@ def test_what_is_left_out_is_said(tmp_path: Path) -> None:
     said = diptych("data", "prepare", root, "--out", tmp_path / "out", "--size", 16)
     assert said.code == 0
     assert "alone.png" in said.out
+
+
+def test_label_maps_that_are_resized_as_photos_are_said_to_be(tmp_path: Path) -> None:
+    root = labelled(tmp_path / "data", count=2)
+    (root / "legend.yaml").write_text(
+        "classes:\n  - {id: 0, name: sky}\n  - {id: 1, name: road}\n  - {id: 2, name: car}\n"
+    )
+    said = diptych("data", "prepare", root, "--out", tmp_path / "a", "--size", 16)
+    assert "resized as photos unless --labels names it" in said.out
+    said = diptych("data", "prepare", root, "--out", tmp_path / "b", "--size", 16, "--labels", "label")
+    assert "--labels" not in said.out

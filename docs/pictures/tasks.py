@@ -10,12 +10,12 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from laying import sheet, square
 
 from diptych import Translator, images
 from diptych.images import Picture
 
-SIDE, SHOWN, GAP = 384, 236, 6
+SIDE, SHOWN = 384, 236
 
 
 def main() -> None:
@@ -28,25 +28,13 @@ def main() -> None:
     for words in asked.shown:
         model, _, photo = words.partition("=")
         translator = Translator.load(model, device="cpu")
-        whole = square(images.read(photo).array)
+        whole = square(images.read(photo).array, SIDE)
         target = Picture(whole, span=(0.0, 255.0))
         source, _ = translator.task.pair({"source": target, "target": target}, np.random.default_rng(1))
         made = translator(Picture(source.array, prepared=True, span=(0.0, 255.0)))
         given = source.array[..., :3] if source.array.shape[2] > 2 else np.repeat(source.array[..., :1], 3, axis=2)
         columns.append([given, made.array, whole])
-    sheet = Image.new("RGB", tuple(count * (SHOWN + GAP) - GAP for count in (len(columns), 3)), "white")
-    for place, column in enumerate(columns):
-        for row, array in enumerate(column):
-            small = Image.fromarray(array).resize((SHOWN, SHOWN), Image.Resampling.LANCZOS)
-            sheet.paste(small, (place * (SHOWN + GAP), row * (SHOWN + GAP)))
-    sheet.save(asked.out, quality=66)
-
-
-def square(array: np.ndarray) -> np.ndarray:
-    """The middle of a picture, 384 pixels a side."""
-    side = min(array.shape[:2])
-    top, left = ((length - side) // 2 for length in array.shape[:2])
-    return images.resize(array[top : top + side, left : left + side], SIDE, SIDE)
+    sheet(list(zip(*columns, strict=True)), SHOWN).save(asked.out, quality=66)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def compare(
 ) -> None:
     """Compare two models, or folders of results, on the same pictures: differences with their 95 % intervals.
 
-    Each picture is judged by both. The page shows those on which they differ most.
+    Each picture is translated by both. The page shows those on which they differ most.
     """
     from diptych.evaluation.comparing import Side, compare_folder
     from diptych.evaluation.comparison_page import write_comparison

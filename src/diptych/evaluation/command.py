@@ -188,10 +188,9 @@ def evaluate_results(
     Raises DataError where a source has no result, ConfigError as there.
     """
     data = open_as_it_is(folder=folder, a=a, b=b, direction=direction, kind=kind, limit_mp=limit_mp)
-    data.shown = None if size is None else parse_size(size)
-    refuse_empty(data, split)
+    show(data, split, size)
     refuse_metrics(metrics, data, split)
-    results.fit(data, [item.name for item in islice(data.items(split) or data.singles(split)[0], limit)])
+    results.fit(data, sources(data, split, limit))
     options: dict[str, Any] = {"controls": {}, "answers": 1}
     evaluation = score(results, data, split, limit=limit, progress=progress, metrics=metrics, **options)
     evaluation = replace(evaluation, precision=results.precision)
@@ -200,6 +199,17 @@ def evaluate_results(
     shown = look(results, data, evaluation, names=(source, target), **options)
     title = f"{source} to {target}, in {results.place.resolve().name}"
     return evaluation, write_report(out, evaluation, shown, title=title, names=(source, target))
+
+
+def show(data: Data, split: str, size: int | str | None) -> None:
+    """Bring all pictures to a size, where one is given. Raises ConfigError where the split is empty."""
+    data.shown = None if size is None else parse_size(size)
+    refuse_empty(data, split)
+
+
+def sources(data: Data, split: str, limit: int | None) -> list[str]:
+    """The names of the first sources of a split, of its pairs where it has some."""
+    return [item.name for item in islice(data.items(split) or data.singles(split)[0], limit)]
 
 
 def refuse_metrics(metrics: Sequence[str], data: Data, split: str) -> None:

@@ -1,7 +1,7 @@
 """Two models on the same images: by how much one is better than the other, and how surely.
 
-Each image is judged by both, so that what is hard about it counts for neither: the difference has an interval of its
-own, which is far narrower than those of the two means.
+Each image is translated by both, so that what is hard about it counts for neither: the difference has an interval of
+its own, which is far narrower than those of the two means.
 """
 
 from __future__ import annotations
@@ -9,15 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import count, islice
+from itertools import count
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from diptych.data.dataset import Data
-from diptych.data.opening import parse_size
 from diptych.errors import ConfigError
-from diptych.evaluation.command import open_as_it_is, open_for, refuse_empty
+from diptych.evaluation.command import open_as_it_is, open_for, show, sources
 from diptych.evaluation.evaluate import USUAL, Evaluation, answered, evaluate
 from diptych.evaluation.examples import Example, view
 from diptych.evaluation.results import Results
@@ -147,8 +146,7 @@ def compare_folder(
     options: dict[str, Any] = {"a": a, "b": b, "direction": direction, "kind": kind, "limit_mp": limit_mp}
     opened = [opened_for(side.made_by, folder, **options) for side in sides]
     for data in opened:
-        data.shown = None if size is None else parse_size(size)
-        refuse_empty(data, split)
+        show(data, split, size)
         if not data.items(split):
             raise ConfigError(
                 f"the {split} split has no pairs: evaluate each model, and set their sets' scores side by side"
@@ -163,7 +161,7 @@ def compare_folder(
         raise ConfigError(f"their tasks are {' and '.join(sorted(tasks))}: compare two models that are given the same")
     for side, data in zip(sides, opened, strict=True):
         if isinstance(side.made_by, Results):
-            side.made_by.fit(data, [item.name for item in islice(data.items(split), limit)])
+            side.made_by.fit(data, sources(data, split, limit))
     wanted = tuple(dict.fromkeys((*USUAL, *metrics)))
     tell = (lambda _: progress(next(done))) if progress else None
     found = [

@@ -18,7 +18,7 @@ def write_comparison(folder: Path, comparison: Comparison, examples: Sequence[Ex
     """Write `comparison.html` to a folder, and give its path. Raises StorageError."""
     first, second = comparison.names
     count = len(comparison.rows)
-    about = f"{count} pictures of the {comparison.split} split, each judged by both, in {comparison.seconds:.1f} s"
+    about = f"{count} pictures of the {comparison.split} split, each translated by both, in {comparison.seconds:.1f} s"
     cards = [_card(name, one, comparison.names) for name, one in comparison.metrics.items()]
     left_out = [quiet(tag("b", name), " was left out: ", why) for name, why in comparison.left_out.items()]
     sections = [

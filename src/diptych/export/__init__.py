@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from diptych.errors import ConfigError
 from diptych.export.chains import CHAINED, export_chain, is_chain, open_chain, read_chain
 from diptych.export.formats import FORMATS, format_of
 from diptych.export.running import open_graph
@@ -27,6 +28,8 @@ def export_model(translator: Translator, runtime: str, place: Path, controls: Ma
     `seed`, which stays free. Gives a report for each graph. Raises ConfigError for other names, ModelError where the
     method cannot be exported or where the file would give other pictures; then nothing is written.
     """
+    if runtime not in FORMATS:
+        raise ConfigError(f"there is no runtime {runtime!r} to export to: there are {', '.join(FORMATS)}")
     if isinstance(translator, Chain):
         return export_chain(translator, runtime, place, controls)
     return [export_graph(translator, runtime, place, controls)]

@@ -47,8 +47,6 @@ def export_chain(chain: Chain, runtime: str, place: Path, controls: Mapping[str,
 
     Raises as `export_model` does; then no file is left.
     """
-    if runtime not in FORMATS:
-        raise ConfigError(f"there is no runtime {runtime!r} to export to: there are {', '.join(FORMATS)}")
     if place.suffix.lower() != CHAINED:
         raise ConfigError(
             f"{place}: a chain for {runtime} is several files, and the one that names them ends in {CHAINED}"

@@ -49,8 +49,6 @@ class Report:
 
 def export_graph(translator: Translator, runtime: str, place: Path, controls: Mapping[str, Any]) -> Report:
     """`export_model` for a model that is no chain."""
-    if runtime not in FORMATS:
-        raise ConfigError(f"there is no runtime {runtime!r} to export to: there are {', '.join(FORMATS)}")
     form = FORMATS[runtime]
     if place.suffix.lower() != form.suffix:
         raise ConfigError(f"{place}: a file for {runtime} ends in {form.suffix}")

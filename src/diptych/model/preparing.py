@@ -157,3 +157,8 @@ def mirrored(size: int, multiple: int) -> np.ndarray:
     extra = wanted + -wanted % multiple - size
     period = np.concatenate([np.arange(size), np.arange(size - 2, 0, -1)]) if size > 1 else np.zeros(1, int)
     return period[np.arange(-(extra // 2), size + extra - extra // 2) % len(period)]
+
+
+def kind(picture: Picture) -> tuple[Any, ...]:
+    """Pictures of one kind can share a batch."""
+    return picture.array.shape, picture.array.dtype, bool(picture.text), *sorted(picture.maps)

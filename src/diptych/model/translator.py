@@ -30,6 +30,7 @@ from diptych.model.preparing import (
     Image,
     finished,
     first_unsound,
+    kind,
     mirror_pad,
     name_of,
     open_picture,
@@ -446,8 +447,3 @@ class Translator:
 
             cls = Chain
         return cls(method, card, version=version, speed=speed, device=device, snap_colours=snap_colours, tiling=tiling)
-
-
-def kind(picture: Picture) -> tuple[Any, ...]:
-    """Pictures of one kind can share a batch."""
-    return picture.array.shape, picture.array.dtype, bool(picture.text), *sorted(picture.maps)

@@ -33,6 +33,7 @@ def prepare(
 ) -> None:
     """Bring a folder to the size of training once: smaller files, which every further training reads faster."""
     from diptych import tasks
+    from diptych.data.finding import LEGEND
     from diptych.data.opening import open_data
     from diptych.data.preparing import prepare as write
     from diptych.data.recognising import recognise
@@ -46,6 +47,8 @@ def prepare(
     options = check({"data": open_data}, {"data": {name: value for name, value in given.items() if value is not None}})
     alone = recognise(folder, a=a, b=b, kind=kind, direction=direction, maps=given["maps"]).kind == "photos"
     data = open_data(tasks.make("itself") if alone else None, **options["data"])
+    if labels is None and any((root / LEGEND).is_file() for root in data.folder.roots.values()):
+        print(f"there is a {LEGEND}: a side of label maps is resized as photos unless --labels names it")
     for note in data.notes:
         print(printable(note))
     count, faults = write(data, out, shard=LARGEST if shards else None)
